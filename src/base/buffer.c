@@ -1,0 +1,113 @@
+#include "base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/must.h"
+
+enum { SMALLEST_CAPACITY = 256 };
+
+void buffer_init(struct buffer *buffer, size_t limit_bytes)
+{
+	*buffer = (struct buffer){ .limit = limit_bytes };
+}
+
+void buffer_done(struct buffer *buffer)
+{
+	free(buffer->bytes);
+	*buffer = (struct buffer){ 0 };
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+	buffer->start = buffer->length = 0;
+}
+
+void buffer_release(struct buffer *buffer)
+{
+	free(buffer->bytes);
+	*buffer = (struct buffer){ .limit = buffer->limit };
+}
+
+struct text buffer_text(const struct buffer *buffer)
+{
+	return (struct text){ buffer->bytes ? buffer->bytes + buffer->start : NULL, buffer->length };
+}
+
+static bool grow(struct buffer *buffer, size_t needed)
+{
+	size_t capacity = buffer->capacity < SMALLEST_CAPACITY ? SMALLEST_CAPACITY : buffer->capacity;
+
+	while (capacity < needed)
+		capacity *= 2;
+
+	char *bytes = realloc(buffer->bytes, capacity);
+
+	if (bytes == NULL)
+		return false;
+	buffer->bytes = bytes;
+	buffer->capacity = capacity;
+	return true;
+}
+
+char *buffer_reserve(struct buffer *buffer, size_t size)
+{
+	must(buffer->length <= buffer->limit);
+	if (size > buffer->limit - buffer->length)
+		return NULL;
+	if (buffer->start > 0 && buffer->start + buffer->length + size > buffer->capacity) {
+		memmove(buffer->bytes, buffer->bytes + buffer->start, buffer->length);
+		buffer->start = 0;
+	}
+	if (buffer->length + size > buffer->capacity && !grow(buffer, buffer->length + size))
+		return NULL;
+	return buffer->bytes + buffer->start + buffer->length;
+}
+
+void buffer_added(struct buffer *buffer, size_t size)
+{
+	must(buffer->start + buffer->length + size <= buffer->capacity);
+	buffer->length += size;
+}
+
+bool buffer_append(struct buffer *buffer, struct text text)
+{
+	if (text.length == 0)
+		return true;
+
+	char *room = buffer_reserve(buffer, text.length);
+
+	if (room == NULL)
+		return false;
+	memcpy(room, text.bytes, text.length);
+	buffer_added(buffer, text.length);
+	return true;
+}
+
+bool buffer_print(struct buffer *buffer, const char *format, ...)
+{
+	va_list list, again;
+
+	va_start(list, format);
+	va_copy(again, list);
+	const int length = vsnprintf(NULL, 0, format, list);
+
+	va_end(list);
+	/* vsnprintf wants a byte for its NUL, which is not counted. */
+	char *room = length >= 0 ? buffer_reserve(buffer, (size_t)length + 1) : NULL;
+
+	if (room != NULL) {
+		vsnprintf(room, (size_t)length + 1, format, again);
+		buffer_added(buffer, (size_t)length);
+	}
+	va_end(again);
+	return room != NULL;
+}
+
+void buffer_consume(struct buffer *buffer, size_t size)
+{
+	must(size <= buffer->length);
+	buffer->length -= size;
+	buffer->start = buffer->length > 0 ? buffer->start + size : 0;
+}

@@ -1,0 +1,37 @@
+/* Bytes that grow at the end, leave at the front, and know their limit.
+ *
+ * A value with an owner: buffer_init, then buffer_done. After a failed append
+ * (limit or memory) the buffer is as before and stays usable. */
+#ifndef BASE_BUFFER_H
+#define BASE_BUFFER_H
+
+#include "base/text.h"
+
+struct buffer {
+	char *bytes;
+	size_t start, length, capacity, limit;
+};
+
+void buffer_init(struct buffer *buffer, size_t limit_bytes);
+void buffer_done(struct buffer *buffer);
+
+/* Forget the contents; _clear keeps the memory, _release gives it back. */
+void buffer_clear(struct buffer *buffer);
+void buffer_release(struct buffer *buffer);
+
+/* What is in it. Borrows: valid until the next change. */
+struct text buffer_text(const struct buffer *buffer);
+
+[[nodiscard]] bool buffer_append(struct buffer *buffer, struct text text);
+[[nodiscard, gnu::format(printf, 2, 3)]] bool buffer_print(
+    struct buffer *buffer, const char *format, ...);
+
+/* Room for `size` bytes at the end, to be filled and then counted by
+ * buffer_added; NULL at the limit. */
+[[nodiscard]] char *buffer_reserve(struct buffer *buffer, size_t size);
+void buffer_added(struct buffer *buffer, size_t size);
+
+/* Drop `size` bytes at the front; size <= length. */
+void buffer_consume(struct buffer *buffer, size_t size);
+
+#endif

@@ -1,0 +1,69 @@
+/* The envelope: who sent a message, to whom, and what they asked for.
+ *
+ * All text borrows; whoever makes an envelope says from what arena. */
+#ifndef MAIL_ENVELOPE_H
+#define MAIL_ENVELOPE_H
+
+#include "base/endpoint.h"
+#include "mail/address.h"
+#include "mail/queue_id.h"
+#include "mail/verdict.h"
+
+/* NOTIFY of RFC 3461 §4.1; 0 means not given (failure and delay). */
+enum dsn_notify {
+	DSN_NOTIFY_NEVER = 1,
+	DSN_NOTIFY_SUCCESS = 2,
+	DSN_NOTIFY_FAILURE = 4,
+	DSN_NOTIFY_DELAY = 8
+};
+
+enum dsn_return { DSN_RETURN_UNSPECIFIED, DSN_RETURN_FULL, DSN_RETURN_HEADERS }; /* RET, §4.3 */
+
+enum recipient_flag {
+	RECIPIENT_HELD = 1,     /* By an operator: not tried until released. */
+	RECIPIENT_EXPANDED = 2, /* Came out of an alias: aliases are not looked up again. */
+	RECIPIENT_WARNED = 4    /* Its sender was told of the delay. */
+};
+
+struct recipient {
+	/* Fixed when it enters the spool. */
+	uint32_t index;                /* Unique within its message, for ever. */
+	struct address address;
+	struct text original;          /* ORCPT decoded, "rfc822;user@example.org"; empty: none. */
+	uint8_t notify;                /* enum dsn_notify bits. */
+	/* Delivery state; only the queue changes it. */
+	uint8_t flags;                 /* enum recipient_flag bits. */
+	uint32_t attempt_count;
+	int64_t due_ms;                /* Unix time of the next attempt. */
+	struct verdict last;           /* Last answer; code 0 before the first attempt. */
+};
+
+enum envelope_flag {
+	ENVELOPE_SMTPUTF8 = 1,   /* Demanded by MAIL or by an address (RFC 6531). */
+	ENVELOPE_8BIT = 2,       /* BODY=8BITMIME, or 8-bit bytes seen in the body. */
+	ENVELOPE_BOUNCE = 4,     /* Made by us: a DSN. */
+	ENVELOPE_REQUIRETLS = 8
+};
+
+struct envelope {
+	queue_id id;
+	int64_t arrived_ms;            /* Unix time. */
+	int64_t expires_ms;            /* Unix time when it is given up. */
+	uint16_t flags;
+	enum dsn_return dsn_return;
+	struct address reverse_path;
+	struct text envelope_id;       /* ENVID decoded; empty: none. */
+	struct text client;            /* "helo.name[192.0.2.1]"; for log, trace and reports. */
+	struct text user;              /* Authenticated user, or "uid 1000" of sendmail; may be empty. */
+	uint64_t body_size;            /* Bytes stored, trace header included. */
+	uint32_t chunk_count;
+};
+
+/* An envelope with its recipients. */
+struct message {
+	struct envelope envelope;
+	struct recipient *recipients;
+	uint32_t recipient_count;
+};
+
+#endif

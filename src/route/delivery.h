@@ -1,0 +1,38 @@
+/* A delivery: what the queue hands to a courier, and the answer that comes back.
+ *
+ * Couriers (outbound SMTP and LMTP, mailbox, a simulated one) write nothing: the queue
+ * settles their outcomes.
+ *
+ *   C1  `done` is called once per delivery, later, never inside `deliver`.
+ *   C2  After `done` every recipient has an outcome (code != 0). 2yz: delivered.
+ *   C3  The queue keeps all borrowed parts alive until `done`. */
+#ifndef ROUTE_DELIVERY_H
+#define ROUTE_DELIVERY_H
+
+#include "route/hosts.h"
+#include "route/router.h"
+#include "spool/spool.h"
+
+struct delivery_outcome {
+	struct verdict verdict;   /* Its text and host live in the delivery's arena. */
+	bool pressure;            /* The host, not this recipient, is the trouble (refused, timed out, 421). */
+	bool relayed_without_dsn; /* Delivered to a host that does not know DSN (RFC 3461 §5.2.2). */
+};
+
+struct delivery {
+	const struct message *message;      /* Envelope and the recipients of this delivery only. */
+	const struct route_decision *route; /* ROUTE_MAILBOX (one recipient's, or the same user), ROUTE_HOSTS */
+	const struct host_list *hosts;      /* ROUTE_HOSTS */
+	struct arena *arena;                /* For outcome text; lives as long as the delivery. */
+	struct delivery_outcome *outcomes;  /* recipient_count of them, zeroed. */
+	struct text tls;                    /* Set by the courier: TLS used, or empty. */
+	void (*done)(struct delivery *delivery);
+	void *context;                      /* The queue's. */
+};
+
+struct courier {
+	void (*deliver)(void *context, struct delivery *delivery);
+	void *context;
+};
+
+#endif

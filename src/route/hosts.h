@@ -1,0 +1,46 @@
+/* The hosts of a next hop, in the order they are to be tried (RFC 5321 §5.1).
+ *
+ * Asks the DNS for MX, A and AAAA. Equal preferences are shuffled; hosts from our own
+ * on are cut off, a list that starts with us is a loop (5.4.6); null MX is 5.1.10 (RFC 7505). */
+#ifndef ROUTE_HOSTS_H
+#define ROUTE_HOSTS_H
+
+#include "dns/dns.h"
+#include "route/router.h"
+
+enum { HOSTS_MX_MAX = 20, HOSTS_ADDRESS_MAX = 50 };
+
+struct host {
+	struct text name;           /* As DNS or configuration names it. */
+	uint16_t preference;
+	bool secure;                /* MX and address answers were DNSSEC-validated. */
+	struct endpoint endpoint;   /* One address with port; a host with two addresses appears twice. */
+};
+
+struct host_list {
+	struct verdict verdict;     /* code 0: `hosts` holds at least one. Else 4yz or 5yz with its reason. */
+	const struct host *hosts;
+	size_t host_count;
+	uint32_t ttl_s;             /* How long the list may be reused. */
+	bool mx_secure;
+	struct text explanation;    /* "MX 10 mx.example.net (192.0.2.1, 2001:db8::1), ..." */
+};
+
+struct hosts_settings {             /* Borrows; must outlive the searches. */
+	struct dns *dns;
+	struct text hostname;       /* Ours, to detect loops. */
+	const struct endpoint *own; /* Addresses and ports we listen on; wildcard addresses count as none. */
+	size_t own_count;
+	uint16_t port;              /* 25, or what `outbound { port }` says. */
+	bool prefer_ip6;
+};
+
+typedef void hosts_callback(void *context, const struct host_list *list);
+
+struct hosts_search;
+/* The callback runs once, later, never inside this call; the list is valid during it. NULL: no memory. */
+[[nodiscard]] struct hosts_search *hosts_find(struct loop *loop, const struct hosts_settings *settings,
+    const struct next_hop *next_hop, hosts_callback *callback, void *context);
+void hosts_cancel(struct hosts_search *search);
+
+#endif

@@ -1,0 +1,159 @@
+/* The spool: where messages live between their 250 and their end.
+ *
+ * One contract, several engines (memory: the reference; lmdb: the embedded default). Writers hand
+ * in changes; many changes share one flush (group commit). Readers see committed state.
+ *
+ *   P1  A change is applied as a whole or not at all; its `done` is called once, on the thread
+ *       of its port, inside spool_port_poll. OK means: durable, it survives a power cut.
+ *   P2  Changes of one port are applied in the order of submission.
+ *   P3  A change that names a message or recipient that is no longer there fails with ERR_GONE and has no effect.
+ *   P4  A failed write or flush fails every change of its batch (ERR_NO_SPACE, ERR_IO) and nothing of
+ *       the batch is visible or durable. It is not retried here.
+ *   P5  When its last recipient is retired a message leaves the spool with its body, in the same change.
+ *   P6  Body chunks without an envelope are no message: readers never list them, opening sweeps them.
+ *   P7  Each chunk carries a checksum; a damaged chunk reads as ERR_CORRUPT, never as other bytes.
+ *   P8  No read transaction outlives a call of this header. */
+#ifndef SPOOL_SPOOL_H
+#define SPOOL_SPOOL_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "mail/envelope.h"
+
+struct spool;
+struct spool_port;
+struct spool_change;
+
+/* Chunks are this long, but for the last of a body (which may be shorter, not empty; an empty body has none). */
+enum { SPOOL_CHUNK_SIZE = 32736 };
+
+/* Recipient domains are spread over shards, so that each lane looks for due mail in its own. */
+enum { SPOOL_SHARD_COUNT = 16 };
+unsigned spool_shard_of(struct text domain); /* Without case. < SPOOL_SHARD_COUNT */
+
+/* -- Opening ---------------------------------------------------------------- */
+
+[[nodiscard]] enum error spool_memory_open(struct spool **out_spool);
+
+struct spool_lmdb_settings {
+	const char *path;          /* Folder; made (0700) when missing, its parent must exist. */
+	uint64_t size_bytes_max;   /* Of the map; 0: a large default. */
+	uint32_t history_max;      /* Messages whose history is kept; the oldest go first. */
+	bool read_only;            /* The CLI while the server may run or not: no ports, no sweep. */
+};
+/* Starts the writer thread. ERR_BUSY: another process writes here. */
+[[nodiscard]] enum error spool_lmdb_open(const struct spool_lmdb_settings *settings, struct spool **out_spool);
+
+/* Every port must be closed before. What was submitted is finished first. */
+void spool_close(struct spool *spool);
+
+/* -- Changes ---------------------------------------------------------------- */
+
+/* Gives an empty change; NULL: no memory. The builders copy what they are given;
+ * when one runs out of memory the change is marked and fails with ERR_NO_MEMORY on submission. */
+[[nodiscard]] struct spool_change *spool_change_new(void);
+void spool_change_free(struct spool_change *change);
+
+/* Bytes of a body; number counts from 0. */
+void spool_change_put_chunk(struct spool_change *change, queue_id id, uint32_t number, struct text bytes);
+
+/* Envelope and recipients (at least one) of a message whose chunks are in this or earlier changes. */
+void spool_change_put_message(struct spool_change *change, const struct message *message);
+
+/* Throw away the chunks of a body that never became a message. */
+void spool_change_discard(struct spool_change *change, queue_id id);
+
+/* The recipient is done, whatever became of it. */
+void spool_change_retire(struct spool_change *change, queue_id id, uint32_t index);
+
+/* New delivery state (flags, attempt_count, due_ms, last) of a recipient. A held recipient is
+ * not due in any scan. */
+void spool_change_update(struct spool_change *change, queue_id id, const struct recipient *state);
+
+/* Add a recipient to a message; its index is set by the engine (returned nowhere, above all others). */
+void spool_change_add_recipient(struct spool_change *change, queue_id id, const struct recipient *recipient);
+
+/* A step in the life of a message: `stored` as encoded by events. `addresses` (sender, recipients)
+ * become findable; case of ASCII letters does not matter. */
+void spool_change_record(struct spool_change *change, queue_id id, struct text stored,
+    const struct text *addresses, size_t address_count);
+
+/* -- Ports ------------------------------------------------------------------ */
+
+/* A thread's door. `wake` may be called from any thread when there is something to poll. `shards`: bit s
+ * set when this port wants to hear of mail becoming due in shard s. */
+[[nodiscard]] enum error spool_port_open(struct spool *spool, uint32_t shards,
+    void (*wake)(void *context), void *context, struct spool_port **out_port);
+void spool_port_close(struct spool_port *port); /* Waits for its changes; their done is not called. */
+
+typedef void spool_done(void *context, enum error result);
+
+/* Takes the change. `done` may be NULL. */
+void spool_submit(struct spool_port *port, struct spool_change *change, spool_done *done, void *context);
+
+/* Call the `done` of what is finished. Returns how many. */
+size_t spool_port_poll(struct spool_port *port);
+
+/* Since the last call: the earliest due time that a committed change gave to a recipient in `shard`
+ * (one of this port's); INT64_MAX if none. Any port's changes are heard by the port that owns the shard. */
+int64_t spool_port_news(struct spool_port *port, unsigned shard);
+
+/* -- Reading (any thread; results are copied into the arena) ------------------ */
+
+/* ERR_NOT_FOUND, ERR_CORRUPT, ERR_NO_MEMORY, ERR_IO as everywhere below. */
+[[nodiscard]] enum error spool_read_message(struct spool *spool, queue_id id, struct arena *arena, struct message *out_message);
+
+/* Envelope and only the recipients with these indexes (in this order). ERR_NOT_FOUND when any is missing. */
+[[nodiscard]] enum error spool_read_recipients(struct spool *spool, queue_id id, const uint32_t *indexes,
+    size_t index_count, struct arena *arena, struct message *out_message);
+
+/* One chunk into `room`. */
+[[nodiscard]] enum error spool_read_chunk(struct spool *spool, queue_id id, uint32_t number,
+    char room[SPOOL_CHUNK_SIZE], size_t *out_length);
+
+/* Where a recipient stands in an index ordered by (due time, id, index). All 0: before every one. */
+struct spool_position {
+	int64_t due_ms;
+	queue_id id;
+	uint32_t index;
+};
+
+struct spool_due {
+	struct spool_position position;
+	struct text domain; /* Of the recipient, lower case. */
+};
+
+/* Recipients of one shard after `after` and due at or before until_ms, in order, at most `max`. Held ones are left out. */
+[[nodiscard]] enum error spool_scan_due(struct spool *spool, unsigned shard, struct spool_position after,
+    int64_t until_ms, size_t max, struct arena *arena, struct spool_due **out_due, size_t *out_count);
+
+/* The same for one recipient domain. */
+[[nodiscard]] enum error spool_scan_domain(struct spool *spool, struct text domain, struct spool_position after,
+    int64_t until_ms, size_t max, struct arena *arena, struct spool_position **out_positions, size_t *out_count);
+
+/* The due time of the first recipient after `after` in a shard; INT64_MAX if none. */
+[[nodiscard]] enum error spool_next_due(struct spool *spool, unsigned shard, struct spool_position after, int64_t *out_due_ms);
+
+/* IDs of messages above `after`, in order, at most `max`. */
+[[nodiscard]] enum error spool_list(struct spool *spool, queue_id after, size_t max, struct arena *arena,
+    queue_id **out_ids, size_t *out_count);
+
+/* The newest ID in the spool or its history, 0 if there was none ever. */
+[[nodiscard]] enum error spool_newest_id(struct spool *spool, queue_id *out_id);
+
+struct spool_totals {
+	uint64_t messages, recipients, history_messages;
+	uint64_t commits, changes;   /* Since opening: flushes made, and changes in them. */
+};
+[[nodiscard]] enum error spool_totals(struct spool *spool, struct spool_totals *out_totals);
+
+/* Every recorded step of a message, oldest first (stored form). ERR_NOT_FOUND: not in the history. */
+[[nodiscard]] enum error spool_read_history(struct spool *spool, queue_id id, struct arena *arena,
+    struct text **out_steps, size_t *out_count);
+
+/* Messages whose history names this address, newest first, at most `max`. May name some whose
+ * history does not hold it (a hash met by chance): the reader checks. */
+[[nodiscard]] enum error spool_find_address(struct spool *spool, struct text address, size_t max,
+    struct arena *arena, queue_id **out_ids, size_t *out_count);
+
+#endif
