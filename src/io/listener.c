@@ -1,0 +1,98 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/must.h"
+#include "io/stream_private.h"
+
+enum { PAUSE_MS = 1000 };
+
+struct listener {
+	struct loop *loop;
+	listener_accepted *accepted;
+	void *context;
+	struct loop_watch *watch;
+	struct loop_timer *pause;
+	int fd;
+	bool local;
+};
+
+/* accept(2) on our own, not uv_listen: libuv answers a lack of descriptors by closing
+ * clients, while here they wait in the backlog until there are some again. */
+static void readable(void *context);
+
+static void resume(void *context)
+{
+	struct listener *listener = context;
+
+	listener->watch = loop_watch_new(listener->loop, listener->fd, readable, listener);
+	if (listener->watch == NULL)
+		loop_timer_set(listener->pause, PAUSE_MS);
+}
+
+static void readable(void *context)
+{
+	enum { BATCH = 16 }; /* Then the others of the loop have their turn. */
+	struct listener *listener = context;
+
+	for (int i = 0; i < BATCH && listener->watch != NULL; i++) {
+		const int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0) {
+			const enum error error = error_from_errno(errno);
+
+			if (error == ERR_DESCRIPTORS || error == ERR_NO_MEMORY) {
+				loop_watch_free(take(listener->watch));
+				loop_timer_set(listener->pause, PAUSE_MS);
+			}
+			return;
+		}
+		struct stream *stream = stream_new(listener->loop, listener->local ? ENDPOINT_UNIX : ENDPOINT_IP4);
+
+		if (stream == NULL || (listener->local ? uv_pipe_open(&stream->uv.pipe, fd)
+		                                       : uv_tcp_open(&stream->uv.tcp, fd)) != 0) {
+			close(fd);
+			stream_free(stream);
+			continue;
+		}
+		stream_opened(stream);
+		listener->accepted(listener->context, stream);
+	}
+}
+
+struct listener *listener_new(struct loop *loop, int fd, listener_accepted *accepted, void *context)
+{
+	struct listener *listener = calloc(1, sizeof *listener);
+	struct sockaddr_storage address = { 0 };
+	socklen_t length = sizeof address;
+
+	if (listener == NULL) {
+		close(fd);
+		return NULL;
+	}
+	getsockname(fd, (struct sockaddr *)&address, &length);
+	*listener = (struct listener){ .loop = loop,
+		.accepted = accepted,
+		.context = context,
+		.fd = fd,
+		.local = address.ss_family == AF_UNIX };
+	listener->pause = loop_timer_new(loop, resume, listener);
+	listener->watch = loop_watch_new(loop, fd, readable, listener);
+	if (listener->pause == NULL || listener->watch == NULL) {
+		listener_free(listener);
+		return NULL;
+	}
+	return listener;
+}
+
+void listener_free(struct listener *listener)
+{
+	if (listener == NULL)
+		return;
+	loop_watch_free(listener->watch);
+	loop_timer_free(listener->pause);
+	close(listener->fd);
+	free(listener);
+}

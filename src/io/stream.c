@@ -1,0 +1,398 @@
+#include "io/stream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/must.h"
+#include "io/stream_private.h"
+
+static void read_start(struct stream *stream);
+static void write_backlog(struct stream *stream);
+
+static enum error error_from_uv(int status)
+{
+	return status == UV_EOF ? ERR_CLOSED : error_from_errno(-status);
+}
+
+static void stream_closed(uv_handle_t *handle)
+{
+	struct stream *stream = handle->data;
+
+	buffer_done(&stream->backlog);
+	free(stream->writing_bytes);
+	free(stream->local);
+	free(stream->peer);
+	free(stream);
+}
+
+static void stream_close(struct stream *stream)
+{
+	must(!stream->closing);
+	stream->closing = true;
+	stream->handler = NULL;
+	loop_timer_free(take(stream->defer));
+	uv_close(&stream->uv.handle, stream_closed);
+}
+
+static void stream_end(struct stream *stream, enum error reason)
+{
+	if (stream->ended || stream->closing)
+		return;
+	stream->ended = true;
+	uv_read_stop(&stream->uv.stream);
+	stream->reading = false;
+	if (stream->finishing)
+		stream_close(stream);
+	else if (stream->handler != NULL)
+		stream->handler->ended(stream->context, reason);
+}
+
+/* Timer: the end that could not be told inside a call of the owner (L2), or the end of lingering. */
+static void deferred(void *context)
+{
+	struct stream *stream = context;
+
+	stream_end(stream, stream->failure != OK ? stream->failure : ERR_TIMEOUT);
+}
+
+static void fail_later(struct stream *stream, enum error failure)
+{
+	if (stream->failure == OK)
+		stream->failure = failure;
+	loop_timer_set(stream->defer, 0);
+}
+
+struct stream *stream_new(struct loop *loop, enum endpoint_family family)
+{
+	struct stream *stream = calloc(1, sizeof *stream);
+
+	if (stream == NULL)
+		return NULL;
+	stream->defer = loop_timer_new(loop, deferred, stream);
+	if (stream->defer == NULL) {
+		free(stream);
+		return NULL;
+	}
+	stream->loop = loop;
+	buffer_init(&stream->backlog, STREAM_BACKLOG_MAX);
+	if (family == ENDPOINT_UNIX)
+		must(uv_pipe_init(&loop->uv, &stream->uv.pipe, 0) == 0);
+	else
+		must(uv_tcp_init(&loop->uv, &stream->uv.tcp) == 0);
+	stream->uv.handle.data = stream;
+	return stream;
+}
+
+/* -- opening ----------------------------------------------------------------- */
+
+static struct endpoint *endpoint_of(const struct sockaddr_storage *address)
+{
+	struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+
+	if (endpoint == NULL)
+		return NULL;
+	if (address->ss_family == AF_INET) {
+		const struct sockaddr_in *ip4 = (const struct sockaddr_in *)address;
+
+		endpoint->family = ENDPOINT_IP4;
+		endpoint->port = ntohs(ip4->sin_port);
+		memcpy(endpoint->ip, &ip4->sin_addr, 4);
+	} else if (address->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *ip6 = (const struct sockaddr_in6 *)address;
+
+		endpoint->family = ENDPOINT_IP6;
+		endpoint->port = ntohs(ip6->sin6_port);
+		memcpy(endpoint->ip, &ip6->sin6_addr, 16);
+	} else {
+		endpoint->family = ENDPOINT_UNIX;
+	}
+	return endpoint;
+}
+
+static int socket_of(const struct stream *stream)
+{
+	uv_os_fd_t fd = -1;
+
+	return uv_fileno(&stream->uv.handle, &fd) == 0 ? fd : -1;
+}
+
+void stream_opened(struct stream *stream)
+{
+	stream->open = true;
+	if (stream->uv.handle.type == UV_TCP)
+		uv_tcp_nodelay(&stream->uv.tcp, 1);
+}
+
+static socklen_t address_of(const struct endpoint *endpoint, struct sockaddr_storage *out_address)
+{
+	memset(out_address, 0, sizeof *out_address);
+	if (endpoint->family == ENDPOINT_IP4) {
+		struct sockaddr_in *ip4 = (struct sockaddr_in *)out_address;
+
+		ip4->sin_family = AF_INET;
+		ip4->sin_port = htons(endpoint->port);
+		memcpy(&ip4->sin_addr, endpoint->ip, 4);
+		return sizeof *ip4;
+	}
+	struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)out_address;
+
+	ip6->sin6_family = AF_INET6;
+	ip6->sin6_port = htons(endpoint->port);
+	memcpy(&ip6->sin6_addr, endpoint->ip, 16);
+	return sizeof *ip6;
+}
+
+static void connected(uv_connect_t *request, int status)
+{
+	struct stream *stream = request->data;
+
+	if (stream->closing || stream->ended)
+		return;
+	if (status != 0) {
+		stream_end(stream, error_from_uv(status));
+		return;
+	}
+	stream_opened(stream);
+	if (stream->wanted)
+		read_start(stream);
+	if (stream->backlog.length > 0)
+		write_backlog(stream);
+	stream->handler->opened(stream->context);
+}
+
+struct stream *stream_dial(struct loop *loop, const struct endpoint *to, const struct endpoint *source,
+    const struct stream_handler *handler, void *context)
+{
+	struct stream *stream = stream_new(loop, to->family);
+	struct sockaddr_storage address;
+	int status = 0;
+
+	if (stream == NULL)
+		return NULL;
+	stream_set_handler(stream, handler, context);
+	stream->connect.data = stream;
+	stream->wanted = true;
+	if (to->family == ENDPOINT_UNIX) {
+		uv_pipe_connect(&stream->connect, &stream->uv.pipe, to->path, connected);
+		return stream;
+	}
+	if (source != NULL) {
+		address_of(source, &address);
+		status = uv_tcp_bind(&stream->uv.tcp, (const struct sockaddr *)&address, 0);
+	}
+	if (status == 0) {
+		address_of(to, &address);
+		status = uv_tcp_connect(
+		    &stream->connect, &stream->uv.tcp, (const struct sockaddr *)&address, connected);
+	}
+	if (status != 0)
+		fail_later(stream, error_from_uv(status));
+	return stream;
+}
+
+struct stream *stream_from_fd(struct loop *loop, int fd, const struct stream_handler *handler, void *context)
+{
+	struct sockaddr_storage address = { 0 };
+	socklen_t length = sizeof address;
+	struct stream *stream;
+
+	getsockname(fd, (struct sockaddr *)&address, &length);
+	const bool local = address.ss_family == AF_UNIX;
+
+	stream = stream_new(loop, local ? ENDPOINT_UNIX : ENDPOINT_IP4);
+	if (stream == NULL ||
+	    (local ? uv_pipe_open(&stream->uv.pipe, fd) : uv_tcp_open(&stream->uv.tcp, fd)) != 0) {
+		close(fd);
+		stream_free(stream);
+		return NULL;
+	}
+	stream_opened(stream);
+	stream_set_handler(stream, handler, context);
+	stream_resume(stream);
+	return stream;
+}
+
+void stream_set_handler(struct stream *stream, const struct stream_handler *handler, void *context)
+{
+	stream->handler = handler;
+	stream->context = context;
+}
+
+/* -- reading ----------------------------------------------------------------- */
+
+static void lend_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out_room)
+{
+	const struct stream *stream = handle->data;
+
+	(void)suggested;
+	*out_room = uv_buf_init(stream->loop->read_room, LOOP_READ_ROOM);
+}
+
+static void bytes_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *room)
+{
+	struct stream *stream = handle->data;
+
+	if (stream->closing || length == 0)
+		return;
+	if (length < 0)
+		stream_end(stream, error_from_uv((int)length));
+	else if (stream->handler != NULL && !stream->finishing)
+		stream->handler->bytes(stream->context, (struct text){ room->base, (size_t)length });
+}
+
+static void read_start(struct stream *stream)
+{
+	const int status = uv_read_start(&stream->uv.stream, lend_room, bytes_read);
+
+	stream->reading = status == 0;
+	if (status != 0)
+		fail_later(stream, error_from_uv(status));
+}
+
+void stream_pause(struct stream *stream)
+{
+	stream->wanted = false;
+	if (stream->reading)
+		uv_read_stop(&stream->uv.stream);
+	stream->reading = false;
+}
+
+void stream_resume(struct stream *stream)
+{
+	stream->wanted = true;
+	if (stream->open && !stream->reading && !stream->ended && !stream->closing)
+		read_start(stream);
+}
+
+/* -- writing ----------------------------------------------------------------- */
+
+static void written(uv_write_t *request, int status)
+{
+	struct stream *stream = request->data;
+
+	free(take(stream->writing_bytes));
+	stream->writing = TEXT_EMPTY;
+	if (stream->closing || stream->ended)
+		return;
+	if (status != 0) {
+		stream_end(stream, error_from_uv(status));
+	} else if (stream->backlog.length > 0) {
+		write_backlog(stream);
+	} else if (stream->finishing) {
+		stream_close(stream);
+	} else if (stream->handler != NULL) {
+		stream->handler->drained(stream->context);
+	}
+}
+
+/* Hand the whole backlog to libuv; what comes meanwhile gathers in a new one. */
+static void write_backlog(struct stream *stream)
+{
+	stream->writing = buffer_text(&stream->backlog);
+	stream->writing_bytes = stream->backlog.bytes;
+	buffer_init(&stream->backlog, STREAM_BACKLOG_MAX);
+	stream->write.data = stream;
+
+	const uv_buf_t part =
+	    uv_buf_init((char *)(uintptr_t)stream->writing.bytes, (unsigned)stream->writing.length);
+	const int status = uv_write(&stream->write, &stream->uv.stream, &part, 1, written);
+
+	if (status != 0) {
+		free(take(stream->writing_bytes));
+		stream->writing = TEXT_EMPTY;
+		fail_later(stream, error_from_uv(status));
+	}
+}
+
+bool stream_write(struct stream *stream, struct text bytes)
+{
+	must(!stream->finishing);
+	if (stream->ended || stream->failure != OK || bytes.length == 0)
+		return true; /* The owner hears of the end, or has. */
+	if (stream->open && stream->writing_bytes == NULL && stream->backlog.length == 0) {
+		const uv_buf_t part = uv_buf_init((char *)(uintptr_t)bytes.bytes, (unsigned)bytes.length);
+		const int taken = uv_try_write(&stream->uv.stream, &part, 1);
+
+		if (taken < 0 && taken != UV_EAGAIN) {
+			fail_later(stream, error_from_uv(taken));
+			return true;
+		}
+		if (taken > 0)
+			bytes = text_from(bytes, (size_t)taken);
+		if (bytes.length == 0)
+			return true;
+	}
+	if (bytes.length > STREAM_BACKLOG_MAX - stream_backlog(stream) || !buffer_append(&stream->backlog, bytes))
+		return false;
+	if (stream->open && stream->writing_bytes == NULL)
+		write_backlog(stream);
+	return true;
+}
+
+size_t stream_backlog(const struct stream *stream)
+{
+	const size_t all = stream->backlog.length + stream->writing.length;
+
+	return all < STREAM_BACKLOG_MAX ? all : STREAM_BACKLOG_MAX;
+}
+
+/* -- the end ----------------------------------------------------------------- */
+
+void stream_free(struct stream *stream)
+{
+	if (stream != NULL)
+		stream_close(stream);
+}
+
+void stream_finish(struct stream *stream, int64_t linger_ms)
+{
+	if (stream->ended || stream->failure != OK || stream_backlog(stream) == 0) {
+		stream_close(stream);
+		return;
+	}
+	stream->handler = NULL;
+	stream->finishing = true;
+	stream_pause(stream);
+	loop_timer_set(stream->defer, linger_ms);
+}
+
+static const struct endpoint nowhere = { .family = ENDPOINT_NONE };
+
+const struct endpoint *stream_local(const struct stream *stream)
+{
+	struct stream *cache = (struct stream *)(uintptr_t)stream;
+	struct sockaddr_storage address = { 0 };
+	socklen_t length = sizeof address;
+
+	if (stream->local == NULL && getsockname(socket_of(stream), (struct sockaddr *)&address, &length) == 0)
+		cache->local = endpoint_of(&address);
+	return stream->local ? stream->local : &nowhere;
+}
+
+const struct endpoint *stream_peer(const struct stream *stream)
+{
+	struct stream *cache = (struct stream *)(uintptr_t)stream;
+	struct sockaddr_storage address = { 0 };
+	socklen_t length = sizeof address;
+
+	if (stream->peer == NULL && getpeername(socket_of(stream), (struct sockaddr *)&address, &length) == 0)
+		cache->peer = endpoint_of(&address);
+	return stream->peer ? stream->peer : &nowhere;
+}
+
+bool stream_peer_uid(const struct stream *stream, uint32_t *out_uid)
+{
+	struct ucred who;
+	socklen_t length = sizeof who;
+
+	if (stream->uv.handle.type != UV_NAMED_PIPE ||
+	    getsockopt(socket_of(stream), SOL_SOCKET, SO_PEERCRED, &who, &length) != 0)
+		return false;
+	*out_uid = who.uid;
+	return true;
+}
