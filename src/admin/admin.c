@@ -1,0 +1,96 @@
+#include "admin/admin.h"
+
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "admin/admin_private.h"
+#include "base/must.h"
+
+struct admin *admin_new(const struct admin_settings *settings)
+{
+	struct admin *admin = calloc(1, sizeof *admin);
+
+	if (admin == NULL)
+		return NULL;
+	admin->settings = *settings;
+	admin->settings.router = router_ref(settings->router);
+	return admin;
+}
+
+void admin_free(struct admin *admin)
+{
+	if (admin == NULL)
+		return;
+	router_unref(admin->settings.router);
+	free(admin);
+}
+
+void admin_set_router(struct admin *admin, struct router *router)
+{
+	struct router *old = admin->settings.router;
+
+	admin->settings.router = router_ref(router);
+	router_unref(old);
+}
+
+json_t *admin_ask(struct spool *spool, const json_t *request)
+{
+	const struct text verb = admin_member(request, "do");
+
+	if (text_equal(verb, TEXT("queue list")))
+		return admin_queue_list(spool, request);
+	if (text_equal(verb, TEXT("queue show")))
+		return admin_queue_show(spool, request);
+	if (text_equal(verb, TEXT("trace")))
+		return admin_trace(spool, request);
+	return NULL;
+}
+
+static json_t *stats(const struct admin_settings *settings)
+{
+	struct counters sum = { 0 };
+	struct spool_totals totals = { 0 };
+	json_t *counts = json_object();
+
+	settings->sum_counters(settings->context, &sum);
+	for (unsigned i = 0; i < COUNTER_COUNT; i++)
+		json_object_set_new(counts, counter_word((enum counter)i), json_integer((json_int_t)counters_get(&sum, (enum counter)i)));
+	if (spool_totals(settings->spool, &totals) != OK) {
+		json_decref(counts);
+		return admin_failure(EX_IOERR, "the spool cannot be read");
+	}
+	return json_pack("{s:b, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:o}", "ok", 1, "version", POSTROAD_VERSION, "spool",
+	    "messages", (json_int_t)totals.messages, "recipients", (json_int_t)totals.recipients, "history",
+	    (json_int_t)totals.history_messages, "commits", (json_int_t)totals.commits, "changes",
+	    (json_int_t)totals.changes, "counters", counts);
+}
+
+static json_t *ask_supervisor(bool (*ask)(void *), void *context)
+{
+	return ask(context) ? json_pack("{s:b}", "ok", 1)
+			    : admin_failure(EX_TEMPFAIL, "the supervisor does not answer");
+}
+
+void admin_request(struct admin *admin, const json_t *request, uint32_t uid, admin_answered *answered, void *context)
+{
+	const struct admin_settings *settings = &admin->settings;
+	const struct text verb = admin_member(request, "do");
+	json_t *answer = admin_ask(settings->spool, request);
+
+	if (answer == NULL && text_starts(verb, TEXT("queue ")) &&
+	    admin_queue_change(admin, request, text_from(verb, 6), uid, answered, context))
+		return;
+	if (answer == NULL && text_equal(verb, TEXT("explain"))) {
+		admin_explain(admin, request, answered, context);
+		return;
+	}
+	if (answer == NULL && text_equal(verb, TEXT("stats")))
+		answer = stats(settings);
+	if (answer == NULL && text_equal(verb, TEXT("reload")))
+		answer = ask_supervisor(settings->reload, settings->context);
+	if (answer == NULL && text_equal(verb, TEXT("stop")))
+		answer = ask_supervisor(settings->stop, settings->context);
+	if (answer == NULL)
+		answer = admin_failure(EX_USAGE, "no such request: \"%.*s\"", TEXT_FORMAT(verb));
+	answered(context, answer);
+}

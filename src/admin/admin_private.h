@@ -1,0 +1,51 @@
+/* Shared inside admin/: JSON from text, the words of a message's state, filters. */
+#ifndef ADMIN_ADMIN_PRIVATE_H
+#define ADMIN_ADMIN_PRIVATE_H
+
+#include "admin/admin.h"
+
+enum { ADMIN_ARENA_BYTES = 8 << 20 };
+
+struct admin {
+	struct admin_settings settings;
+};
+
+/* A JSON string; bytes that are not UTF-8 become U+FFFD. */
+json_t *admin_string(struct text text);
+
+/* The text of a string member; empty when absent or of another type. Borrows. */
+struct text admin_member(const json_t *object, const char *key);
+
+/* "mx.example.net said: 451 4.7.1 try later" without empty parts. Gives a string, or null before any attempt. */
+json_t *admin_verdict(const struct verdict *verdict);
+
+/* RFC 3339 in UTC with milliseconds. */
+json_t *admin_time(int64_t unix_ms);
+
+/* Which messages and recipients a request means. Texts borrow from the request. */
+struct admin_filter {
+	struct text sender;    /* whole address */
+	struct text recipient; /* whole address */
+	struct text domain;    /* of a recipient */
+	struct text state;     /* "held" or "waiting" */
+};
+struct admin_filter admin_filter_of(const json_t *request);
+bool admin_filter_takes_message(const struct admin_filter *filter, const struct message *message, struct arena *arena);
+bool admin_filter_takes_recipient(
+    const struct admin_filter *filter, const struct recipient *recipient, struct arena *arena);
+
+/* The page of messages that a request means: its "id", or what lies above "after". Answers NULL and fills the
+ * outputs, or gives a failure. *out_next: 0 when the end was reached. */
+json_t *admin_page(struct spool *spool, const json_t *request, struct arena *arena, queue_id **out_ids,
+    size_t *out_count, queue_id *out_next);
+
+json_t *admin_queue_list(struct spool *spool, const json_t *request);
+json_t *admin_queue_show(struct spool *spool, const json_t *request);
+json_t *admin_trace(struct spool *spool, const json_t *request);
+
+/* "queue retry|hold|release|delete": the word behind "queue ". False: not one of them. */
+bool admin_queue_change(struct admin *admin, const json_t *request, struct text action, uint32_t uid,
+    admin_answered *answered, void *context);
+void admin_explain(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
+
+#endif

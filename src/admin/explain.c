@@ -1,0 +1,142 @@
+/* "explain": where mail for an address would go now, and why. */
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "admin/admin_private.h"
+#include "base/must.h"
+
+struct explanation {
+	struct arena *arena;
+	json_t *answer;
+	json_t *destinations; /* Inside the answer. */
+	size_t open;          /* Searches not yet answered, and one for the request itself. */
+	admin_answered *answered;
+	void *context;
+};
+
+struct search {
+	struct explanation *explanation;
+	json_t *destination; /* Inside the answer. */
+};
+
+static void explanation_step(struct explanation *explanation)
+{
+	if (--explanation->open > 0)
+		return;
+	explanation->answered(explanation->context, explanation->answer);
+	arena_free(explanation->arena);
+	free(explanation);
+}
+
+static json_t *host_json(const struct host *host)
+{
+	char room[ENDPOINT_TEXT_MAX];
+
+	return json_pack("{s:o, s:i, s:s, s:b}", "name", admin_string(host->name), "preference", host->preference,
+	    "endpoint", endpoint_print(&host->endpoint, room).bytes, "dnssec", host->secure);
+}
+
+static void hosts_found(void *context, const struct host_list *list)
+{
+	struct search *search = context;
+	json_t *hosts = json_array();
+
+	for (size_t i = 0; i < list->host_count; i++)
+		json_array_append_new(hosts, host_json(&list->hosts[i]));
+	json_object_set_new(search->destination, "hosts", hosts);
+	json_object_set_new(search->destination, "lookup", admin_string(list->explanation));
+	json_object_set_new(search->destination, "verdict", admin_verdict(&list->verdict));
+	explanation_step(search->explanation);
+}
+
+/* What waits for a domain: how many (up to a page) and when the next attempt is. */
+static void add_waiting(struct spool *spool, struct text domain, struct arena *arena, json_t *destination)
+{
+	struct spool_position *positions;
+	size_t count;
+
+	if (spool_scan_domain(spool, domain, (struct spool_position){ 0 }, INT64_MAX, ADMIN_PAGE_MAX, arena,
+	        &positions, &count) != OK)
+		return;
+	json_object_set_new(destination, "waiting", json_integer((json_int_t)count));
+	if (count > 0)
+		json_object_set_new(destination, "next", admin_time(positions[0].due_ms));
+}
+
+static void explain_address(struct admin *admin, struct explanation *explanation, const struct address *address,
+    bool expanded)
+{
+	const struct admin_settings *settings = &admin->settings;
+	struct route_decision *decision = arena_alloc(explanation->arena, sizeof *decision);
+	struct text printed = TEXT_EMPTY;
+
+	if (decision == NULL || !address_print(address, explanation->arena, &printed) ||
+	    router_decide(settings->router, address, expanded, explanation->arena, decision) != OK)
+		return;
+
+	json_t *destination = json_pack("{s:o, s:o}", "address", admin_string(printed), "rule",
+	    admin_string(decision->explanation));
+
+	json_array_append_new(explanation->destinations, destination);
+	switch (decision->kind) {
+	case ROUTE_EXPAND:
+		json_object_set_new(destination, "kind", json_string("alias"));
+		for (size_t i = 0; i < decision->target_count; i++)
+			explain_address(admin, explanation, &decision->targets[i], true);
+		break;
+	case ROUTE_MAILBOX:
+		json_object_set_new(destination, "kind", json_string("mailbox"));
+		json_object_set_new(destination, "user", admin_string(decision->user));
+		break;
+	case ROUTE_REFUSE:
+		json_object_set_new(destination, "kind", json_string("refused"));
+		json_object_set_new(destination, "verdict", admin_verdict(&decision->verdict));
+		break;
+	case ROUTE_HOSTS: {
+		struct search *search = arena_alloc(explanation->arena, sizeof *search);
+
+		json_object_set_new(destination, "kind", json_string(decision->next_hop.lmtp ? "lmtp" : "smtp"));
+		json_object_set_new(destination, "destination", admin_string(decision->next_hop.destination));
+		add_waiting(settings->spool, address->domain, explanation->arena, destination);
+		if (search == NULL)
+			break;
+		*search = (struct search){ explanation, destination };
+		if (hosts_find(settings->loop, settings->hosts, &decision->next_hop, hosts_found, search) != NULL)
+			explanation->open++;
+		break;
+	}
+	}
+}
+
+void admin_explain(struct admin *admin, const json_t *request, admin_answered *answered, void *context)
+{
+	const struct admin_settings *settings = &admin->settings;
+	const struct text about = admin_member(request, "address");
+	struct explanation *explanation = calloc(1, sizeof *explanation);
+	struct address address;
+
+	if (explanation != NULL)
+		explanation->arena = arena_new(ADMIN_ARENA_BYTES);
+	if (explanation == NULL || explanation->arena == NULL) {
+		free(explanation);
+		answered(context, admin_failure(EX_OSERR, "out of memory"));
+		return;
+	}
+	if (address_parse(about, true, explanation->arena, &address) != OK || address_is_null(&address)) {
+		answered(context, admin_failure(EX_USAGE, "%.*s is not an address", TEXT_FORMAT(about)));
+		arena_free(explanation->arena);
+		free(explanation);
+		return;
+	}
+	explanation->open = 1;
+	explanation->answered = answered;
+	explanation->context = context;
+	explanation->destinations = json_array();
+
+	const struct verdict anyone = router_judge(settings->router, &address, false);
+
+	explanation->answer = json_pack("{s:b, s:o, s:o, s:o}", "ok", 1, "address", admin_string(about), "from_anyone",
+	    admin_verdict(&anyone), "destinations", explanation->destinations);
+	explain_address(admin, explanation, &address, false);
+	explanation_step(explanation);
+}

@@ -1,0 +1,184 @@
+/* Acting on the queue: "queue retry", "hold", "release", "delete".
+ *
+ * One request acts on one page of messages (A2). Each message is a change of its
+ * own: one that left meanwhile does not keep the others back. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "admin/admin_private.h"
+#include "base/must.h"
+#include "spool/record.h"
+
+enum action { ACTION_RETRY, ACTION_HOLD, ACTION_RELEASE, ACTION_DELETE };
+
+static const struct {
+	const char *word;
+	enum event_kind event;
+} actions[] = {
+	[ACTION_RETRY] = { "retry", EVENT_RETRIED },
+	[ACTION_HOLD] = { "hold", EVENT_HELD },
+	[ACTION_RELEASE] = { "release", EVENT_RELEASED },
+	[ACTION_DELETE] = { "delete", EVENT_DELETED },
+};
+
+/* A request under way: answers when its last change has been answered. */
+struct operation {
+	struct admin *admin;
+	struct event_sink sink;
+	admin_answered *answered;
+	void *context;
+	enum action action;
+	size_t open;       /* Changes not yet answered, and one for the request itself. */
+	size_t recipients; /* Changed for good. */
+	size_t messages;
+	enum error failure;
+	queue_id next;
+};
+
+/* One message's part of it. */
+struct piece {
+	struct operation *operation;
+	struct arena *arena;
+	struct event event;
+	size_t recipients;
+};
+
+static void operation_step(struct operation *operation)
+{
+	char next[QUEUE_ID_TEXT_SIZE];
+
+	if (--operation->open > 0)
+		return;
+
+	json_t *answer = operation->failure != OK
+	    ? admin_failure(EX_TEMPFAIL, "the spool did not take the change: %s", error_text(operation->failure))
+	    : json_pack("{s:b, s:I, s:I, s:o}", "ok", 1, "messages", (json_int_t)operation->messages, "recipients",
+	          (json_int_t)operation->recipients, "next",
+	          operation->next ? json_string(queue_id_print(operation->next, next).bytes) : json_null());
+
+	operation->answered(operation->context, answer);
+	free(operation);
+}
+
+static void piece_done(void *context, enum error result)
+{
+	struct piece *piece = context;
+	struct operation *operation = piece->operation;
+
+	if (result == OK) {
+		operation->messages++;
+		operation->recipients += piece->recipients;
+		operation->sink.report(operation->sink.context, &piece->event);
+	} else if (result != ERR_GONE) {
+		operation->failure = result;
+	}
+	arena_free(piece->arena);
+	operation_step(operation);
+}
+
+/* Put what `action` does to one recipient into the change; false if it changes nothing. */
+static bool change_recipient(
+    struct spool_change *change, queue_id id, const struct recipient *recipient, enum action action, int64_t now_ms)
+{
+	struct recipient state = *recipient;
+	const bool held = recipient->flags & RECIPIENT_HELD;
+
+	switch (action) {
+	case ACTION_HOLD:
+		if (held)
+			return false;
+		state.flags |= RECIPIENT_HELD;
+		break;
+	case ACTION_RELEASE:
+		if (!held)
+			return false;
+		state.flags &= (uint8_t)~RECIPIENT_HELD;
+		state.due_ms = now_ms;
+		break;
+	case ACTION_RETRY:
+		if (held)
+			return false;
+		state.due_ms = now_ms;
+		break;
+	case ACTION_DELETE:
+		spool_change_retire(change, id, recipient->index);
+		return true;
+	}
+	spool_change_update(change, id, &state);
+	return true;
+}
+
+static void change_message(struct operation *operation, struct spool *spool, struct spool_port *port, queue_id id,
+    const struct admin_filter *filter, int64_t now_ms, uint32_t uid)
+{
+	struct arena *arena = arena_new(ADMIN_ARENA_BYTES);
+	struct piece *piece = arena ? arena_alloc(arena, sizeof *piece) : NULL;
+	struct spool_change *change = piece ? spool_change_new() : NULL;
+	struct message message;
+
+	if (change == NULL || spool_read_message(spool, id, arena, &message) != OK ||
+	    !admin_filter_takes_message(filter, &message, arena))
+		goto nothing;
+	*piece = (struct piece){ .operation = operation,
+		.arena = arena,
+		.event = { .kind = actions[operation->action].event, .time_ms = now_ms, .id = id } };
+	for (uint32_t i = 0; i < message.recipient_count; i++)
+		if (admin_filter_takes_recipient(filter, &message.recipients[i], arena))
+			piece->recipients += change_recipient(change, id, &message.recipients[i], operation->action, now_ms);
+	if (piece->recipients == 0)
+		goto nothing;
+	if (!arena_print(arena, &piece->event.fields[EVENT_FIELD_OPERATOR], "uid %u", uid) ||
+	    !arena_print(arena, &piece->event.fields[EVENT_FIELD_RECIPIENTS], "%zu", piece->recipients))
+		goto nothing;
+	spool_record_event(change, &piece->event, NULL, 0);
+	operation->open++;
+	spool_submit(port, change, piece_done, piece);
+	return;
+nothing:
+	spool_change_free(change);
+	arena_free(arena);
+}
+
+bool admin_queue_change(struct admin *admin, const json_t *request, struct text word, uint32_t uid,
+    admin_answered *answered, void *context)
+{
+	const struct admin_settings *settings = &admin->settings;
+	const struct admin_filter filter = admin_filter_of(request);
+	size_t which = 0, count;
+	queue_id *ids;
+
+	while (which < sizeof actions / sizeof actions[0] && !text_equal(word, text_of(actions[which].word)))
+		which++;
+	if (which == sizeof actions / sizeof actions[0])
+		return false;
+
+	struct arena *arena = arena_new(ADMIN_ARENA_BYTES);
+	struct operation *operation = arena ? calloc(1, sizeof *operation) : NULL;
+
+	if (operation == NULL) {
+		answered(context, admin_failure(EX_OSERR, "out of memory"));
+		goto done;
+	}
+	*operation = (struct operation){ .admin = admin,
+		.sink = settings->sink,
+		.answered = answered,
+		.context = context,
+		.action = (enum action)which,
+		.open = 1 };
+
+	json_t *failure = admin_page(settings->spool, request, arena, &ids, &count, &operation->next);
+
+	if (failure != NULL) {
+		answered(context, failure);
+		free(operation);
+		goto done;
+	}
+	for (size_t i = 0; i < count; i++)
+		change_message(operation, settings->spool, settings->port, ids[i], &filter,
+		    loop_unix_ms(settings->loop), uid);
+	operation_step(operation);
+done:
+	arena_free(arena);
+	return true;
+}

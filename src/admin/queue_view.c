@@ -1,0 +1,110 @@
+/* Looking at the queue: "queue list" and "queue show". */
+#include <sysexits.h>
+
+#include "admin/admin_private.h"
+#include "base/must.h"
+
+static json_t *address_json(const struct address *address, struct arena *arena)
+{
+	struct text printed = TEXT_EMPTY;
+
+	if (address_is_null(address))
+		return json_string("<>");
+	if (!address_print(address, arena, &printed))
+		return json_null();
+	return admin_string(printed);
+}
+
+static json_t *recipient_json(const struct recipient *recipient, struct arena *arena)
+{
+	const bool held = recipient->flags & RECIPIENT_HELD;
+
+	return json_pack("{s:o, s:s, s:i, s:o, s:o, s:o}", "address", address_json(&recipient->address, arena),
+	    "state", held ? "held" : "waiting", "attempts", (int)recipient->attempt_count, "next",
+	    held ? json_null() : admin_time(recipient->due_ms), "last", admin_verdict(&recipient->last), "original",
+	    recipient->original.length > 0 ? admin_string(recipient->original) : json_null());
+}
+
+static json_t *message_json(const struct message *message, const struct admin_filter *filter, struct arena *arena)
+{
+	const struct envelope *envelope = &message->envelope;
+	char id[QUEUE_ID_TEXT_SIZE];
+	json_t *recipients = json_array();
+
+	for (uint32_t i = 0; i < message->recipient_count; i++)
+		if (filter == NULL || admin_filter_takes_recipient(filter, &message->recipients[i], arena))
+			json_array_append_new(recipients, recipient_json(&message->recipients[i], arena));
+	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "id", queue_id_print(envelope->id, id).bytes,
+	    "arrived", admin_time(envelope->arrived_ms), "expires", admin_time(envelope->expires_ms), "sender",
+	    address_json(&envelope->reverse_path, arena), "size", (json_int_t)envelope->body_size, "client",
+	    admin_string(envelope->client), "user", admin_string(envelope->user), "recipients", recipients);
+}
+
+json_t *admin_queue_list(struct spool *spool, const json_t *request)
+{
+	const struct admin_filter filter = admin_filter_of(request);
+	struct arena *ids_arena = arena_new(ADMIN_ARENA_BYTES), *arena = arena_new(ADMIN_ARENA_BYTES);
+	queue_id *ids, next;
+	size_t count;
+	json_t *answer = NULL;
+
+	if (ids_arena == NULL || arena == NULL) {
+		answer = admin_failure(EX_OSERR, "out of memory");
+		goto done;
+	}
+	answer = admin_page(spool, request, ids_arena, &ids, &count, &next);
+	if (answer != NULL)
+		goto done;
+
+	json_t *messages = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		struct message message;
+
+		arena_reset(arena);
+		/* It may have left between the two reads: then it is not in the list. */
+		if (spool_read_message(spool, ids[i], arena, &message) != OK)
+			continue;
+		if (admin_filter_takes_message(&filter, &message, arena))
+			json_array_append_new(messages, message_json(&message, &filter, arena));
+	}
+
+	char next_text[QUEUE_ID_TEXT_SIZE];
+
+	answer = json_pack("{s:b, s:o, s:o}", "ok", 1, "messages", messages, "next",
+	    next ? json_string(queue_id_print(next, next_text).bytes) : json_null());
+done:
+	arena_free(arena);
+	arena_free(ids_arena);
+	return answer;
+}
+
+json_t *admin_queue_show(struct spool *spool, const json_t *request)
+{
+	const struct text id_text = admin_member(request, "id");
+	struct arena *arena = arena_new(ADMIN_ARENA_BYTES);
+	struct message message;
+	queue_id id;
+	json_t *answer;
+
+	if (!queue_id_parse(id_text, &id)) {
+		answer = admin_failure(EX_USAGE, "%.*s is not a queue ID", TEXT_FORMAT(id_text));
+	} else if (arena == NULL || spool_read_message(spool, id, arena, &message) != OK) {
+		answer = admin_failure(EX_NOINPUT,
+		    "no message %.*s in the queue (postroad trace tells what became of it)", TEXT_FORMAT(id_text));
+	} else {
+		static _Thread_local char chunk[SPOOL_CHUNK_SIZE];
+		size_t length = 0;
+		json_t *text = json_null();
+
+		if (message.envelope.chunk_count > 0 && spool_read_chunk(spool, id, 0, chunk, &length) == OK) {
+			const struct text whole = { chunk, length };
+			const size_t end = text_find(whole, TEXT("\r\n\r\n"));
+
+			text = admin_string(text_part(whole, 0, end < length ? end + 2 : length));
+		}
+		answer = json_pack("{s:b, s:o, s:o}", "ok", 1, "message", message_json(&message, NULL, arena), "header", text);
+	}
+	arena_free(arena);
+	return answer;
+}

@@ -1,0 +1,98 @@
+/* The life of a message, from the recorded history. */
+#include <sysexits.h>
+
+#include "admin/admin_private.h"
+#include "base/must.h"
+#include "events/event.h"
+
+static json_t *step_json(const struct event *event)
+{
+	struct buffer line;
+	json_t *step = NULL;
+
+	buffer_init(&line, 256 << 10);
+	if (event_print_json(event, &line)) {
+		const struct text text = buffer_text(&line);
+
+		step = json_loadb(text.bytes, text.length, 0, NULL);
+	}
+	buffer_done(&line);
+	return step ? step : json_null();
+}
+
+static bool mentions(const struct event *event, struct text address)
+{
+	static const enum event_field places[] = { EVENT_FIELD_SENDER, EVENT_FIELD_RECIPIENT, EVENT_FIELD_ORIGINAL };
+
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+		if (text_equal_nocase(event->fields[places[i]], address))
+			return true;
+	return false;
+}
+
+/* The life of one message; NULL when it is not in the history, or (by a chance
+ * meeting of hashes) never saw `address`. An empty address asks for nothing. */
+static json_t *life_json(struct spool *spool, queue_id id, struct text address, struct arena *arena)
+{
+	struct text *stored;
+	size_t count;
+	bool met = address.length == 0;
+	char id_text[QUEUE_ID_TEXT_SIZE];
+
+	if (spool_read_history(spool, id, arena, &stored, &count) != OK)
+		return NULL;
+
+	json_t *steps = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		struct event event;
+
+		if (event_decode(id, stored[i], &event) != OK)
+			continue;
+		met = met || mentions(&event, address);
+		json_array_append_new(steps, step_json(&event));
+	}
+	if (!met) {
+		json_decref(steps);
+		return NULL;
+	}
+
+	struct message message;
+	const bool waiting = spool_read_message(spool, id, arena, &message) == OK;
+
+	return json_pack("{s:s, s:s, s:o}", "id", queue_id_print(id, id_text).bytes, "state",
+	    waiting ? "in the queue" : "finished", "steps", steps);
+}
+
+json_t *admin_trace(struct spool *spool, const json_t *request)
+{
+	const struct text about = admin_member(request, "about");
+	struct arena *arena = arena_new(ADMIN_ARENA_BYTES);
+	json_t *messages = json_array();
+	queue_id id, *ids = &id;
+	size_t count = 1;
+	enum error error = OK;
+
+	const bool by_id = queue_id_parse(about, &id);
+
+	if (arena == NULL)
+		error = ERR_NO_MEMORY;
+	else if (!by_id)
+		error = spool_find_address(spool, about, ADMIN_TRACE_MAX, arena, &ids, &count);
+
+	/* Found newest first; a reader wants the oldest first. */
+	for (size_t i = error == OK ? count : 0; i > 0; i--) {
+		json_t *life = life_json(spool, ids[i - 1], by_id ? TEXT_EMPTY : about, arena);
+
+		if (life != NULL)
+			json_array_append_new(messages, life);
+	}
+	arena_free(arena);
+	if (json_array_size(messages) == 0) {
+		json_decref(messages);
+		return error != OK && error != ERR_NOT_FOUND
+		    ? admin_failure(EX_IOERR, "the history cannot be read: %s", error_text(error))
+		    : admin_failure(EX_NOINPUT, "nothing known about %.*s", TEXT_FORMAT(about));
+	}
+	return json_pack("{s:b, s:o}", "ok", 1, "messages", messages);
+}

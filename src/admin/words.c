@@ -1,0 +1,88 @@
+/* How admin says things in JSON. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "admin/admin_private.h"
+#include "base/must.h"
+
+json_t *admin_string(struct text text)
+{
+	if (text_is_utf8(text))
+		return json_stringn(text.length > 0 ? text.bytes : "", text.length);
+
+	json_t *string = NULL;
+	char *clean = malloc(text.length * 3);
+
+	if (clean != NULL) {
+		size_t length = 0;
+
+		for (size_t i = 0; i < text.length; i++) {
+			const bool ascii = (unsigned char)text.bytes[i] < 0x80;
+
+			memcpy(clean + length, ascii ? text.bytes + i : "\xef\xbf\xbd", ascii ? 1 : 3);
+			length += ascii ? 1 : 3;
+		}
+		string = json_stringn(clean, length);
+		free(clean);
+	}
+	return string;
+}
+
+struct text admin_member(const json_t *object, const char *key)
+{
+	const json_t *member = json_object_get(object, key);
+
+	return json_is_string(member)
+	    ? (struct text){ json_string_value(member), json_string_length(member) }
+	    : TEXT_EMPTY;
+}
+
+json_t *admin_time(int64_t unix_ms)
+{
+	const time_t seconds = (time_t)(unix_ms / 1000);
+	struct tm parts;
+	char stamp[32], whole[48];
+
+	if (gmtime_r(&seconds, &parts) == NULL)
+		return json_null();
+	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(whole, sizeof whole, "%s.%03dZ", stamp, (int)(unix_ms % 1000));
+	return json_string(whole);
+}
+
+json_t *admin_verdict(const struct verdict *verdict)
+{
+	char codes[32] = "";
+
+	if (verdict->code == 0)
+		return json_null();
+	if (verdict->enhanced.class != 0)
+		snprintf(codes, sizeof codes, "%u %u.%u.%u ", verdict->code, verdict->enhanced.class,
+		    verdict->enhanced.subject, verdict->enhanced.detail);
+	else
+		snprintf(codes, sizeof codes, "%u ", verdict->code);
+
+	struct arena *arena = arena_new(64 << 10);
+	struct text line;
+	json_t *string = NULL;
+
+	if (arena != NULL &&
+	    arena_print(arena, &line, "%.*s%s%s%.*s", TEXT_FORMAT(verdict->host),
+	        verdict->host.length > 0 ? " said: " : "", codes, TEXT_FORMAT(verdict->text)))
+		string = admin_string(line);
+	arena_free(arena);
+	return string;
+}
+
+json_t *admin_failure(int exit_code, const char *format, ...)
+{
+	char sentence[512];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(sentence, sizeof sentence, format, list);
+	va_end(list);
+	return json_pack("{s:b, s:o, s:i}", "ok", 0, "error", admin_string(text_of(sentence)), "exit", exit_code);
+}

@@ -1,0 +1,32 @@
+/* Asking the server, or its spool when it does not run. */
+#ifndef CTL_ASK_H
+#define CTL_ASK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "ctl/commands.h"
+
+/* Options that a command's words may hold. Borrows the words. */
+struct ctl_words {
+	json_t *request;     /* {"do": ..., options as members} */
+	const char *first;   /* The word that is no option; NULL: none. */
+	bool json;           /* --json */
+};
+
+/* Reads `--json` and `--NAME VALUE` / `--NAME=VALUE` for the names in `options` (NULL-terminated) into a request.
+ * False: an error was printed (EX_USAGE). The request is released by ctl_words_done. */
+bool ctl_words_read(const char *verb, const char *const *options, int count, char **words, struct ctl_words *out);
+void ctl_words_done(struct ctl_words *words);
+
+/* Asks; gives the answer when it is {"ok": true}. Else prints why, gives NULL and *out_exit. `offline`: without a server
+ * ask the spool. */
+json_t *ctl_ask(const struct ctl_place *place, const json_t *request, bool offline, int *out_exit);
+
+/* Print as JSON, indented, with a newline. */
+void ctl_print_json(const json_t *value);
+
+/* A string member, or `otherwise` when it is absent, null or no string. Borrows. */
+const char *ctl_string(const json_t *object, const char *key, const char *otherwise);
+
+#endif

@@ -1,0 +1,55 @@
+/* postroad explain ADDRESS: where mail for it would go now, and why. */
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "ctl/ask.h"
+#include "ctl/commands.h"
+
+static void print_destination(const json_t *destination)
+{
+	const json_t *host;
+	size_t i;
+
+	printf("  %s: %s\n", ctl_string(destination, "address", "?"), ctl_string(destination, "kind", "?"));
+	printf("      why:    %s\n", ctl_string(destination, "rule", "?"));
+	if (ctl_string(destination, "lookup", "")[0] != '\0')
+		printf("      lookup: %s\n", ctl_string(destination, "lookup", ""));
+	if (ctl_string(destination, "verdict", NULL) != NULL)
+		printf("      answer: %s\n", ctl_string(destination, "verdict", ""));
+	json_array_foreach (json_object_get(destination, "hosts"), i, host)
+		printf("      host:   %s %s%s\n", ctl_string(host, "name", "?"), ctl_string(host, "endpoint", "?"),
+		    json_is_true(json_object_get(host, "dnssec")) ? " (DNSSEC)" : "");
+	if (json_integer_value(json_object_get(destination, "waiting")) > 0)
+		printf("      queue:  %lld waiting for this domain, next try %s\n",
+		    (long long)json_integer_value(json_object_get(destination, "waiting")), ctl_string(destination, "next", "?"));
+}
+
+int ctl_explain(const struct ctl_place *place, int count, char **rest)
+{
+	static const char *const none[] = { NULL };
+	struct ctl_words words;
+	json_t *answer = NULL, *destination;
+	size_t i;
+	int code = EX_USAGE;
+
+	if (!ctl_words_read("explain", none, count, rest, &words) || words.first == NULL) {
+		fputs("usage: postroad explain ADDRESS [--json]\n", stderr);
+		goto done;
+	}
+	json_object_set_new(words.request, "address", json_string(words.first));
+	answer = ctl_ask(place, words.request, false, &code);
+	if (answer == NULL)
+		goto done;
+	if (words.json) {
+		json_object_del(answer, "ok");
+		ctl_print_json(answer);
+		goto done;
+	}
+	printf("%s\n  a stranger who sends to it hears: %s\n", words.first, ctl_string(answer, "from_anyone", "?"));
+	json_array_foreach (json_object_get(answer, "destinations"), i, destination)
+		print_destination(destination);
+done:
+	json_decref(answer);
+	ctl_words_done(&words);
+	return code;
+}

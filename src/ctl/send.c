@@ -1,0 +1,431 @@
+/* postroad send, sendmail(1): hand in one message and forget it.
+ *
+ * The control connection becomes an SMTP session: the message is the server's when that says 250, and
+ * not before. Whatever goes wrong earlier is told by the exit code. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "mail/address_list.h"
+#include "mail/header.h"
+
+enum { HEADER_BYTES_MAX = 1 << 20, RECIPIENTS_MAX = 1000, REPLY_MAX = 8192, PIECE = 32 << 10 };
+
+struct mailing {
+	struct arena *arena;
+	const char *hostname;
+	struct text sender;        /* As printed; empty: the null path. */
+	struct address recipients[RECIPIENTS_MAX];
+	size_t recipient_count;
+	struct text header;        /* With its empty line; read ahead for -t. */
+	const char *envelope_id, *notify, *ret;
+	bool from_header, dot_is_text, verbose, server_session;
+	int fd;
+	char reply[REPLY_MAX];     /* The last one. */
+	size_t reply_length;
+	size_t column;             /* In the line that is being sent; for dots. */
+	char last;                 /* Byte before; for line ends. */
+};
+
+/* -- words ------------------------------------------------------------------- */
+
+static bool add_recipients(struct mailing *mailing, struct text list)
+{
+	const enum error error = address_list_parse(list, text_of(mailing->hostname), mailing->arena, mailing->recipients,
+	    RECIPIENTS_MAX, &mailing->recipient_count);
+
+	if (error == OK)
+		return true;
+	fprintf(stderr, "sendmail: \"%.*s\": %s\n", TEXT_FORMAT(list),
+	    error == ERR_TOO_LARGE ? "too many recipients" : "is not an address");
+	return false;
+}
+
+static bool set_sender(struct mailing *mailing, struct text text)
+{
+	struct address address;
+	size_t count = 0;
+
+	if (text.length == 0 || text_equal(text, TEXT("<>"))) {
+		mailing->sender = TEXT("");
+		return true;
+	}
+	if (address_list_parse(text, text_of(mailing->hostname), mailing->arena, &address, 1, &count) != OK || count != 1 ||
+	    !address_print(&address, mailing->arena, &mailing->sender)) {
+		fprintf(stderr, "sendmail: \"%.*s\" is not a sender\n", TEXT_FORMAT(text));
+		return false;
+	}
+	return true;
+}
+
+static bool set_default_sender(struct mailing *mailing)
+{
+	const struct passwd *who = getpwuid(getuid());
+	struct text sender;
+
+	return arena_print(mailing->arena, &sender, "%s@%s", who ? who->pw_name : "nobody", mailing->hostname) &&
+	    set_sender(mailing, sender);
+}
+
+static int usage(void)
+{
+	fputs("usage: sendmail [-t] [-i] [-v] [-f SENDER] [-N never|success,failure,delay] [-R full|hdrs] [-V ENVID]\n"
+	      "                RECIPIENT ... < message\n       sendmail -bs | -bp\n",
+	    stderr);
+	return EX_USAGE;
+}
+
+/* The options of sendmail(1) that programs use; those that only tune other servers are taken and ignored. */
+static int read_words(struct mailing *mailing, int count, char **words)
+{
+	int i = 0;
+
+	for (; i < count && words[i][0] == '-' && words[i][1] != '\0'; i++) {
+		const char letter = words[i][1];
+		const char *rest = words[i] + 2;
+
+		if (strcmp(words[i], "--") == 0) {
+			i++;
+			break;
+		}
+		if (strchr("frFNRVOBXoL", letter) != NULL && rest[0] == '\0' && letter != 'o' && ++i == count)
+			return usage();
+		const char *value = rest[0] != '\0' ? rest : words[i];
+
+		switch (letter) {
+		case 't':
+			mailing->from_header = true;
+			break;
+		case 'i':
+			mailing->dot_is_text = true;
+			break;
+		case 'o':
+			mailing->dot_is_text = mailing->dot_is_text || rest[0] == 'i';
+			break;
+		case 'v':
+			mailing->verbose = true;
+			break;
+		case 'f':
+		case 'r':
+			if (!set_sender(mailing, text_of(value)))
+				return EX_USAGE;
+			break;
+		case 'N':
+			mailing->notify = value;
+			break;
+		case 'R':
+			mailing->ret = value;
+			break;
+		case 'V':
+			mailing->envelope_id = value;
+			break;
+		case 'b':
+			if (strcmp(rest, "s") != 0 && strcmp(rest, "m") != 0)
+				return usage();
+			mailing->server_session = rest[0] == 's';
+			break;
+		case 'F':
+		case 'O':
+		case 'B':
+		case 'X':
+		case 'L':
+		case 'e':
+		case 'm':
+		case 'n':
+		case 'U':
+			break;
+		default:
+			return usage();
+		}
+	}
+	for (; i < count; i++)
+		if (!add_recipients(mailing, text_of(words[i])))
+			return EX_USAGE;
+	return EX_OK;
+}
+
+/* -- the conversation -------------------------------------------------------- */
+
+static bool put(struct mailing *mailing, struct text bytes)
+{
+	while (bytes.length > 0) {
+		const ssize_t sent = send(mailing->fd, bytes.bytes, bytes.length, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return false;
+		bytes = text_from(bytes, (size_t)sent);
+	}
+	return true;
+}
+
+/* Code of the next reply, 0 when the connection is lost. Its last line stays in mailing->reply. */
+static int get_reply(struct mailing *mailing)
+{
+	size_t length = 0;
+
+	while (length + 1 < sizeof mailing->reply) {
+		const ssize_t got = recv(mailing->fd, mailing->reply + length, 1, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return 0;
+		if (mailing->reply[length++] != '\n')
+			continue;
+		if (length >= 4 && mailing->reply[3] == '-') {
+			length = 0;
+			continue;
+		}
+		mailing->reply[length] = '\0';
+		mailing->reply_length = text_trim(text_of(mailing->reply)).length;
+		mailing->reply[mailing->reply_length] = '\0';
+		return (int)strtol(mailing->reply, NULL, 10);
+	}
+	return 0;
+}
+
+[[gnu::format(printf, 2, 3)]] static int command(struct mailing *mailing, const char *format, ...)
+{
+	char line[4096];
+	va_list list;
+
+	va_start(list, format);
+	const int length = vsnprintf(line, sizeof line, format, list);
+
+	va_end(list);
+	if (length < 0 || (size_t)length >= sizeof line || !put(mailing, (struct text){ line, (size_t)length }))
+		return 0;
+	return get_reply(mailing);
+}
+
+static int refused(const struct mailing *mailing, int code, const char *about)
+{
+	if (code == 0) {
+		fprintf(stderr, "sendmail: the server closed the connection\n");
+		return EX_TEMPFAIL;
+	}
+	fprintf(stderr, "sendmail: %s: %s\n", about, mailing->reply);
+	return code / 100 == 4 ? EX_TEMPFAIL : code == 550 ? EX_NOUSER : EX_UNAVAILABLE;
+}
+
+static int say_envelope(struct mailing *mailing)
+{
+	int code = get_reply(mailing);
+	bool utf8 = !text_is_ascii(mailing->sender);
+
+	if (code != 220)
+		return refused(mailing, code, "greeting");
+	code = command(mailing, "EHLO %s\r\n", mailing->hostname);
+	if (code != 250)
+		return refused(mailing, code, "EHLO");
+	for (size_t i = 0; i < mailing->recipient_count; i++)
+		utf8 = utf8 || !text_is_ascii(mailing->recipients[i].local) || !text_is_ascii(mailing->recipients[i].domain);
+	code = command(mailing, "MAIL FROM:<%.*s> BODY=8BITMIME%s%s%s%s%s\r\n", TEXT_FORMAT(mailing->sender),
+	    utf8 ? " SMTPUTF8" : "", mailing->ret ? " RET=" : "", mailing->ret ? mailing->ret : "",
+	    mailing->envelope_id ? " ENVID=" : "", mailing->envelope_id ? mailing->envelope_id : "");
+	if (code != 250)
+		return refused(mailing, code, "sender");
+	for (size_t i = 0; i < mailing->recipient_count; i++) {
+		struct text printed;
+
+		if (!address_print(&mailing->recipients[i], mailing->arena, &printed))
+			return EX_OSERR;
+		code = command(mailing, "RCPT TO:<%.*s>%s%s\r\n", TEXT_FORMAT(printed), mailing->notify ? " NOTIFY=" : "",
+		    mailing->notify ? mailing->notify : "");
+		if (code / 100 != 2)
+			return refused(mailing, code, printed.bytes);
+	}
+	code = command(mailing, "DATA\r\n");
+	return code == 354 ? EX_OK : refused(mailing, code, "DATA");
+}
+
+/* Send text with CRLF line ends and doubled dots. */
+static bool put_body(struct mailing *mailing, struct text text)
+{
+	char out[2 * PIECE];
+	size_t length = 0;
+
+	for (size_t i = 0; i < text.length; i++) {
+		const char c = text.bytes[i];
+
+		if (length > sizeof out - 4) {
+			if (!put(mailing, (struct text){ out, length }))
+				return false;
+			length = 0;
+		}
+		if (mailing->column == 0 && c == '.')
+			out[length++] = '.';
+		if (c == '\n' && mailing->last != '\r')
+			out[length++] = '\r';
+		out[length++] = c;
+		mailing->column = c == '\n' ? 0 : mailing->column + 1;
+		mailing->last = c;
+	}
+	return put(mailing, (struct text){ out, length });
+}
+
+/* Standard input up to its end, or to a line with a dot alone. */
+static int send_body(struct mailing *mailing)
+{
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+	bool ok = put_body(mailing, mailing->header);
+
+	while (ok && (length = getline(&line, &room, stdin)) > 0) {
+		const struct text text = { line, (size_t)length };
+
+		if (!mailing->dot_is_text && mailing->column == 0 && text_equal(text_trim(text), TEXT(".")) && line[0] == '.')
+			break;
+		ok = put_body(mailing, text);
+	}
+	free(line);
+	if (ok && ferror(stdin)) {
+		fprintf(stderr, "sendmail: the message cannot be read\n");
+		return EX_NOINPUT; /* Closing the connection before the dot takes nothing in. */
+	}
+	const int code = ok ? command(mailing, "%s.\r\n", mailing->column > 0 ? "\r\n" : "") : 0;
+
+	if (code != 250)
+		return refused(mailing, code, "message");
+	if (mailing->verbose)
+		printf("%s\n", mailing->reply);
+	(void)!put(mailing, TEXT("QUIT\r\n"));
+	return EX_OK;
+}
+
+/* -- -t ---------------------------------------------------------------------- */
+
+static bool is_recipient_field(struct text name)
+{
+	return text_equal_nocase(name, TEXT("To")) || text_equal_nocase(name, TEXT("Cc")) || text_equal_nocase(name, TEXT("Bcc"));
+}
+
+/* Read the header, take the recipients out of it, and leave Bcc out of what is sent. */
+static int read_header(struct mailing *mailing)
+{
+	struct buffer whole, kept;
+	struct header_field field;
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+	int code = EX_OK;
+
+	buffer_init(&whole, HEADER_BYTES_MAX);
+	buffer_init(&kept, HEADER_BYTES_MAX + 2);
+	while (code == EX_OK && (length = getline(&line, &room, stdin)) > 0) {
+		if (!buffer_append(&whole, (struct text){ line, (size_t)length })) {
+			fprintf(stderr, "sendmail: the header is larger than %d bytes\n", HEADER_BYTES_MAX);
+			code = EX_DATAERR;
+		}
+		if (line[0] == '\n' || (line[0] == '\r' && line[1] == '\n'))
+			break;
+	}
+	free(line);
+
+	struct text rest = buffer_text(&whole);
+
+	while (code == EX_OK && header_next(&rest, &field)) {
+		if (is_recipient_field(field.name) && !add_recipients(mailing, field.value))
+			code = EX_DATAERR;
+		if (!text_equal_nocase(field.name, TEXT("Bcc")) && !buffer_append(&kept, field.whole))
+			code = EX_OSERR;
+	}
+	if (code == EX_OK && (!buffer_append(&kept, TEXT("\n")) || !arena_copy(mailing->arena, buffer_text(&kept), &mailing->header)))
+		code = EX_OSERR;
+	buffer_done(&whole);
+	buffer_done(&kept);
+	return code;
+}
+
+/* -- -bs --------------------------------------------------------------------- */
+
+/* Carry bytes from one descriptor to another until the end of the first. */
+static void carry(int from, int to)
+{
+	char piece[PIECE];
+	ssize_t length;
+
+	while ((length = read(from, piece, sizeof piece)) > 0)
+		for (ssize_t at = 0, sent; at < length; at += sent)
+			if ((sent = write(to, piece + at, (size_t)(length - at))) <= 0)
+				return;
+}
+
+/* An SMTP session on standard input and output. */
+static int carry_session(int fd)
+{
+	const pid_t child = fork();
+
+	if (child < 0)
+		return EX_OSERR;
+	if (child == 0) {
+		carry(STDIN_FILENO, fd);
+		shutdown(fd, SHUT_WR);
+		_exit(0);
+	}
+	carry(fd, STDOUT_FILENO);
+	return EX_OK;
+}
+
+static int hand_in(struct mailing *mailing)
+{
+	int code = EX_OK;
+
+	if (mailing->from_header)
+		code = read_header(mailing);
+	if (code == EX_OK && mailing->recipient_count == 0) {
+		fprintf(stderr, "sendmail: no recipients\n");
+		return EX_USAGE;
+	}
+	if (code == EX_OK)
+		code = say_envelope(mailing);
+	return code == EX_OK ? send_body(mailing) : code;
+}
+
+int ctl_send(const struct ctl_place *place, const char *hostname, int count, char **words)
+{
+	struct mailing *mailing = calloc(1, sizeof *mailing);
+	struct ctl_client *client = NULL;
+	int code = EX_OSERR;
+
+	if (mailing != NULL)
+		mailing->arena = arena_new(64 << 20);
+	if (mailing == NULL || mailing->arena == NULL)
+		goto done;
+	mailing->hostname = hostname;
+	mailing->fd = -1;
+	code = set_default_sender(mailing) ? read_words(mailing, count, words) : EX_OSERR;
+	if (code != EX_OK)
+		goto done;
+
+	const enum error error = ctl_client_open(place->control, &client);
+
+	mailing->fd = error == OK ? ctl_client_into_smtp(client) : -1;
+	if (mailing->fd < 0) {
+		fprintf(stderr, "sendmail: no server at %s: %s; the message was not taken\n", place->control,
+		    error_text(error != OK ? error : ERR_CLOSED));
+		code = EX_TEMPFAIL;
+	} else {
+		code = mailing->server_session ? carry_session(mailing->fd) : hand_in(mailing);
+	}
+done:
+	if (mailing != NULL) {
+		if (mailing->fd >= 0)
+			close(mailing->fd);
+		arena_free(mailing->arena);
+	}
+	free(mailing);
+	return code;
+}

@@ -1,0 +1,75 @@
+/* postroad stats, reload, stop: the server as a whole. */
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "ctl/ask.h"
+#include "ctl/commands.h"
+
+static void print_numbers(const json_t *numbers)
+{
+	const json_t *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)numbers, key, value)
+		printf("  %-28s %lld\n", key, (long long)json_integer_value(value));
+}
+
+/* A request of one word with nothing behind it. */
+static json_t *ask_plainly(const struct ctl_place *place, const char *verb, int count, char **rest, bool *out_json, int *out_code)
+{
+	static const char *const none[] = { NULL };
+	struct ctl_words words;
+	json_t *answer = NULL;
+
+	*out_code = EX_USAGE;
+	if (!ctl_words_read(verb, none, count, rest, &words) || words.first != NULL)
+		fprintf(stderr, "usage: postroad %s [--json]\n", verb);
+	else
+		answer = ctl_ask(place, words.request, false, out_code);
+	*out_json = words.json;
+	ctl_words_done(&words);
+	return answer;
+}
+
+int ctl_stats(const struct ctl_place *place, int count, char **rest)
+{
+	bool json;
+	int code;
+	json_t *answer = ask_plainly(place, "stats", count, rest, &json, &code);
+
+	if (answer != NULL && json) {
+		json_object_del(answer, "ok");
+		ctl_print_json(answer);
+	} else if (answer != NULL) {
+		printf("postroad %s\nspool\n", ctl_string(answer, "version", "?"));
+		print_numbers(json_object_get(answer, "spool"));
+		puts("since the start");
+		print_numbers(json_object_get(answer, "counters"));
+	}
+	json_decref(answer);
+	return code;
+}
+
+static int tell(const struct ctl_place *place, const char *verb, const char *done, int count, char **rest)
+{
+	bool json;
+	int code;
+	json_t *answer = ask_plainly(place, verb, count, rest, &json, &code);
+
+	if (answer != NULL && json)
+		ctl_print_json(answer);
+	else if (answer != NULL)
+		puts(done);
+	json_decref(answer);
+	return code;
+}
+
+int ctl_reload(const struct ctl_place *place, int count, char **rest)
+{
+	return tell(place, "reload", "Reload requested; the log tells how it ended.", count, rest);
+}
+
+int ctl_stop(const struct ctl_place *place, int count, char **rest)
+{
+	return tell(place, "stop", "Stopping: open transactions end first.", count, rest);
+}

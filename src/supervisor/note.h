@@ -1,0 +1,24 @@
+/* Notes between the supervisor and its roles: one word each, with at most one descriptor.
+ *
+ * They go over a SOCK_SEQPACKET pair; a role finds its end at descriptor NOTE_ROLE_FD.
+ *
+ *   to a role         mailbox, control, listen, channel + descriptor   what it will work with, in order
+ *                     start                                            all of it has been sent
+ *                     reload                                           read the configuration again; listen notes came before
+ *                     stop                                             finish what is open and end
+ *   to the supervisor ready                                            it works
+ *                     reload, stop                                     an operator asks for it */
+#ifndef SUPERVISOR_NOTE_H
+#define SUPERVISOR_NOTE_H
+
+#include "base/text.h"
+
+enum { NOTE_ROLE_FD = 3, NOTE_LENGTH_MAX = 64 };
+
+/* fd -1: none; the descriptor stays the sender's. False: the other side is gone. */
+[[nodiscard]] bool note_send(int channel, const char *word, int fd);
+
+/* Waits for the next note. *out_fd is -1 or gives a descriptor. False: the other side is gone. */
+[[nodiscard]] bool note_receive(int channel, char room[NOTE_LENGTH_MAX], int *out_fd);
+
+#endif

@@ -1,0 +1,57 @@
+#include "supervisor/privilege.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool privilege_find(const char *user, struct privilege *out_privilege)
+{
+	*out_privilege = (struct privilege){ .drop = false, .uid = geteuid(), .gid = getegid() };
+	if (geteuid() != 0 || user == NULL || user[0] == '\0')
+		return true;
+
+	const struct passwd *entry = getpwnam(user);
+
+	if (entry == NULL)
+		return false;
+	*out_privilege = (struct privilege){ .drop = entry->pw_uid != 0, .uid = entry->pw_uid, .gid = entry->pw_gid };
+	return true;
+}
+
+bool privilege_drop(const struct privilege *privilege)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return false;
+	if (!privilege->drop)
+		return true;
+	return setgroups(0, NULL) == 0 && setresgid(privilege->gid, privilege->gid, privilege->gid) == 0 &&
+	    setresuid(privilege->uid, privilege->uid, privilege->uid) == 0;
+}
+
+bool privilege_make_folder(const char *path, mode_t mode, const struct privilege *privilege)
+{
+	char part[PATH_MAX];
+	const size_t length = strlen(path);
+
+	if (length >= sizeof part) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(part, path, length + 1);
+	for (size_t i = 1; i < length; i++) {
+		if (part[i] != '/')
+			continue;
+		part[i] = '\0';
+		if (mkdir(part, 0755) != 0 && errno != EEXIST)
+			return false;
+		part[i] = '/';
+	}
+	if (mkdir(part, mode) != 0)
+		return errno == EEXIST;
+	return !privilege->drop || chown(part, privilege->uid, privilege->gid) == 0;
+}

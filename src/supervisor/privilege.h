@@ -1,0 +1,24 @@
+/* Who the roles run as. */
+#ifndef SUPERVISOR_PRIVILEGE_H
+#define SUPERVISOR_PRIVILEGE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct privilege {
+	bool drop; /* Started as root, and there is such a user. */
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Only root can drop: for anyone else, and for an empty or unknown `user`, nothing is dropped. False:
+ * root, and the user does not exist. */
+[[nodiscard]] bool privilege_find(const char *user, struct privilege *out_privilege);
+
+/* Become that user for good, without supplementary groups. False: the system refused. */
+[[nodiscard]] bool privilege_drop(const struct privilege *privilege);
+
+/* Make the folder and its missing parents; the folder itself belongs to the user. errno on false. */
+[[nodiscard]] bool privilege_make_folder(const char *path, mode_t mode, const struct privilege *privilege);
+
+#endif

@@ -1,0 +1,421 @@
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/must.h"
+#include "supervisor/note.h"
+#include "supervisor/sockets.h"
+
+enum {
+	LANES_MAX = 64,
+	WAIT_FIRST_MS = 100,
+	WAIT_MAX_MS = 30000,
+	LONG_LIFE_MS = 60000,
+	STOP_PATIENCE_MS = 60000
+};
+
+enum role_name { ROLE_MAILBOX, ROLE_MAIL, ROLE_COUNT };
+static const char *const role_words[ROLE_COUNT] = { [ROLE_MAILBOX] = "mailbox", [ROLE_MAIL] = "mail" };
+
+struct role {
+	pid_t pid;            /* 0: not running. */
+	int channel;          /* Our end; -1: none. */
+	int64_t started_ms, due_ms; /* due_ms: when to start it again. */
+	int64_t wait_ms;
+};
+
+struct bound {
+	struct endpoint endpoint;
+	int fd;
+};
+
+struct supervisor {
+	struct supervisor_settings settings;
+	struct conf *conf;
+	struct role roles[ROLE_COUNT];
+	struct bound *bound;
+	size_t bound_count;
+	int control;
+	int signals;
+	bool ready;           /* The mail role has worked once. */
+	bool stopping;
+	int64_t stop_by_ms;
+	int exit_code;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+[[gnu::format(printf, 1, 2)]] static void report(const char *format, ...)
+{
+	char line[512];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(line, sizeof line, format, list);
+	va_end(list);
+	fprintf(stderr, "postroad: %s\n", line);
+}
+
+/* -- sockets ----------------------------------------------------------------- */
+
+static int *find_bound(struct supervisor *supervisor, const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < supervisor->bound_count; i++)
+		if (endpoint_equal(&supervisor->bound[i].endpoint, endpoint))
+			return &supervisor->bound[i].fd;
+	return NULL;
+}
+
+static void close_bound(struct bound *bound, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bound[i].fd >= 0)
+			close(bound[i].fd);
+	free(bound);
+}
+
+/* Listen on what `conf` names, keeping the sockets that stay. False, with nothing
+ * changed, when one cannot be bound (V2). */
+static bool bind_listeners(struct supervisor *supervisor, const struct conf *conf)
+{
+	struct bound *fresh = calloc(conf->listener_count, sizeof *fresh);
+	char room[ENDPOINT_TEXT_MAX];
+
+	must(fresh != NULL);
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct endpoint *endpoint = &conf->listeners[i].endpoint;
+		const int *old = find_bound(supervisor, endpoint);
+		enum error error = OK;
+
+		fresh[i].endpoint = *endpoint;
+		if (old != NULL)
+			fresh[i].fd = fcntl(*old, F_DUPFD_CLOEXEC, 0);
+		else
+			error = sockets_listen(endpoint, &fresh[i].fd);
+		if (error != OK || fresh[i].fd < 0) {
+			report("cannot listen on %s: %s%s", endpoint_print(endpoint, room).bytes, error_text(error),
+			    error == ERR_BUSY ? " (another server has it)"
+			        : error == ERR_DENIED ? " (a port below 1024 needs root)" : "");
+			close_bound(fresh, i);
+			return false;
+		}
+	}
+	close_bound(supervisor->bound, supervisor->bound_count);
+	supervisor->bound = fresh;
+	supervisor->bound_count = conf->listener_count;
+	return true;
+}
+
+/* -- roles ------------------------------------------------------------------- */
+
+_Noreturn static void become_role(const struct supervisor *supervisor, enum role_name name, int channel)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the supervisor decides. */
+	signal(SIGHUP, SIG_IGN);
+	/* dup2 to itself would leave close-on-exec set. */
+	if (channel == NOTE_ROLE_FD ? fcntl(channel, F_SETFD, 0) != 0 : dup2(channel, NOTE_ROLE_FD) < 0)
+		_exit(EX_OSERR);
+	execl(supervisor->settings.program, "postroad", "role", role_words[name], "-c",
+	    supervisor->settings.config_path, (char *)NULL);
+	_exit(EX_OSERR);
+}
+
+static bool start_role(struct supervisor *supervisor, enum role_name name)
+{
+	struct role *role = &supervisor->roles[name];
+	int pair[2];
+
+	must(role->pid == 0);
+	role->started_ms = now_ms();
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return false;
+	role->pid = fork();
+	if (role->pid == 0)
+		become_role(supervisor, name, pair[1]);
+	close(pair[1]);
+	if (role->pid < 0) {
+		role->pid = 0;
+		close(pair[0]);
+		return false;
+	}
+	role->channel = pair[0];
+	return true;
+}
+
+/* A socket pair for each lane: one end to mail, one to mailbox. */
+static void join_roles(struct supervisor *supervisor)
+{
+	for (unsigned i = 0; i < supervisor->settings.lane_count; i++) {
+		int pair[2];
+
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+			return;
+		(void)!note_send(supervisor->roles[ROLE_MAIL].channel, "mailbox", pair[0]);
+		(void)!note_send(supervisor->roles[ROLE_MAILBOX].channel, "channel", pair[1]);
+		close(pair[0]);
+		close(pair[1]);
+	}
+	(void)!note_send(supervisor->roles[ROLE_MAILBOX].channel, "start", -1);
+}
+
+static void send_listeners(struct supervisor *supervisor, const char *word)
+{
+	const int channel = supervisor->roles[ROLE_MAIL].channel;
+
+	for (size_t i = 0; i < supervisor->bound_count; i++)
+		(void)!note_send(channel, "listen", supervisor->bound[i].fd);
+	(void)!note_send(channel, word, -1);
+}
+
+/* Start what is due. A send that fails means that the role died: its SIGCHLD follows. */
+static void start_due(struct supervisor *supervisor)
+{
+	bool fresh[ROLE_COUNT] = { false };
+
+	for (unsigned name = 0; name < ROLE_COUNT; name++) {
+		struct role *role = &supervisor->roles[name];
+
+		if (role->pid != 0 || now_ms() < role->due_ms)
+			continue;
+		fresh[name] = start_role(supervisor, (enum role_name)name);
+		if (!fresh[name]) {
+			report("cannot start role %s: %s", role_words[name], strerror(errno));
+			role->due_ms = now_ms() + 1000;
+		}
+	}
+	if (supervisor->roles[ROLE_MAIL].pid == 0 || supervisor->roles[ROLE_MAILBOX].pid == 0)
+		return;
+	if (fresh[ROLE_MAIL])
+		(void)!note_send(supervisor->roles[ROLE_MAIL].channel, "control", supervisor->control);
+	if (fresh[ROLE_MAIL] || fresh[ROLE_MAILBOX])
+		join_roles(supervisor);
+	if (fresh[ROLE_MAIL])
+		send_listeners(supervisor, "start");
+}
+
+static void role_died(struct supervisor *supervisor, enum role_name name, int status)
+{
+	struct role *role = &supervisor->roles[name];
+	const int64_t life_ms = now_ms() - role->started_ms;
+
+	role->pid = 0;
+	close(role->channel);
+	role->channel = -1;
+	if (supervisor->stopping)
+		return;
+	if (!supervisor->ready && WIFEXITED(status)) {
+		/* It never worked: the reason is on stderr, and trying again would not mend it. */
+		supervisor->stopping = true;
+		supervisor->exit_code = WEXITSTATUS(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+		supervisor->stop_by_ms = now_ms() + STOP_PATIENCE_MS;
+		return;
+	}
+	if (life_ms > LONG_LIFE_MS || role->wait_ms == 0)
+		role->wait_ms = WAIT_FIRST_MS;
+	else
+		role->wait_ms = role->wait_ms * 2 < WAIT_MAX_MS ? role->wait_ms * 2 : WAIT_MAX_MS;
+	role->due_ms = now_ms() + role->wait_ms;
+	report("role %s %s %d; started again in %lld ms", role_words[name],
+	    WIFSIGNALED(status) ? "was ended by signal" : "ended with code",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (long long)role->wait_ms);
+	/* The mailbox role serves one mail role: it ends as its channels close, and starts again with it. */
+}
+
+static void reap(struct supervisor *supervisor)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (unsigned name = 0; name < ROLE_COUNT; name++)
+			if (supervisor->roles[name].pid == pid)
+				role_died(supervisor, (enum role_name)name, status);
+}
+
+/* -- what operators ask ------------------------------------------------------- */
+
+static void reload(struct supervisor *supervisor)
+{
+	struct conf *conf = supervisor->settings.load(supervisor->settings.config_path);
+
+	if (conf == NULL || !bind_listeners(supervisor, conf)) {
+		report("reload refused: the configuration in force stays");
+		conf_free(conf);
+		return;
+	}
+	conf_free(supervisor->conf);
+	supervisor->conf = conf;
+	send_listeners(supervisor, "reload");
+	report("configuration reloaded");
+}
+
+static void stop(struct supervisor *supervisor)
+{
+	if (supervisor->stopping)
+		return;
+	supervisor->stopping = true;
+	supervisor->stop_by_ms = now_ms() + STOP_PATIENCE_MS;
+	if (supervisor->roles[ROLE_MAIL].pid != 0)
+		(void)!note_send(supervisor->roles[ROLE_MAIL].channel, "stop", -1);
+}
+
+static void take_signals(struct supervisor *supervisor)
+{
+	struct signalfd_siginfo info;
+
+	while (read(supervisor->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGCHLD)
+			reap(supervisor);
+		else if (info.ssi_signo == SIGHUP)
+			reload(supervisor);
+		else
+			stop(supervisor);
+	}
+}
+
+static void take_note(struct supervisor *supervisor)
+{
+	char word[NOTE_LENGTH_MAX];
+	int fd;
+
+	if (!note_receive(supervisor->roles[ROLE_MAIL].channel, word, &fd))
+		return;
+	if (fd >= 0)
+		close(fd);
+	if (strcmp(word, "ready") == 0) {
+		if (!supervisor->ready)
+			report("ready");
+		supervisor->ready = true;
+	} else if (strcmp(word, "reload") == 0) {
+		reload(supervisor);
+	} else if (strcmp(word, "stop") == 0) {
+		stop(supervisor);
+	}
+}
+
+/* -- the loop ----------------------------------------------------------------- */
+
+/* Milliseconds until something is to be done without being asked; -1: never. */
+static int next_wait_ms(const struct supervisor *supervisor)
+{
+	int64_t next = supervisor->stopping ? supervisor->stop_by_ms : INT64_MAX;
+
+	for (unsigned name = 0; name < ROLE_COUNT && !supervisor->stopping; name++)
+		if (supervisor->roles[name].pid == 0 && supervisor->roles[name].due_ms < next)
+			next = supervisor->roles[name].due_ms;
+	if (next == INT64_MAX)
+		return -1;
+	const int64_t wait = next - now_ms();
+
+	return wait < 0 ? 0 : wait > WAIT_MAX_MS ? WAIT_MAX_MS : (int)wait;
+}
+
+/* Mail ends first; mailbox goes on until mail has no more for it. True when both are gone. */
+static bool stopped(struct supervisor *supervisor)
+{
+	struct role *mail = &supervisor->roles[ROLE_MAIL], *mailbox = &supervisor->roles[ROLE_MAILBOX];
+	const bool late = now_ms() >= supervisor->stop_by_ms;
+
+	if (mail->pid != 0 && late)
+		kill(mail->pid, SIGKILL);
+	if (mail->pid == 0 && mailbox->pid != 0)
+		kill(mailbox->pid, late ? SIGKILL : SIGTERM);
+	return mail->pid == 0 && mailbox->pid == 0;
+}
+
+static void run(struct supervisor *supervisor)
+{
+	while (!supervisor->stopping || !stopped(supervisor)) {
+		if (!supervisor->stopping)
+			start_due(supervisor);
+
+		struct pollfd watched[2] = {
+			{ .fd = supervisor->signals, .events = POLLIN },
+			{ .fd = supervisor->roles[ROLE_MAIL].channel, .events = POLLIN },
+		};
+
+		if (poll(watched, 2, next_wait_ms(supervisor)) < 0 && errno != EINTR)
+			break;
+		/* Notes first: a role that said why it stops is heard before its death is. */
+		if (watched[1].revents & POLLIN)
+			take_note(supervisor);
+		if (watched[0].revents & POLLIN)
+			take_signals(supervisor);
+		else if (watched[1].revents & POLLHUP)
+			reap(supervisor);
+	}
+}
+
+static bool watch_signals(struct supervisor *supervisor)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return false;
+	supervisor->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return supervisor->signals >= 0;
+}
+
+static int start(struct supervisor *supervisor)
+{
+	const char *control = supervisor->conf->control;
+	const enum error error = sockets_control(control, &supervisor->control);
+
+	if (error != OK) {
+		report("cannot open the control socket %s: %s%s", control, error_text(error),
+		    error == ERR_BUSY ? " (a server is running there)" : "");
+		return EX_CANTCREAT;
+	}
+	if (!bind_listeners(supervisor, supervisor->conf))
+		return EX_UNAVAILABLE;
+	return watch_signals(supervisor) ? EX_OK : EX_OSERR;
+}
+
+int supervisor_run(const struct supervisor_settings *settings, struct conf *conf)
+{
+	struct supervisor supervisor = { .settings = *settings, .conf = conf, .control = -1, .signals = -1 };
+
+	must(settings->lane_count >= 1 && settings->lane_count <= LANES_MAX);
+	for (unsigned name = 0; name < ROLE_COUNT; name++)
+		supervisor.roles[name].channel = -1;
+	supervisor.exit_code = start(&supervisor);
+	if (supervisor.exit_code == EX_OK) {
+		run(&supervisor);
+		unlink(supervisor.conf->control);
+	}
+	close_bound(supervisor.bound, supervisor.bound_count);
+	if (supervisor.control >= 0)
+		close(supervisor.control);
+	if (supervisor.signals >= 0)
+		close(supervisor.signals);
+	conf_free(supervisor.conf);
+	return supervisor.exit_code;
+}

@@ -1,0 +1,25 @@
+/* The supervisor: binds the sockets, starts the roles, starts them again when they die,
+ * reloads, stops. It reads no byte from the network.
+ *
+ *   V1  A role that dies is started again after a wait that doubles up to half a minute; a minute of
+ *       life makes the wait short again.
+ *   V2  A configuration that is wrong never replaces the one in force.
+ *   V3  Sockets stay open while roles die: clients wait in the backlog instead of being refused. */
+#ifndef SUPERVISOR_SUPERVISOR_H
+#define SUPERVISOR_SUPERVISOR_H
+
+#include "conf/conf.h"
+
+/* What a supervisor works with: who wires gives it, so that this folder knows no role's inside. */
+struct supervisor_settings {
+	const char *program;     /* Executed as `PROGRAM role NAME -c CONFIG`. */
+	const char *config_path;
+	unsigned lane_count;
+	/* Reads the configuration; on failure prints the complaints and gives NULL. */
+	struct conf *(*load)(const char *path);
+};
+
+/* Until it is stopped, or cannot start. Returns an exit code of sysexits(3). Takes conf. */
+int supervisor_run(const struct supervisor_settings *settings, struct conf *conf);
+
+#endif

@@ -1,0 +1,91 @@
+"""Mail for our own people: from the first byte to the mailbox."""
+import smtplib
+
+import pytest
+
+HELLO = "From: a@client.test\r\nTo: alice@example.org\r\nSubject: Hello\r\n\r\nHello.\r\n"
+
+
+def test_arrives_in_the_maildir(postroad):
+    server = postroad()
+    with server.smtp() as client:
+        client.sendmail("a@client.test", ["alice@example.org"], HELLO)
+    [mail] = server.mail("alice")
+    head, body = mail.split(b"\n\n", 1)
+    assert head.startswith(b"Return-Path: <a@client.test>\n")
+    assert b"\nDelivered-To: alice@example.org\n" in b"\n" + head
+    assert b"Received: from client.test" in head
+    assert body == b"Hello.\n"
+    assert b"\r" not in mail
+
+
+def test_unknown_users_and_foreign_domains_are_refused(postroad):
+    server = postroad(relay=False)
+    with server.smtp() as client:
+        client.ehlo()
+        client.mail("a@client.test")
+        code, text = client.rcpt("nobody@example.org")
+        assert (code, text[:5]) == (550, b"5.1.1")
+        code, text = client.rcpt("someone@elsewhere.test")
+        assert (code, text[:5]) == (550, b"5.7.1")
+        assert client.rcpt("postmaster")[0] == 250
+        assert client.rcpt("alice+lists@example.org")[0] == 250
+
+
+def test_aliases_expand_once_each(postroad):
+    server = postroad(aliases="team: alice, bob, alice\n@example.org: alice\n")
+    with server.smtp() as client:
+        client.sendmail("a@client.test", ["team@example.org"], HELLO)
+        client.sendmail("a@client.test", ["anything@example.org"], HELLO)
+    server.mail("alice", count=2)
+    server.mail("bob", count=1)
+
+
+BODIES = {
+    "dots": b"Subject: dots\r\n\r\n.\r\n..\r\n...\r\n.a\r\n",
+    "8-bit": b"Subject: 8\r\n\r\n" + bytes(range(128, 256)) + b"\r\n",
+    "empty": b"",
+    "header only": b"Subject: none\r\n\r\n",
+    "one MiB": b"Subject: big\r\n\r\n" + (b"0123456789abcdef" * 4 + b"\r\n") * 16384,
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_bodies_arrive_byte_for_byte(postroad, name):
+    server = postroad()
+    body = BODIES[name]
+    with server.smtp() as client:
+        client.ehlo()
+        client.mail("a@client.test", ["BODY=8BITMIME"])
+        client.rcpt("alice@example.org")
+        assert client.data(body)[0] == 250
+    [mail] = server.mail("alice")
+    expected = smtplib._fix_eols(body.decode("latin-1")).encode("latin-1").replace(b"\r\n", b"\n")
+    assert mail.endswith(expected if expected.endswith(b"\n") or not expected else expected + b"\n")
+
+
+def test_bdat_without_final_newline(postroad):
+    server = postroad()
+    body = b"Subject: bdat\r\n\r\n.no newline at the end"
+    with server.smtp() as client:
+        client.ehlo()
+        assert client.has_extn("chunking")
+        client.mail("a@client.test")
+        client.rcpt("alice@example.org")
+        client.send(b"BDAT 10\r\n" + body[:10])
+        assert client.getreply()[0] == 250
+        client.send(b"BDAT %d LAST\r\n" % (len(body) - 10) + body[10:])
+        assert client.getreply()[0] == 250
+    [mail] = server.mail("alice")
+    assert mail.endswith(b"\n\n.no newline at the end")
+
+
+def test_trace_tells_the_life(postroad):
+    server = postroad()
+    with server.smtp() as client:
+        client.sendmail("a@client.test", ["alice@example.org"], HELLO)
+    server.mail("alice")
+    [life] = [life for life in server.ask("trace", "alice@example.org")]
+    events = [step["event"] for step in life["steps"]]
+    assert events[0] == "received" and "delivered" in events
+    assert [e["event"] for e in server.log() if e.get("id") == life["id"]][0] == "received"

@@ -1,0 +1,153 @@
+"""Mail for others: across DNS, through refusals, delays and broken connections."""
+import email
+import re
+
+import conftest
+
+ZONE = {"remote.test": {"MX": [[10, "mx.remote.test"]]}, "mx.remote.test": {"A": ["127.0.0.1"]}}
+HELLO = "From: alice@example.org\r\nTo: carol@remote.test\r\nSubject: Hello\r\n\r\n.Hello.\r\n"
+
+
+def send(server, to="carol@remote.test", sender="alice@example.org", body=HELLO, options=()):
+    with server.smtp() as client:
+        client.sendmail(sender, [to] if isinstance(to, str) else to, body, mail_options=options)
+
+
+def test_crosses_dns(postroad, remote):
+    mx = remote()
+    server = postroad(zone=ZONE, outbound_port=mx.port)
+    send(server)
+    conftest.until(lambda: mx.messages, "the message")
+    assert mx.messages[0]["body"].endswith(b"\r\n\r\n.Hello.\r\n")
+    conftest.until(server.queue_is_empty, "an empty queue")
+
+
+def test_every_extension_at_once(postroad, remote):
+    mx = remote(ehlo=("remote.test", "PIPELINING", "SIZE 100000", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN"))
+    server = postroad(zone=ZONE, outbound_port=mx.port)
+    send(server)
+    conftest.until(lambda: mx.messages, "the message")
+    assert mx.messages[0]["body"].endswith(b"\r\n\r\n.Hello.\r\n")
+    assert any(line.startswith("BDAT") for line in mx.commands)
+
+
+def test_helo_only(postroad, remote):
+    mx = remote(script={"EHLO": "502 5.5.1 no"})
+    server = postroad(zone=ZONE, outbound_port=mx.port)
+    send(server)
+    conftest.until(lambda: mx.messages, "the message")
+
+
+def test_temporary_refusal_then_delivery(postroad, remote):
+    tries = []
+    mx = remote(script={"RCPT": lambda line: tries.append(line) or ("450 4.2.0 later" if len(tries) < 3 else "250 ok")})
+    server = postroad(zone=ZONE, outbound_port=mx.port)
+    send(server)
+    conftest.until(lambda: mx.messages, "the message")
+    assert len(tries) == 3
+    events = [step["event"] for step in server.ask("trace", "carol@remote.test")[0]["steps"]]
+    assert events.count("deferred") == 2
+
+
+def test_permanent_refusal_bounces(postroad, remote):
+    mx = remote(script={"RCPT": "550 5.1.1 no such carol here"})
+    server = postroad(zone=ZONE, outbound_port=mx.port)
+    send(server)
+    [bounce] = server.mail("alice")
+    assert bounce.startswith(b"Return-Path: <>\n")
+    parts = email.message_from_bytes(bounce)
+    assert parts.get_content_type() == "multipart/report"
+    status = parts.get_payload()[1].as_string()
+    assert "Action: failed" in status and "5.1.1" in status and "no such carol here" in status
+    assert "carol@remote.test" in status
+    conftest.until(server.queue_is_empty, "an empty queue")
+
+
+def test_one_of_two_recipients_refused(postroad, remote):
+    mx = remote(ehlo=("remote.test", "PIPELINING"),
+                script={"RCPT": lambda line: "550 5.1.1 no" if "bad@" in line else "250 ok"})
+    server = postroad(zone=ZONE, outbound_port=mx.port)
+    send(server, to=["bad@remote.test", "good@remote.test"])
+    conftest.until(lambda: mx.messages, "the message")
+    assert len(mx.messages[0]["to"]) == 1
+    assert b"bad@remote.test" in server.mail("alice")[0]
+
+
+def test_drops_at_every_step(postroad, remote):
+    for step in ("EHLO", "MAIL", "RCPT", "DATA", "END"):
+        first = []
+        mx = remote(script={step: lambda line, step=step, first=first: (
+            (first.append(1), "DROP")[1] if not first else {"DATA": "354 go"}.get(step, "250 remote.test"))})
+        server = postroad(name="drop-" + step, zone=ZONE, outbound_port=mx.port)
+        send(server)
+        conftest.until(lambda: mx.messages, f"the message after a drop at {step}")
+        server.stop()
+
+
+def test_double_bounces_go_to_postmaster(postroad, remote):
+    mx = remote(script={"RCPT": "550 5.1.1 no"})
+    server = postroad(zone=ZONE, outbound_port=mx.port)
+    send(server, sender="carol@remote.test")
+    [bounce] = server.mail("postmaster")
+    assert b"carol@remote.test" in bounce
+    conftest.until(server.queue_is_empty, "an empty queue")
+
+
+def test_null_mx_and_nxdomain_bounce(postroad):
+    server = postroad(zone={"null.test": {"MX": [[0, "."]]}})
+    send(server, to="x@null.test")
+    send(server, to="x@absent.test")
+    bounces = b"".join(server.mail("alice", count=2))
+    assert b"5.1.10" in bounces and b"5.1.2" in bounces
+
+
+def test_servfail_waits(postroad):
+    server = postroad(zone={"slow.test": "SERVFAIL"}, retry=("1h",))
+    send(server, to="x@slow.test")
+    conftest.until(lambda: server.queue()[0]["recipients"][0]["attempts"] == 1, "the first attempt")
+    assert "4.4.3" in server.queue()[0]["recipients"][0]["last"]
+
+
+def test_queue_commands(postroad, remote):
+    tries = []
+    mx = remote(script={"RCPT": lambda line: tries.append(line) or ("450 4.2.0 later" if len(tries) < 2 else "250 ok")})
+    server = postroad(zone=ZONE, outbound_port=mx.port, retry=("1h",))
+    send(server)
+    conftest.until(lambda: server.queue() and server.queue()[0]["recipients"][0]["attempts"] == 1, "the first attempt")
+    queue_id = server.queue()[0]["id"]
+    server.run("queue", "hold", queue_id)
+    assert server.queue()[0]["recipients"][0]["state"] == "held"
+    server.run("queue", "release", queue_id)
+    conftest.until(lambda: mx.messages, "the message")
+    conftest.until(server.queue_is_empty, "an empty queue")
+    events = [step["event"] for step in server.ask("trace", queue_id)[0]["steps"]]
+    assert "held" in events and "released" in events and events[-1] in ("delivered", "finished")
+
+
+def test_delete(postroad):
+    server = postroad(zone={"slow.test": "TIMEOUT"}, retry=("1h",))
+    send(server, to="x@slow.test")
+    queue_id = conftest.until(server.queue, "the message")[0]["id"]
+    server.run("queue", "delete", queue_id)
+    assert server.queue_is_empty()
+
+
+def test_the_rest_goes_on_after_a_restart(postroad, remote):
+    server = postroad(zone=ZONE, outbound_port=conftest.free_port(), retry=("1s",))
+    send(server)
+    conftest.until(lambda: server.queue()[0]["recipients"][0]["attempts"] >= 1, "an attempt")
+    port = int(re.search(r"outbound \{ port = (\d+)", server.base)[1])
+    server.stop()
+    mx = remote(port=port)
+    server.start()
+    conftest.until(lambda: mx.messages, "the message")
+    conftest.until(server.queue_is_empty, "an empty queue")
+    assert len(mx.messages) == 1
+
+
+def test_explain(postroad, remote):
+    server = postroad(zone=ZONE, aliases="sales: carol@remote.test\n")
+    answer = server.ask("explain", "sales@example.org")
+    kinds = [destination["kind"] for destination in answer["destinations"]]
+    assert kinds == ["alias", "smtp"]
+    assert answer["destinations"][1]["hosts"][0]["name"] == "mx.remote.test"

@@ -1,0 +1,229 @@
+#!/usr/bin/python3
+"""Two postroads on loopback, and the road of three messages between them.
+
+usage: story.py [--once]
+
+Starts example.org and example.net with a zone between them, sends mail, takes one
+server away and brings it back, and shows what happened. Then it leaves both running until Ctrl-C;
+with --once it ends by itself. The exit code is 0 only if everything shown really happened.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAM = str(pathlib.Path(__file__).resolve().parent.parent / "build" / "postroad")
+PATIENCE_S = 30
+
+BOLD, DIM, GREEN, RED, PLAIN = (
+    ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 5)
+
+
+class Story(Exception):
+    """Something that the story promises did not happen."""
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def chapter(number, text):
+    say(f"\n{BOLD}{number}. {text}{PLAIN}")
+
+
+def quote(text):
+    for line in text.rstrip("\n").split("\n"):
+        say(f"   {DIM}|{PLAIN} {line}")
+
+
+def free_port():
+    """A port that is free on both of the loopback addresses the story uses."""
+    for port in range(2525, 2600):
+        try:
+            for address in ("127.0.0.1", "127.0.0.2"):
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind((address, port))
+            return port
+        except OSError:
+            continue
+    raise Story("no free port between 2525 and 2599")
+
+
+def wait_for(what, condition):
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.05)
+    raise Story(f"waited {PATIENCE_S} s in vain for {what}")
+
+
+class Server:
+    """One postroad with a folder of its own."""
+
+    def __init__(self, home, domain, address, port, users):
+        self.domain, self.address, self.port = domain, address, port
+        self.home = home / domain
+        self.home.mkdir()
+        self.conf = self.home / "postroad.conf"
+        self.process = None
+        (self.home / "users").write_text("".join(f"{user}:{{PLAIN}}unused\n" for user in users))
+        self.conf.write_text(f"""\
+hostname   = "mail.{domain}"
+domains    = {{"{domain}"}}
+listen "{address}:{port}" {{ role = mx }}
+users      = "users"
+mailbox    {{ path = "mail/%d/%u" }}
+relay-from = {{"127.0.0.0/8"}}
+dns        {{ zone = "../zone.json" }}
+outbound   {{ port = {port} }}
+queue      {{ retry = {{"2s", "3s", "5s"}} }}
+spool      {{ path = "spool" }}
+control    = "control.sock"
+log        {{ to = "log" }}
+""")
+
+    def start(self):
+        self.process = subprocess.Popen([PROGRAM, "serve", "-c", str(self.conf)], start_new_session=True)
+        wait_for(f"{self.domain} to listen", self.listens)
+
+    def listens(self):
+        if self.process.poll() is not None:
+            raise Story(f"the server of {self.domain} ended with {self.process.returncode}; see {self.home}/log")
+        try:
+            socket.create_connection((self.address, self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self.process = None
+
+    def run(self, *words, text=None):
+        result = subprocess.run([PROGRAM, words[0], "-c", str(self.conf), *words[1:]], input=text,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S)
+        if result.returncode != 0:
+            raise Story(f"postroad {' '.join(words)} ended with {result.returncode}: {result.stdout}")
+        return result.stdout
+
+    def send(self, sender, recipient, subject):
+        """Hand in a message with our sendmail; gives its queue ID."""
+        said = self.run("send", "-v", "-f", sender, recipient,
+                        text=f"From: {sender}\nTo: {recipient}\nSubject: {subject}\n\nHello from {sender}.\n")
+        return said.split()[-1]
+
+    def mail_of(self, user):
+        return sorted((self.home / "mail" / self.domain / user / "new").glob("*"))
+
+    def arrived(self, user, subject):
+        for path in self.mail_of(user):
+            if f"Subject: {subject}" in path.read_text(errors="replace"):
+                return path
+        return None
+
+
+def show_mail(path, home):
+    text = path.read_text(errors="replace")
+    head = [line for line in text.split("\n\n")[0].split("\n")]
+    quote(f"{path.relative_to(home)}\n" + "\n".join(head[:9]))
+
+
+def tell(home, keep_running):
+    port = free_port()
+    (home / "zone.json").write_text(
+        '{"example.org": {"MX": [[10, "mail.example.org"]]}, "mail.example.org": {"A": ["127.0.0.1"]},\n'
+        ' "example.net": {"MX": [[10, "mail.example.net"]]}, "mail.example.net": {"A": ["127.0.0.2"]}}\n')
+    org = Server(home, "example.org", "127.0.0.1", port, ["alice", "bob"])
+    net = Server(home, "example.net", "127.0.0.2", port, ["carol"])
+    try:
+        say(f"{BOLD}Two mail servers on this machine{PLAIN}")
+        for server in (org, net):
+            server.start()
+            say(f"   {server.domain} listens on {server.address}:{port}")
+
+        chapter(1, "bob@example.org writes to alice@example.org: same domain, straight into her mailbox")
+        org.send("bob@example.org", "alice@example.org", "Lunch?")
+        show_mail(wait_for("alice's mail", lambda: org.arrived("alice", "Lunch?")), org.home)
+
+        chapter(2, "alice@example.org writes to carol@example.net: DNS says mail.example.net takes its mail")
+        org.send("alice@example.org", "carol@example.net", "Across the road")
+        show_mail(wait_for("carol's mail", lambda: net.arrived("carol", "Across the road")), net.home)
+
+        chapter(3, "The server of example.net goes away, and alice writes again: the mail waits")
+        net.stop()
+        queue_id = org.send("alice@example.org", "carol@example.net", "Patience")
+        wait_for("a first attempt", lambda: "attempt" in org.run("queue", "list")
+                 and "refused" in org.run("queue", "list"))
+        quote("$ postroad queue list\n" + org.run("queue", "list"))
+
+        chapter(4, "It comes back, and the mail arrives by itself")
+        net.start()
+        show_mail(wait_for("the mail that waited", lambda: net.arrived("carol", "Patience")), net.home)
+        wait_for("an empty queue", lambda: "empty" in org.run("queue", "list"))
+
+        chapter(5, "The life of that message, from the first byte to the last reply")
+        life = wait_for("its end in the history", lambda: (lambda out: "finished" in out and out)(
+            org.run("trace", queue_id)))
+        quote(f"$ postroad trace {queue_id}\n" + life)
+        say(f"\n{GREEN}All of it happened: three messages handed in, three delivered, none lost.{PLAIN}")
+        if keep_running:
+            linger(org, net)
+    finally:
+        org.stop()
+        net.stop()
+
+
+def linger(org, net):
+    program = os.path.relpath(PROGRAM)
+    say(f"\nBoth servers go on running on {org.address}:{org.port} (example.org) and {net.address}:{net.port} "
+        f"(example.net). Try:")
+    say(f"   echo Hi | {program} send -c {org.conf} -f bob@example.org carol@example.net")
+    say(f"   {program} trace -c {org.conf} carol@example.net")
+    say(f"   {program} explain -c {org.conf} carol@example.net")
+    say("Stop with Ctrl-C.")
+    try:
+        while all(server.process.poll() is None for server in (org, net)):
+            time.sleep(0.2)
+        raise Story("a server ended by itself")
+    except KeyboardInterrupt:
+        say("\nStopped.")
+
+
+def main():
+    words = sys.argv[1:]
+    if words not in ([], ["--once"]):
+        sys.exit(__doc__.split("\n\n")[1])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    home = pathlib.Path(tempfile.mkdtemp(prefix="postroad-demo-"))
+    os.chmod(home, 0o755)
+    try:
+        tell(home, keep_running=not words)
+    except (Story, subprocess.TimeoutExpired) as failure:
+        say(f"\n{RED}That did not work: {failure}{PLAIN}")
+        for log in sorted(home.glob("*/log")):
+            say(f"Log {log.relative_to(home)}:")
+            quote("\n".join(log.read_text(errors="replace").split("\n")[-20:]))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
