@@ -18,16 +18,25 @@ struct block {
 struct arena {
 	struct block *newest; /* Where pieces come from. */
 	struct block *first;  /* Kept by reset. */
-	size_t cap, taken, used;
+	size_t cap, used;
+	size_t taken; /* By all blocks, their headers included. */
 };
 
 enum { PIECE_ALIGNMENT = _Alignof(max_align_t) };
 
+/* What a further block may hold. */
+static size_t room_left(const struct arena *arena)
+{
+	const size_t spent = arena->taken - sizeof(struct block); /* A2 */
+
+	must(spent <= arena->cap);
+	const size_t left = arena->cap - spent;
+
+	return left > sizeof(struct block) ? left - sizeof(struct block) : 0;
+}
+
 static struct block *block_new(struct arena *arena, size_t size)
 {
-	if (size > arena->cap - arena->taken)
-		return NULL;
-
 	struct block *block = malloc(sizeof *block + size);
 
 	if (block == NULL)
@@ -36,7 +45,7 @@ static struct block *block_new(struct arena *arena, size_t size)
 	block->size = size;
 	block->used = 0;
 	arena->newest = block;
-	arena->taken += size;
+	arena->taken += sizeof *block + size;
 	return block;
 }
 
@@ -61,7 +70,7 @@ static void free_down_to(struct arena *arena, const struct block *last)
 		struct block *block = arena->newest;
 
 		arena->newest = block->next;
-		arena->taken -= block->size;
+		arena->taken -= sizeof *block + block->size;
 		free(block);
 	}
 }
@@ -90,13 +99,15 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
 	struct block *block = arena->newest;
 
 	if (size > block->size - block->used) {
-		const size_t room = arena->cap - arena->taken;
+		const size_t room = room_left(arena);
 		const size_t want = size > BLOCK_BYTES ? size : BLOCK_BYTES;
 
+		/* Nothing is taken for a piece that does not fit: a stranger's
+		 * thousandth attempt must cost no more than the first. */
+		if (size > room)
+			return NULL;
 		block = block_new(arena, want <= room ? want : room);
 		if (block == NULL)
-			return NULL;
-		if (size > block->size)
 			return NULL;
 	}
 

@@ -10,6 +10,7 @@ enum { SMALLEST_CAPACITY = 256 };
 
 void buffer_init(struct buffer *buffer, size_t limit_bytes)
 {
+	must(limit_bytes <= SIZE_MAX / 8); /* So that no sum below can wrap. */
 	*buffer = (struct buffer){ .limit = limit_bytes };
 }
 
@@ -51,23 +52,29 @@ static bool grow(struct buffer *buffer, size_t needed)
 	return true;
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t size)
+/* Room for `size` bytes at the end, whatever the limit says; NULL: no memory. */
+static char *make_room(struct buffer *buffer, size_t size)
 {
-	must(buffer->length <= buffer->limit);
-	if (size > buffer->limit - buffer->length)
-		return NULL;
 	if (buffer->start > 0 && buffer->start + buffer->length + size > buffer->capacity) {
 		memmove(buffer->bytes, buffer->bytes + buffer->start, buffer->length);
 		buffer->start = 0;
 	}
-	if (buffer->length + size > buffer->capacity && !grow(buffer, buffer->length + size))
+	/* Without bytes even room for nothing needs some: NULL means failure. */
+	if ((buffer->bytes == NULL || buffer->length + size > buffer->capacity) && !grow(buffer, buffer->length + size))
 		return NULL;
 	return buffer->bytes + buffer->start + buffer->length;
+}
+
+char *buffer_reserve(struct buffer *buffer, size_t size)
+{
+	must(buffer->length <= buffer->limit);
+	return size > buffer->limit - buffer->length ? NULL : make_room(buffer, size);
 }
 
 void buffer_added(struct buffer *buffer, size_t size)
 {
 	must(buffer->start + buffer->length + size <= buffer->capacity);
+	must(buffer->length + size <= buffer->limit);
 	buffer->length += size;
 }
 
@@ -94,8 +101,9 @@ bool buffer_print(struct buffer *buffer, const char *format, ...)
 	const int length = vsnprintf(NULL, 0, format, list);
 
 	va_end(list);
+	const bool fits = length >= 0 && (size_t)length <= buffer->limit - buffer->length;
 	/* vsnprintf wants a byte for its NUL, which is not counted. */
-	char *room = length >= 0 ? buffer_reserve(buffer, (size_t)length + 1) : NULL;
+	char *room = fits ? make_room(buffer, (size_t)length + 1) : NULL;
 
 	if (room != NULL) {
 		vsnprintf(room, (size_t)length + 1, format, again);
@@ -108,6 +116,7 @@ bool buffer_print(struct buffer *buffer, const char *format, ...)
 void buffer_consume(struct buffer *buffer, size_t size)
 {
 	must(size <= buffer->length);
+	must(buffer->start + buffer->length <= buffer->capacity);
 	buffer->length -= size;
 	buffer->start = buffer->length > 0 ? buffer->start + size : 0;
 }

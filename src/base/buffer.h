@@ -8,8 +8,9 @@
 #include "base/text.h"
 
 struct buffer {
-	char *bytes;
-	size_t start, length, capacity, limit;
+	char *bytes; /* `length` of them from `start` on are in use. */
+	size_t start, length, capacity;
+	size_t limit; /* On length; the memory may be a power of two more. */
 };
 
 void buffer_init(struct buffer *buffer, size_t limit_bytes);
@@ -22,6 +23,7 @@ void buffer_release(struct buffer *buffer);
 /* What is in it. Borrows: valid until the next change. */
 struct text buffer_text(const struct buffer *buffer);
 
+/* Add bytes, or what printf would write, at the end; false at the limit or without memory. */
 [[nodiscard]] bool buffer_append(struct buffer *buffer, struct text text);
 [[nodiscard, gnu::format(printf, 2, 3)]] bool buffer_print(
     struct buffer *buffer, const char *format, ...);

@@ -5,7 +5,8 @@
 
 #include "base/must.h"
 
-static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+enum { MAPPED_PREFIX_BITS = 96 };
+static const uint8_t mapped_prefix[MAPPED_PREFIX_BITS / 8] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 static bool copy_string(struct text text, char *room, size_t size)
 {
@@ -162,6 +163,13 @@ bool network_parse(struct text text, struct network *out_network)
 		bits = most;
 	else if (!text_to_u64(text_from(text, slash + 1), &bits) || bits > most)
 		return false;
+	/* "::ffff:192.0.2.0/120" is 192.0.2.0/24: clients are compared unmapped. */
+	const struct endpoint plain = unmapped(&network.base);
+
+	if (plain.family != network.base.family && bits >= MAPPED_PREFIX_BITS) {
+		network.base = plain;
+		bits -= MAPPED_PREFIX_BITS;
+	}
 	network.prefix_bits = (uint8_t)bits;
 	*out_network = network;
 	return true;

@@ -31,6 +31,7 @@ struct endpoint {
 struct text endpoint_print_ip(const struct endpoint *endpoint, char room[ENDPOINT_TEXT_MAX]);
 struct text endpoint_print(const struct endpoint *endpoint, char room[ENDPOINT_TEXT_MAX]);
 
+/* Family, address, port and path. An IPv4-mapped address is not its IPv4 address here. */
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /* 127.0.0.0/8, ::1, and UNIX sockets. */
@@ -42,7 +43,11 @@ struct network {
 	struct endpoint base;
 	uint8_t prefix_bits;
 };
+
+/* False on a prefix longer than the address. Bits behind the prefix do not count. */
 [[nodiscard]] bool network_parse(struct text text, struct network *out_network);
+
+/* False for UNIX endpoints, and across families. */
 bool network_holds(const struct network *network, const struct endpoint *endpoint);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef BASE_MUST_H
 #define BASE_MUST_H
 
+/* What must() calls when its truth is broken: say where, and abort. */
 _Noreturn void must_fail(const char *truth, const char *file, int line);
 
 #define must(truth) ((truth) ? (void)0 : must_fail(#truth, __FILE__, __LINE__))

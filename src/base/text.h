@@ -25,10 +25,13 @@ static inline struct text text_of(const char *string)
 /* For printf("%.*s"): two arguments. */
 #define TEXT_FORMAT(t) (int)(t).length, (t).length > 0 ? (t).bytes : ""
 
+/* Byte for byte. */
 bool text_equal(struct text a, struct text b);
 
 /* ASCII letters compare alike; bytes above 127 compare as they are. */
 bool text_equal_nocase(struct text a, struct text b);
+
+/* Every text starts and ends with the empty one. */
 bool text_starts(struct text whole, struct text prefix);
 bool text_starts_nocase(struct text whole, struct text prefix);
 bool text_ends(struct text whole, struct text suffix);

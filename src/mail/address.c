@@ -10,7 +10,11 @@
 #include "base/endpoint.h"
 #include "base/must.h"
 
-enum { LABEL_MAX = 63 };
+enum { LABEL_MAX = 63, IP6_GROUPS = 8 };
+
+/* A mailbox as long as this and the brackets around it fill the longest path. */
+enum { MAILBOX_MAX = ADDRESS_PATH_MAX - 2 };
+_Static_assert((int)ADDRESS_DOMAIN_MAX <= (int)ADDRESS_PATH_MAX, "a path can hold any domain");
 
 static bool is_wide(char c, bool allow_utf8)
 {
@@ -62,7 +66,8 @@ static enum error take_quoted(struct text *rest, bool allow_utf8, struct arena *
 
 	if (bytes == NULL)
 		return ERR_NO_MEMORY;
-	must(skip_byte(rest, '"'));
+	must(next_is(*rest, '"'));
+	*rest = text_from(*rest, 1);
 	while (!skip_byte(rest, '"')) {
 		const bool pair = skip_byte(rest, '\\');
 
@@ -96,15 +101,31 @@ static bool label_valid(struct text label, bool allow_utf8)
 	return true;
 }
 
+/* "::" stands for two groups of zeros at least (§4.1.3), while inet_pton also takes it for one. */
+static bool compression_valid(struct text ip6)
+{
+	size_t groups = 0;
+	struct text group;
+
+	if (text_find(ip6, TEXT("::")) == ip6.length)
+		return true;
+	while (text_cut(&ip6, ':', &group))
+		groups += group.length == 0 ? 0 : text_find_byte(group, '.') < group.length ? 2 : 1;
+	return groups <= IP6_GROUPS - 2;
+}
+
+/* IPv4, or IPv6 with its tag. No other tag has been standardized, so a general literal names nothing. */
 static bool literal_valid(struct text domain)
 {
+	static const struct text tag = { "IPv6:", 5 };
 	struct endpoint endpoint;
 	const struct text inside = text_part(domain, 1, domain.length - 2);
 
-	if (!endpoint_parse_ip(inside, &endpoint) || next_is(inside, '['))
+	if (next_is(inside, '[') || !endpoint_parse_ip(inside, &endpoint))
 		return false;
-	/* An IPv6 literal needs its tag (§4.1.3). */
-	return endpoint.family == ENDPOINT_IP4 || text_starts_nocase(inside, TEXT("IPv6:"));
+	if (endpoint.family == ENDPOINT_IP4)
+		return true;
+	return text_starts_nocase(inside, tag) && compression_valid(text_from(inside, tag.length));
 }
 
 bool address_domain_valid(struct text domain, bool allow_utf8)
@@ -176,7 +197,8 @@ static enum error take_mailbox(
 	}
 	const struct text domain = take_domain(rest);
 
-	if (written.length > ADDRESS_LOCAL_MAX || domain.length > ADDRESS_DOMAIN_MAX)
+	if (written.length > ADDRESS_LOCAL_MAX || domain.length > ADDRESS_DOMAIN_MAX ||
+	    written.length + 1 + domain.length > MAILBOX_MAX)
 		return ERR_TOO_LARGE;
 	if (!address_domain_valid(domain, allow_utf8))
 		return ERR_SYNTAX;
@@ -309,8 +331,12 @@ enum error address_domain_to_ascii(struct text domain, struct arena *arena, stru
 	    idn2_to_ascii_8z(terminated.bytes, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return ERR_SYNTAX;
 
-	const enum error error = lower_copy(arena, text_of(ascii), out_ascii);
+	/* The mapping turns wide look-alikes into slashes, dots and at-signs: what comes out is
+	 * checked like anything a stranger says. */
+	enum error error = ERR_SYNTAX;
 
+	if (ascii[0] != '[' && address_domain_valid(text_of(ascii), false))
+		error = lower_copy(arena, text_of(ascii), out_ascii);
 	idn2_free(ascii);
 	return error;
 }

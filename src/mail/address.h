@@ -1,6 +1,9 @@
 /* Addresses and paths of the envelope (RFC 5321 §4.1.2, RFC 6531 §3.3).
  *
- * Pure. Parsed parts borrow from the input or live in the given arena. */
+ * Pure. Parsed parts borrow from the input or live in the given arena.
+ *
+ *   A1  Neither part of a parsed address holds a control byte, nor the domain a slash, blank or quote.
+ *   A2  What address_print makes of a parsed address is parsed to an equal one. */
 #ifndef MAIL_ADDRESS_H
 #define MAIL_ADDRESS_H
 
@@ -23,8 +26,8 @@ struct address {
 
 /* The text inside a path's angle brackets ("user@example.org", "" for the null
  * path, "postmaster", "@a,@b:user@c" whose route is dropped). Strict RFC 5321
- * grammar; UTF-8 only if allow_utf8. ERR_SYNTAX, ERR_TOO_LARGE (part over its limit) or
- * ERR_NO_MEMORY. */
+ * grammar; UTF-8 only if allow_utf8. ERR_SYNTAX, ERR_TOO_LARGE (a part, or the whole, is over its limit)
+ * or ERR_NO_MEMORY. */
 [[nodiscard]] enum error address_parse(
     struct text text, bool allow_utf8, struct arena *arena, struct address *out_address);
 
@@ -40,6 +43,7 @@ struct address {
  * path; "postmaster" alone when there is no domain. False: no memory. */
 [[nodiscard]] bool address_print(const struct address *address, struct arena *arena, struct text *out_text);
 
+/* The null reverse-path "<>" of bounces. */
 bool address_is_null(const struct address *address);
 
 /* Domain without case, local part with it, except for postmaster. */

@@ -1,7 +1,5 @@
 #include "mail/header.h"
 
-#include "base/must.h"
-
 /* The next line with its end. */
 static struct text line_of(struct text rest)
 {
@@ -29,6 +27,19 @@ static struct text without_line_end(struct text text)
 	return text;
 }
 
+/* What stands before the colon of a field, or nothing: ftext only (RFC 5322 §3.6.8), so that neither an mbox
+ * "From " line nor an indented line passes for a field. Blanks before the colon are obsolete (§4.5) but
+ * read by many, so they do not hide a field here either. */
+static struct text field_name(struct text before_colon)
+{
+	while (before_colon.length > 0 && memchr(" \t", before_colon.bytes[before_colon.length - 1], 2) != NULL)
+		before_colon.length--;
+	for (size_t i = 0; i < before_colon.length; i++)
+		if (before_colon.bytes[i] <= ' ' || before_colon.bytes[i] > '~')
+			return TEXT_EMPTY;
+	return before_colon;
+}
+
 bool header_next(struct text *rest, struct header_field *out_field)
 {
 	struct text after = *rest;
@@ -44,10 +55,10 @@ bool header_next(struct text *rest, struct header_field *out_field)
 	const size_t colon = text_find_byte(first, ':');
 	struct header_field field = { .whole = whole };
 
-	if (colon < first.length) {
-		field.name = text_trim(text_part(first, 0, colon));
+	if (colon < first.length)
+		field.name = field_name(text_part(first, 0, colon));
+	if (field.name.length > 0)
 		field.value = without_line_end(text_from(whole, colon + 1));
-	}
 	*out_field = field;
 	*rest = after;
 	return true;

@@ -26,7 +26,10 @@ queue_id queue_id_next(struct queue_id_source *source, int64_t unix_ms);
 /* When it was made, to the millisecond. */
 int64_t queue_id_time_ms(queue_id id);
 
+/* The 13 digits, NUL-terminated in `room`. */
 struct text queue_id_print(queue_id id, char room[QUEUE_ID_TEXT_SIZE]);
-[[nodiscard]] bool queue_id_parse(struct text text, queue_id *out_id); /* either case */
+
+/* Back again, in either case; false for anything but 13 digits of a 64-bit number. */
+[[nodiscard]] bool queue_id_parse(struct text text, queue_id *out_id);
 
 #endif

@@ -1,15 +1,26 @@
+/* Received is read by people and by programs that count hops and judge reputation. So nothing that a client
+ * says may end the field, open a comment, or look like a clause of ours ("by", "with", "for"). */
 #include "mail/received.h"
 
 #include "mail/date.h"
 
-enum { HELO_SHOWN_MAX = 255 };
+enum { WORD_SHOWN_MAX = 255 };
 
-/* Bytes that are safe inside a field and outside its comments' syntax. */
-static bool append_tame(struct buffer *out, struct text text)
+static bool is_wide(char c)
 {
-	for (size_t i = 0; i < text.length && i < HELO_SHOWN_MAX; i++) {
-		const char c = text.bytes[i];
-		const bool tame = byte_is_alnum(c) || (c != '\0' && strchr(".-_:[]@=+ ", c) != NULL) || (unsigned char)c > 127;
+	return (unsigned char)c > 127;
+}
+
+/* A word without blanks or specials: what a domain or an address literal may consist of. */
+static bool append_word(struct buffer *out, struct text word, bool allow_utf8)
+{
+	const struct text shown = text_part(word, 0, WORD_SHOWN_MAX);
+	const bool allow_wide = allow_utf8 && text_is_utf8(shown);
+
+	for (size_t i = 0; i < shown.length; i++) {
+		const char c = shown.bytes[i];
+		const bool tame = byte_is_alnum(c) || (c != '\0' && strchr(".-_:[]+=@", c) != NULL) ||
+		    (allow_wide && is_wide(c));
 
 		if (!buffer_append(out, (struct text){ tame ? &c : "?", 1 }))
 			return false;
@@ -17,29 +28,60 @@ static bool append_tame(struct buffer *out, struct text text)
 	return true;
 }
 
-static bool append_from(const struct received *received, struct buffer *out)
+/* A path that address_print wrote: its specials are quoted, so only control bytes could do harm. */
+static bool append_path(struct buffer *out, struct text path, bool allow_utf8)
 {
+	for (size_t i = 0; i < path.length; i++) {
+		const char c = path.bytes[i];
+		const bool tame = (c >= ' ' && c <= '~') || (allow_utf8 && is_wide(c));
+
+		if (!buffer_append(out, (struct text){ tame ? &c : "?", 1 }))
+			return false;
+	}
+	return true;
+}
+
+/* "from HELO ([IP])", which mail handed in locally has not. */
+static bool append_from(const struct received *received, bool allow_utf8, struct buffer *out)
+{
+	const struct text helo = received->helo.length > 0 ? received->helo : TEXT("unknown");
+	const char *tag = received->client->family == ENDPOINT_IP6 ? "IPv6:" : "";
 	char room[ENDPOINT_TEXT_MAX];
 
 	if (received->client->family == ENDPOINT_UNIX)
-		return buffer_append(out, TEXT("Received: from ")) && append_tame(out, received->user) &&
-		    buffer_append(out, TEXT(" (local)"));
-	const char *tag = received->client->family == ENDPOINT_IP6 ? "IPv6:" : "";
+		return true;
+	return buffer_append(out, TEXT("from ")) && append_word(out, helo, allow_utf8) &&
+	    buffer_print(out, " ([%s%s])\r\n\t", tag, endpoint_print_ip(received->client, room).bytes);
+}
 
-	return buffer_append(out, TEXT("Received: from ")) && append_tame(out, received->helo) &&
-	    buffer_print(out, " ([%s%s])", tag, endpoint_print_ip(received->client, room).bytes);
+/* "by HOSTNAME (postroad)", or "by HOSTNAME (postroad, from uid 1000)". */
+static bool append_by(const struct received *received, struct buffer *out)
+{
+	struct text rest = received->user, word;
+
+	if (!buffer_append(out, TEXT("by ")) || !append_word(out, received->hostname, true) ||
+	    !buffer_append(out, TEXT(" (postroad")))
+		return false;
+	if (received->user.length > 0 && !buffer_append(out, TEXT(", from")))
+		return false;
+	while (received->user.length > 0 && text_cut(&rest, ' ', &word))
+		if (!buffer_append(out, TEXT(" ")) || !append_word(out, word, false))
+			return false;
+	return buffer_append(out, TEXT(")"));
 }
 
 bool received_print(const struct received *received, struct buffer *out)
 {
+	const bool allow_utf8 = text_starts(received->protocol, TEXT("UTF8")); /* RFC 6531 §3.7.3 */
 	char id[QUEUE_ID_TEXT_SIZE], date[DATE_TEXT_SIZE];
 
-	if (!append_from(received, out) || !buffer_append(out, TEXT("\r\n\tby ")) || !append_tame(out, received->hostname) ||
-	    !buffer_print(out, " (postroad) with %.*s id %s", TEXT_FORMAT(received->protocol),
+	if (!buffer_append(out, TEXT("Received: ")) || !append_from(received, allow_utf8, out) ||
+	    !append_by(received, out) ||
+	    !buffer_print(out, "\r\n\twith %.*s id %s", TEXT_FORMAT(received->protocol),
 	        queue_id_print(received->id, id).bytes))
 		return false;
 	if (received->recipient.length > 0 &&
-	    (!buffer_append(out, TEXT("\r\n\tfor <")) || !append_tame(out, received->recipient) ||
+	    (!buffer_append(out, TEXT("\r\n\tfor <")) || !append_path(out, received->recipient, allow_utf8) ||
 	        !buffer_append(out, TEXT(">"))))
 		return false;
 	return buffer_print(out, ";\r\n\t%s\r\n", date_print(received->unix_ms, 0, date).bytes);
