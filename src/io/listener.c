@@ -17,6 +17,7 @@ struct listener {
 	struct loop_timer *pause;
 	int fd;
 	bool local;
+	bool accepting, freed; /* It may be freed inside `accepted`. */
 };
 
 /* accept(2) on our own, not uv_listen: libuv answers a lack of descriptors by closing
@@ -32,12 +33,12 @@ static void resume(void *context)
 		loop_timer_set(listener->pause, PAUSE_MS);
 }
 
-static void readable(void *context)
+/* Loops may share the socket: that there is nothing left to accept is no error. */
+static void accept_some(struct listener *listener)
 {
 	enum { BATCH = 16 }; /* Then the others of the loop have their turn. */
-	struct listener *listener = context;
 
-	for (int i = 0; i < BATCH && listener->watch != NULL; i++) {
+	for (int i = 0; i < BATCH && !listener->freed; i++) {
 		const int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0) {
@@ -60,6 +61,17 @@ static void readable(void *context)
 		stream_opened(stream);
 		listener->accepted(listener->context, stream);
 	}
+}
+
+static void readable(void *context)
+{
+	struct listener *listener = context;
+
+	listener->accepting = true;
+	accept_some(listener);
+	listener->accepting = false;
+	if (listener->freed)
+		free(listener);
 }
 
 struct listener *listener_new(struct loop *loop, int fd, listener_accepted *accepted, void *context)
@@ -94,5 +106,7 @@ void listener_free(struct listener *listener)
 	loop_watch_free(listener->watch);
 	loop_timer_free(listener->pause);
 	close(listener->fd);
-	free(listener);
+	listener->freed = true;
+	if (!listener->accepting)
+		free(listener);
 }

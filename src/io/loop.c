@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/must.h"
-#include "io/loop_private.h"
+#include "io/stream_private.h"
 
 struct loop_timer {
 	uv_timer_t uv;
@@ -47,12 +47,28 @@ struct loop *loop_new(void)
 	return loop;
 }
 
+/* Streams that were finished have no owner any more. */
+static void drop_lingering(uv_handle_t *handle, void *nothing)
+{
+	(void)nothing;
+	if (handle->type != UV_TCP && handle->type != UV_NAMED_PIPE)
+		return;
+
+	struct stream *stream = handle->data;
+
+	if (stream->finishing && !stream->closing)
+		stream_free(stream);
+}
+
 void loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
-	/* Handles that were closed last still want their close callbacks. */
-	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	uv_walk(&loop->uv, drop_lingering, NULL);
+	/* Handles that were closed last still want their close callbacks. Twice: a stop that nobody
+	 * heard makes the first return at once. */
+	uv_run(&loop->uv, UV_RUN_NOWAIT);
+	uv_run(&loop->uv, UV_RUN_NOWAIT);
 	must(uv_loop_close(&loop->uv) == 0);
 	free(loop->read_room);
 	free(loop);
@@ -206,8 +222,9 @@ static void watch_called(uv_poll_t *handle, int status, int events)
 {
 	struct loop_watch *watch = handle->data;
 
-	(void)status; /* An error shows when the owner reads. */
 	(void)events;
+	if (status < 0) /* libuv stopped; the error shows when the owner reads. */
+		uv_poll_start(handle, UV_READABLE, watch_called);
 	watch->callback(watch->context);
 }
 

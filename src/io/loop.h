@@ -16,6 +16,8 @@
 #include "base/error.h"
 
 struct loop;
+
+/* A loop, run until it is stopped; freed when all that hung on it is. */
 [[nodiscard]] struct loop *loop_new(void); /* NULL: no memory or descriptors. */
 void loop_free(struct loop *loop);         /* All that hung on it must be freed before. */
 void loop_run(struct loop *loop);          /* Until loop_stop. */
@@ -30,6 +32,8 @@ uint32_t loop_random(struct loop *loop);
 typedef void loop_callback(void *context);
 
 struct loop_timer;
+
+/* NULL: no memory. Freeing stops it. */
 [[nodiscard]] struct loop_timer *loop_timer_new(struct loop *loop, loop_callback *callback, void *context);
 void loop_timer_free(struct loop_timer *timer);
 /* Once, after delay_ms (>= 0). Setting again moves it; cheap when it moves later. */

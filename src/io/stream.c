@@ -13,6 +13,7 @@
 
 static void read_start(struct stream *stream);
 static void write_backlog(struct stream *stream);
+static void finish_sent(struct stream *stream);
 
 static enum error error_from_uv(int status)
 {
@@ -46,10 +47,13 @@ static void stream_end(struct stream *stream, enum error reason)
 	stream->ended = true;
 	uv_read_stop(&stream->uv.stream);
 	stream->reading = false;
+	/* After an end of file the other side may still read (a half-closed connection). */
+	if (stream->failure == OK && reason != ERR_CLOSED)
+		stream->failure = reason;
 	if (stream->finishing)
 		stream_close(stream);
 	else if (stream->handler != NULL)
-		stream->handler->ended(stream->context, reason);
+		stream->handler->ended(stream->context, stream->failure != OK ? stream->failure : reason);
 }
 
 /* Timer: the end that could not be told inside a call of the owner (L2), or the end of lingering. */
@@ -225,12 +229,20 @@ void stream_set_handler(struct stream *stream, const struct stream_handler *hand
 
 /* -- reading ----------------------------------------------------------------- */
 
+/* Pausing is lazy: most pauses end before anything arrives, and then cost no system call. A paused
+ * stream lends no room, which libuv takes as UV_ENOBUFS before it reads. */
 static void lend_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out_room)
 {
 	const struct stream *stream = handle->data;
 
 	(void)suggested;
-	*out_room = uv_buf_init(stream->loop->read_room, LOOP_READ_ROOM);
+	*out_room = stream->wanted ? uv_buf_init(stream->loop->read_room, LOOP_READ_ROOM) : uv_buf_init(NULL, 0);
+}
+
+static void read_stop(struct stream *stream)
+{
+	uv_read_stop(&stream->uv.stream);
+	stream->reading = false;
 }
 
 static void bytes_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *room)
@@ -239,7 +251,9 @@ static void bytes_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *room
 
 	if (stream->closing || length == 0)
 		return;
-	if (length < 0)
+	if (length == UV_ENOBUFS && !stream->wanted)
+		read_stop(stream);
+	else if (length < 0)
 		stream_end(stream, error_from_uv((int)length));
 	else if (stream->handler != NULL && !stream->finishing)
 		stream->handler->bytes(stream->context, (struct text){ room->base, (size_t)length });
@@ -257,9 +271,6 @@ static void read_start(struct stream *stream)
 void stream_pause(struct stream *stream)
 {
 	stream->wanted = false;
-	if (stream->reading)
-		uv_read_stop(&stream->uv.stream);
-	stream->reading = false;
 }
 
 void stream_resume(struct stream *stream)
@@ -271,23 +282,37 @@ void stream_resume(struct stream *stream)
 
 /* -- writing ----------------------------------------------------------------- */
 
+/* What the other side said before it went (a 421, a 552) still counts: reading goes on to the end, which
+ * tells the owner. Only a paused stream would never get there. */
+static void writing_failed(struct stream *stream, enum error error)
+{
+	if (stream->failure == OK)
+		stream->failure = error;
+	buffer_release(&stream->backlog);
+	if (stream->finishing)
+		stream_close(stream);
+	else if (stream->reading && stream->wanted)
+		shutdown(socket_of(stream), SHUT_RDWR);
+	else if (!stream->ended)
+		fail_later(stream, error);
+}
+
 static void written(uv_write_t *request, int status)
 {
 	struct stream *stream = request->data;
 
 	free(take(stream->writing_bytes));
 	stream->writing = TEXT_EMPTY;
-	if (stream->closing || stream->ended)
+	if (stream->closing)
 		return;
-	if (status != 0) {
-		stream_end(stream, error_from_uv(status));
-	} else if (stream->backlog.length > 0) {
+	if (status != 0)
+		writing_failed(stream, error_from_uv(status));
+	else if (stream->backlog.length > 0)
 		write_backlog(stream);
-	} else if (stream->finishing) {
-		stream_close(stream);
-	} else if (stream->handler != NULL) {
+	else if (stream->finishing)
+		finish_sent(stream);
+	else if (stream->handler != NULL && !stream->ended)
 		stream->handler->drained(stream->context);
-	}
 }
 
 /* Hand the whole backlog to libuv; what comes meanwhile gathers in a new one. */
@@ -305,21 +330,21 @@ static void write_backlog(struct stream *stream)
 	if (status != 0) {
 		free(take(stream->writing_bytes));
 		stream->writing = TEXT_EMPTY;
-		fail_later(stream, error_from_uv(status));
+		writing_failed(stream, error_from_uv(status));
 	}
 }
 
 bool stream_write(struct stream *stream, struct text bytes)
 {
 	must(!stream->finishing);
-	if (stream->ended || stream->failure != OK || bytes.length == 0)
+	if (stream->failure != OK || bytes.length == 0)
 		return true; /* The owner hears of the end, or has. */
 	if (stream->open && stream->writing_bytes == NULL && stream->backlog.length == 0) {
 		const uv_buf_t part = uv_buf_init((char *)(uintptr_t)bytes.bytes, (unsigned)bytes.length);
 		const int taken = uv_try_write(&stream->uv.stream, &part, 1);
 
 		if (taken < 0 && taken != UV_EAGAIN) {
-			fail_later(stream, error_from_uv(taken));
+			writing_failed(stream, error_from_uv(taken));
 			return true;
 		}
 		if (taken > 0)
@@ -349,9 +374,23 @@ void stream_free(struct stream *stream)
 		stream_close(stream);
 }
 
+/* Closing a socket with unread bytes resets the connection, and the reset may overtake our last
+ * reply. So while the other side still talks, listen to it, without interest, until it stops. */
+static void finish_sent(struct stream *stream)
+{
+	char room[4096];
+
+	if (stream->ended || recv(socket_of(stream), room, sizeof room, MSG_DONTWAIT) <= 0) {
+		stream_close(stream);
+		return;
+	}
+	shutdown(socket_of(stream), SHUT_WR);
+	stream_resume(stream);
+}
+
 void stream_finish(struct stream *stream, int64_t linger_ms)
 {
-	if (stream->ended || stream->failure != OK || stream_backlog(stream) == 0) {
+	if (!stream->open || stream->failure != OK) {
 		stream_close(stream);
 		return;
 	}
@@ -359,6 +398,8 @@ void stream_finish(struct stream *stream, int64_t linger_ms)
 	stream->finishing = true;
 	stream_pause(stream);
 	loop_timer_set(stream->defer, linger_ms);
+	if (stream_backlog(stream) == 0)
+		finish_sent(stream);
 }
 
 static const struct endpoint nowhere = { .family = ENDPOINT_NONE };

@@ -5,7 +5,7 @@
  *   S2  stream_write sends at once what the socket takes (one try) and copies the rest; it never
  *       calls back. The writer looks at stream_backlog and waits for `drained`.
  *   S3  `ended` is called once, as the last callback, unless the owner freed the stream before.
- *       It does not free the stream.
+ *       It does not free the stream. What was received before a failed write is given first.
  *   S4  A filter (TLS) may be put between stream and socket later: nothing here
  *       tells the owner whether there is one. */
 #ifndef IO_STREAM_H
@@ -41,15 +41,18 @@ void stream_set_handler(struct stream *stream, const struct stream_handler *hand
 enum { STREAM_BACKLOG_MAX = 1 << 20 };
 size_t stream_backlog(const struct stream *stream);
 
+/* Stop and start reading. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
 /* Free at once; unsent bytes are lost. NULL is fine. */
 void stream_free(struct stream *stream);
 
-/* Send what is left (at most for linger_ms), then close and free. The handler hears nothing more. */
+/* Send what is left, and take in what the other side still sends (at most for linger_ms), then close
+ * and free. The handler hears nothing more. Also after `ended`: a half-closed client gets its answer. */
 void stream_finish(struct stream *stream, int64_t linger_ms);
 
+/* Our address and the other side's; of no family when the socket has none. Borrows. */
 const struct endpoint *stream_local(const struct stream *stream);
 const struct endpoint *stream_peer(const struct stream *stream);
 

@@ -23,7 +23,7 @@ struct stream {
 	uv_connect_t connect;
 	struct loop_timer *defer; /* Ends the stream outside the owner's call; lingering. */
 	struct endpoint *local, *peer;
-	enum error failure;
+	enum error failure;       /* Why nothing can be sent any more. */
 	bool open, reading, wanted, finishing, closing, ended;
 };
 
