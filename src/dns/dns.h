@@ -2,10 +2,15 @@
  *
  *   D1  The callback never runs inside dns_ask, and exactly once unless cancelled.
  *   D2  An answer and its records are valid during the callback only.
- *   D3  Names are ASCII (A-labels), without trailing dot, lower case in answers. */
+ *   D3  Names are ASCII (A-labels), without trailing dot, lower case in answers.
+ *   D4  What cannot be a name (a label too long or empty, spaces, non-ASCII) is DNS_NXDOMAIN.
+ *
+ * Life of a question: dns_ask gives a query; it ends with its callback or with dns_cancel, whichever
+ * comes first, and with dns_free. A callback may ask, cancel and free the resolver. */
 #ifndef DNS_DNS_H
 #define DNS_DNS_H
 
+#include "base/arena.h"
 #include "base/endpoint.h"
 #include "io/loop.h"
 
@@ -15,8 +20,8 @@ enum dns_status {
 	DNS_FOUND,
 	DNS_NODATA,   /* The name exists, the type does not. */
 	DNS_NXDOMAIN,
-	DNS_SERVFAIL, /* Also refused and malformed answers. */
-	DNS_TIMEOUT,
+	DNS_SERVFAIL, /* Also refused and malformed answers, and servers that libunbound gave up on. */
+	DNS_TIMEOUT,  /* No word for a minute, or the zone file says so. */
 	DNS_BOGUS     /* DNSSEC validation failed. */
 };
 
@@ -46,20 +51,29 @@ struct dns_settings {            /* Borrows during the call. */
 	const struct text *servers;    /* "127.0.0.1", "127.0.0.1@5353"; none: /etc/resolv.conf. */
 	size_t server_count;
 	struct text trust_anchor;      /* File; may be empty. */
-	struct text config;            /* File for libunbound; may be empty. */
+	struct text config;            /* File for libunbound; may be empty. Given without servers, it alone
+	                                * says whom to ask. */
 };
 
-/* Gives a resolver on this loop; NULL with a reason in *out_reason (static or arena-free text). */
-[[nodiscard]] struct dns *dns_unbound_new(struct loop *loop, const struct dns_settings *settings, const char **out_reason);
+/* Gives a resolver on this loop; NULL with a reason in *out_reason (static text). Without a trust anchor
+ * nothing is validated and no answer is secure. /etc/hosts is not read. */
+[[nodiscard]] struct dns *dns_unbound_new(
+    struct loop *loop, const struct dns_settings *settings, const char **out_reason);
 
-/* Answers from the JSON of `dns { zone = FILE }`: see the manual for its form. */
+/* Answers from the JSON of `dns { zone = FILE }`: see dns/zone_table.h for its form. */
 [[nodiscard]] struct dns *dns_zone_new(struct loop *loop, struct text json, const char **out_reason);
+
+/* What is wrong with that JSON, and where: "line 3, column 9: ..." or "\"mx.example.org\" A record 2: ...".
+ * ERR_SYNTAX fills *out_complaint (in `arena`). */
+[[nodiscard]] enum error dns_zone_check(struct text json, struct arena *arena, struct text *out_complaint);
 
 void dns_free(struct dns *dns); /* Cancels what is open. */
 
 /* NULL: no memory. */
 [[nodiscard]] struct dns_query *dns_ask(struct dns *dns, struct text name, enum dns_type type,
     dns_callback *callback, void *context);
+
+/* The callback will not come. NULL is fine, and so is the query whose callback is running. */
 void dns_cancel(struct dns_query *query);
 
 #endif

@@ -28,6 +28,7 @@ struct delivery {
 	struct text tls;                    /* Set by the courier: TLS used, or empty. */
 	void (*done)(struct delivery *delivery);
 	void *context;                      /* The queue's. */
+	void *courier;                      /* The courier's own, between `deliver` and `done`. */
 };
 
 struct courier {

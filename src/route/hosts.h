@@ -1,7 +1,12 @@
 /* The hosts of a next hop, in the order they are to be tried (RFC 5321 §5.1).
  *
  * Asks the DNS for MX, A and AAAA. Equal preferences are shuffled; hosts from our own
- * on are cut off, a list that starts with us is a loop (5.4.6); null MX is 5.1.10 (RFC 7505). */
+ * on are cut off, a list that starts with us is a loop (5.4.6); null MX is 5.1.10 (RFC 7505).
+ *
+ *   no such domain            550 5.1.2     DNS failed, timed out, bogus    451 4.4.3
+ *   no MX, no address         550 5.4.4     some hosts failed to resolve    the others are used
+ *   MX hosts, no address      550 5.4.4     a `via` host has no address     451 4.3.5 (our slip)
+ *   only ourselves            554 5.4.6     null MX                         556 5.1.10 */
 #ifndef ROUTE_HOSTS_H
 #define ROUTE_HOSTS_H
 
@@ -29,7 +34,8 @@ struct host_list {
 struct hosts_settings {             /* Borrows; must outlive the searches. */
 	struct dns *dns;
 	struct text hostname;       /* Ours, to detect loops. */
-	const struct endpoint *own; /* Addresses and ports we listen on; wildcard addresses count as none. */
+	/* Addresses and ports we listen on; a wildcard address counts as loopback, all it surely holds. */
+	const struct endpoint *own;
 	size_t own_count;
 	uint16_t port;              /* 25, or what `outbound { port }` says. */
 	bool prefer_ip6;
@@ -38,9 +44,12 @@ struct hosts_settings {             /* Borrows; must outlive the searches. */
 typedef void hosts_callback(void *context, const struct host_list *list);
 
 struct hosts_search;
-/* The callback runs once, later, never inside this call; the list is valid during it. NULL: no memory. */
+/* The callback runs once, later, never inside this call; the list is valid during it, the search is over
+ * when it begins. Copies what it needs of next_hop. NULL: no memory. */
 [[nodiscard]] struct hosts_search *hosts_find(struct loop *loop, const struct hosts_settings *settings,
     const struct next_hop *next_hop, hosts_callback *callback, void *context);
+
+/* The callback will not come. Only for a search whose callback has not begun; NULL is fine. */
 void hosts_cancel(struct hosts_search *search);
 
 #endif

@@ -5,7 +5,13 @@
  *
  *   R1  Every address of our domains is either known (user, alias, catch-all, postmaster) or
  *       refused with 550 5.1.1; postmaster is always known (RFC 5321 §4.5.1).
- *   R2  An expansion never holds an address twice, nor grows beyond ROUTER_TARGET_MAX. */
+ *   R2  An expansion never holds an address twice, nor grows beyond ROUTER_TARGET_MAX.
+ *   R3  Domains compare in A-label form, local parts of ours without the case of ASCII letters.
+ *
+ * The order in which an address of ours is looked up is told in router.c. A route with exactly one of
+ * our domains as its pattern makes us its gateway or backup MX: aliases and users named with that
+ * domain are served here, everything else in it is accepted and handed on. ".suffix" and "*"
+ * never apply to our domains. */
 #ifndef ROUTE_ROUTER_H
 #define ROUTE_ROUTER_H
 
@@ -38,7 +44,8 @@ struct router_settings {           /* Borrows during router_new; it copies. */
 };
 
 struct router;
-/* ERR_SYNTAX: *out_complaint is "file:line: what is wrong; what would be right" (caller's arena). */
+/* ERR_SYNTAX: *out_complaint is "file:line: what is wrong; what would be right" for the aliases file, and
+ * `route "x": what is wrong` for settings (caller's arena). */
 [[nodiscard]] enum error router_new(const struct router_settings *settings, struct arena *arena,
     struct router **out_router, struct text *out_complaint);
 struct router *router_ref(struct router *router); /* Atomic count. */

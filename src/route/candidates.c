@@ -1,0 +1,244 @@
+#include "route/candidates.h"
+
+#include "base/buffer.h"
+#include "base/must.h"
+
+enum { EXPLANATION_BYTES_MAX = 8192 };
+
+/* -- Ourselves -------------------------------------------------------------------- */
+
+bool hosts_name_is_own(const struct hosts_settings *settings, struct text name)
+{
+	return settings->hostname.length > 0 && text_equal_nocase(settings->hostname, name);
+}
+
+static bool is_unspecified(const struct endpoint *endpoint)
+{
+	static const uint8_t zero[16] = { 0 };
+
+	return endpoint->family != ENDPOINT_UNIX && memcmp(endpoint->ip, zero, sizeof zero) == 0;
+}
+
+bool hosts_endpoint_is_own(const struct hosts_settings *settings, const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < settings->own_count; i++) {
+		const struct endpoint *own = &settings->own[i];
+
+		if (endpoint_equal(own, endpoint))
+			return true;
+		/* All a wildcard surely holds is this machine's loopback. */
+		if (is_unspecified(own) && own->family == endpoint->family && own->port == endpoint->port &&
+		    endpoint_is_loopback(endpoint))
+			return true;
+	}
+	return false;
+}
+
+static bool is_own(const struct hosts_settings *settings, const struct candidate *candidate)
+{
+	for (size_t family = 0; family < FAMILY_COUNT; family++)
+		for (size_t i = 0; i < candidate->families[family].count; i++)
+			if (hosts_endpoint_is_own(settings, &candidate->families[family].endpoints[i]))
+				return true;
+	return false;
+}
+
+static void cut_own(struct candidate_set *set, const struct hosts_settings *settings)
+{
+	uint32_t limit = UINT32_MAX;
+
+	for (size_t i = 0; i < set->count; i++) {
+		struct candidate *candidate = &set->items[i];
+
+		if (!is_own(settings, candidate))
+			continue;
+		candidate->is_cut = true;
+		if (candidate->preference < limit)
+			limit = candidate->preference;
+	}
+	for (size_t i = 0; i < set->count; i++) {
+		if (set->origin == FROM_MX && set->items[i].preference >= limit)
+			set->items[i].is_cut = true; /* N1 */
+		set->was_cut = set->was_cut || set->items[i].is_cut;
+	}
+}
+
+/* -- The list ------------------------------------------------------------------------ */
+
+static size_t address_count(const struct candidate *candidate)
+{
+	return candidate->families[FAMILY_IP4].count + candidate->families[FAMILY_IP6].count;
+}
+
+/* Append one host's addresses, the families taking turns. */
+static size_t append_addresses(const struct candidate_set *set, const struct candidate *candidate,
+    bool prefer_ip6, struct host *hosts, size_t count)
+{
+	size_t taken[FAMILY_COUNT] = { 0 };
+	enum candidate_family turn = prefer_ip6 ? FAMILY_IP6 : FAMILY_IP4;
+
+	for (size_t left = address_count(candidate); left > 0 && count < HOSTS_ADDRESS_MAX; left--) {
+		if (taken[turn] == candidate->families[turn].count)
+			turn = FAMILY_COUNT - 1 - turn;
+		const struct candidate_addresses *addresses = &candidate->families[turn];
+
+		must(taken[turn] < addresses->count);
+		hosts[count++] = (struct host){
+			.name = candidate->name,
+			.preference = candidate->preference,
+			.secure = addresses->secure && (set->mx_secure || set->origin == FROM_VIA),
+			.endpoint = addresses->endpoints[taken[turn]++],
+		};
+		turn = FAMILY_COUNT - 1 - turn;
+	}
+	return count;
+}
+
+static bool list_hosts(const struct candidate_set *set, bool prefer_ip6, struct arena *arena, struct host_list *list)
+{
+	size_t total = 0, count = 0;
+
+	for (size_t i = 0; i < set->count; i++)
+		if (!set->items[i].is_cut)
+			total += address_count(&set->items[i]);
+	if (total > HOSTS_ADDRESS_MAX)
+		total = HOSTS_ADDRESS_MAX;
+	struct host *hosts = arena_array(arena, total, sizeof *hosts);
+
+	if (hosts == NULL)
+		return false;
+	for (size_t i = 0; i < set->count; i++)
+		if (!set->items[i].is_cut)
+			count = append_addresses(set, &set->items[i], prefer_ip6, hosts, count);
+	must(count == total);
+	list->hosts = hosts;
+	list->host_count = count;
+	return true;
+}
+
+/* -- Why it is empty --------------------------------------------------------------------- */
+
+static bool is_temporary(enum dns_status status)
+{
+	return status == DNS_SERVFAIL || status == DNS_TIMEOUT || status == DNS_BOGUS;
+}
+
+static bool fails_for_now(const struct candidate *candidate)
+{
+	return address_count(candidate) == 0 &&
+	    (is_temporary(candidate->families[FAMILY_IP4].status) ||
+		is_temporary(candidate->families[FAMILY_IP6].status)); /* N2 */
+}
+
+static bool any_fails_for_now(const struct candidate_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (!set->items[i].is_cut && fails_for_now(&set->items[i]))
+			return true;
+	return false;
+}
+
+static bool explain_none(const struct candidate_set *set, struct arena *arena, struct host_list *list)
+{
+	const char *why;
+
+	if (any_fails_for_now(set)) {
+		list->verdict = VERDICT(451, 4, 4, 3, "");
+		why = "the addresses of its mail hosts cannot be looked up now";
+		list->ttl_s = list->ttl_s < HOSTS_TTL_TEMPORARY_S ? list->ttl_s : HOSTS_TTL_TEMPORARY_S;
+	} else if (set->was_cut) {
+		list->verdict = VERDICT(554, 5, 4, 6, "");
+		why = "mail for it loops back to us";
+	} else if (set->origin == FROM_VIA) {
+		/* Our operator's slip, not the sender's: it must not cost mail. */
+		list->verdict = VERDICT(451, 4, 3, 5, "");
+		why = "no host of its route has an address";
+	} else if (set->origin == FROM_IMPLICIT_MX) {
+		list->verdict = VERDICT(550, 5, 4, 4, "");
+		why = "it has neither MX nor address records";
+	} else {
+		list->verdict = VERDICT(550, 5, 4, 4, "");
+		why = "none of its mail hosts has an address";
+	}
+	return arena_print(arena, &list->verdict.text, "%.*s: %s", TEXT_FORMAT(set->domain), why);
+}
+
+/* -- Explanation ------------------------------------------------------------------------------ */
+
+static const char *state_of(const struct candidate *candidate)
+{
+	static const char *const words[] = {
+		[DNS_FOUND] = "no usable address", [DNS_NODATA] = "no address", [DNS_NXDOMAIN] = "no such name",
+		[DNS_SERVFAIL] = "DNS failed", [DNS_TIMEOUT] = "DNS timed out", [DNS_BOGUS] = "DNSSEC failed"
+	};
+	const enum dns_status ip4 = candidate->families[FAMILY_IP4].status;
+	const enum dns_status ip6 = candidate->families[FAMILY_IP6].status;
+
+	return words[is_temporary(ip6) ? ip6 : ip4];
+}
+
+static bool print_addresses(struct buffer *out, const struct candidate *candidate)
+{
+	char room[ENDPOINT_TEXT_MAX];
+	const char *between = "";
+
+	for (size_t family = 0; family < FAMILY_COUNT; family++) {
+		for (size_t i = 0; i < candidate->families[family].count; i++) {
+			const struct endpoint *endpoint = &candidate->families[family].endpoints[i];
+
+			if (!buffer_print(out, "%s%.*s", between, TEXT_FORMAT(endpoint_print_ip(endpoint, room))))
+				return false;
+			between = ", ";
+		}
+	}
+	return *between != '\0' || buffer_print(out, "%s", state_of(candidate));
+}
+
+static bool print_candidate(struct buffer *out, const struct candidate_set *set, size_t at)
+{
+	const struct candidate *candidate = &set->items[at];
+	const char *cut = candidate->is_cut ? ", cut to avoid a loop" : "";
+
+	if (at > 0 && !buffer_append(out, TEXT(", ")))
+		return false;
+	if (set->origin == FROM_MX && !buffer_print(out, "MX %u ", candidate->preference))
+		return false;
+	if (set->origin == FROM_IMPLICIT_MX && !buffer_append(out, TEXT("no MX, ")))
+		return false;
+	if (candidate->is_endpoint)
+		return buffer_print(out, "%.*s%s", TEXT_FORMAT(candidate->name), cut);
+	if (!buffer_print(out, "%.*s", TEXT_FORMAT(candidate->name)))
+		return false;
+	if (set->origin == FROM_VIA && !buffer_print(out, ":%u", candidate->port))
+		return false;
+	return buffer_append(out, TEXT(" (")) && print_addresses(out, candidate) &&
+	    buffer_print(out, "%s)", cut);
+}
+
+static bool explain(const struct candidate_set *set, struct arena *arena, struct host_list *list)
+{
+	struct buffer out;
+	bool copied;
+
+	buffer_init(&out, EXPLANATION_BYTES_MAX);
+	for (size_t i = 0; i < set->count; i++)
+		if (!print_candidate(&out, set, i))
+			break; /* The first hosts tell enough. */
+	copied = arena_copy(arena, buffer_text(&out), &list->explanation);
+	buffer_done(&out);
+	return copied;
+}
+
+bool candidates_list(struct candidate_set *set, const struct hosts_settings *settings, struct arena *arena,
+    struct host_list *out_list)
+{
+	struct host_list list = { .mx_secure = set->mx_secure, .ttl_s = set->ttl_s };
+
+	cut_own(set, settings);
+	if (!list_hosts(set, settings->prefer_ip6, arena, &list) || !explain(set, arena, &list))
+		return false;
+	if (list.host_count == 0 && !explain_none(set, arena, &list))
+		return false;
+	*out_list = list;
+	return true;
+}

@@ -1,0 +1,61 @@
+/* The hosts of a next hop with what the DNS said of them, and the list that follows from it.
+ *
+ * Pure: hosts.c asks and shuffles, this decides.
+ *
+ *   N1  In a set from MX records, a host that is us takes all of equal or worse preference with it
+ *       (RFC 5321 §5.1); in a set from configuration it goes alone.
+ *   N2  A host without address counts as failing for now if any of its look-ups failed for now; one
+ *       such host makes an otherwise empty list temporary, and is passed over in any other. */
+#ifndef ROUTE_CANDIDATES_H
+#define ROUTE_CANDIDATES_H
+
+#include "base/arena.h"
+#include "route/hosts.h"
+
+enum { HOSTS_TTL_MAX_S = 3600, HOSTS_TTL_TEMPORARY_S = 30 };
+
+enum candidate_family { FAMILY_IP4, FAMILY_IP6, FAMILY_COUNT };
+
+/* What was answered for one address family of a host. */
+struct candidate_addresses {
+	enum dns_status status;
+	bool secure;
+	const struct endpoint *endpoints; /* With port. */
+	size_t count;
+};
+
+struct candidate {
+	struct text name;
+	uint16_t preference;
+	uint16_t port;
+	bool is_endpoint;         /* No look-up: one endpoint, in families[FAMILY_IP4] whatever its kind. */
+	bool is_cut;              /* By N1. */
+	struct candidate_addresses families[FAMILY_COUNT];
+};
+
+enum candidate_origin {
+	FROM_MX,
+	FROM_IMPLICIT_MX, /* The domain itself, for want of MX records. */
+	FROM_VIA,
+	FROM_LITERAL
+};
+
+struct candidate_set {
+	enum candidate_origin origin;
+	struct text domain;       /* For texts. */
+	struct candidate items[HOSTS_MX_MAX];
+	size_t count;             /* In the order of trial. */
+	bool mx_secure;
+	bool was_cut;             /* A host was dropped as ourselves, here or before. */
+	uint32_t ttl_s;           /* Least of all answers. */
+};
+
+/* Is this host name, or this endpoint, ours? */
+bool hosts_name_is_own(const struct hosts_settings *settings, struct text name);
+bool hosts_endpoint_is_own(const struct hosts_settings *settings, const struct endpoint *endpoint);
+
+/* Marks what N1 cuts. False: the arena is full. */
+[[nodiscard]] bool candidates_list(struct candidate_set *set, const struct hosts_settings *settings,
+    struct arena *arena, struct host_list *out_list);
+
+#endif

@@ -1,0 +1,381 @@
+/* What a router answers. The tables are made in router_new.c, aliases are opened in expand.c.
+ *
+ * An address of ours is looked up in this order, first as it is, then without its detail
+ * (what stands behind the separator):
+ *
+ *     the alias of the address, the alias of the bare name, the user
+ *
+ * then: the route of its domain, if it has one (we are its gateway or backup MX); the catch-all
+ * alias; if users are not known, the mailbox of that name; and postmaster, always. */
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "route/expand.h"
+#include "route/router_private.h"
+
+static const struct text postmaster = { "postmaster", 10 };
+
+/* Enough for one domain in two forms. */
+enum { DOMAIN_BYTES_MAX = 4096 };
+
+/* -- Look-ups ---------------------------------------------------------------------- */
+
+bool router_owns(const struct router *router, struct text domain)
+{
+	return router->domain_count > 0 &&
+	    bsearch(&domain, router->domains, router->domain_count, sizeof domain, router_compare_texts) != NULL;
+}
+
+const struct router_route *router_route_of(const struct router *router, struct text pattern)
+{
+	const struct router_route key = { .pattern = pattern };
+
+	return router->route_count == 0
+	    ? NULL
+	    : bsearch(&key, router->routes, router->route_count, sizeof key, router_compare_routes);
+}
+
+/* Exact, then the longest suffix, then "*"; address literals have no suffixes. */
+static const struct router_route *route_for(const struct router *router, struct text domain)
+{
+	const struct router_route *route = router_route_of(router, domain);
+
+	if (domain.length == 0 || domain.bytes[0] != '[') {
+		for (size_t dot = text_find_byte(domain, '.'); route == NULL && dot < domain.length;) {
+			const struct text suffix = text_from(domain, dot);
+
+			route = router_route_of(router, suffix);
+			dot += 1 + text_find_byte(text_from(suffix, 1), '.');
+		}
+	}
+	return route ? route : router_route_of(router, TEXT("*"));
+}
+
+static const struct router_user *find_user(const struct router *router, struct text local, struct text domain)
+{
+	char room[ADDRESS_LOCAL_MAX];
+
+	if (router->user_count == 0 || local.length > sizeof room)
+		return NULL;
+	for (size_t i = 0; i < local.length; i++)
+		room[i] = byte_lower(local.bytes[i]);
+	const struct router_user key = { .key = { room, local.length }, .domain = domain };
+
+	return bsearch(&key, router->users, router->user_count, sizeof key, router_compare_users);
+}
+
+static size_t find_separator(const struct router *router, struct text local)
+{
+	for (size_t i = 1; i < local.length; i++) /* A name of detail only is a name. */
+		if (text_find_byte(router->separator, local.bytes[i]) < router->separator.length)
+			return i;
+	return local.length;
+}
+
+/* Users are not known: may this be one? A quoted local part can hold anything, a name of a
+ * mailbox cannot. */
+static bool could_be_user(struct text local)
+{
+	if (local.length == 0 || local.bytes[0] == '.' || local.bytes[0] == '-')
+		return false;
+	for (size_t i = 0; i < local.length; i++)
+		if ((unsigned char)local.bytes[i] <= ' ' || local.bytes[i] == 0x7f || local.bytes[i] == '/')
+			return false;
+	return true;
+}
+
+/* One form of a local part. MATCH_NONE: try the next. */
+static struct match match_form(
+    const struct router *router, struct text local, struct text domain, bool with_aliases, bool routed)
+{
+	const struct alias *alias = NULL;
+	const struct router_user *user;
+
+	if (with_aliases && (alias = aliases_find(&router->aliases, local, domain)) == NULL)
+		alias = aliases_find(&router->aliases, local, TEXT_EMPTY);
+	if (alias != NULL)
+		return (struct match){ .kind = MATCH_ALIAS, .alias = alias };
+	user = find_user(router, local, domain);
+	if (user == NULL && !routed) /* In a routed domain only whoever is named with it has a mailbox here. */
+		user = find_user(router, local, TEXT_EMPTY);
+	if (user != NULL)
+		return (struct match){ .kind = MATCH_USER, .user = user->name };
+	return (struct match){ .kind = MATCH_NONE };
+}
+
+struct match router_match(
+    const struct router *router, struct text local, struct text domain, bool with_aliases)
+{
+	const struct router_route *route = router_route_of(router, domain);
+	const size_t split = find_separator(router, local);
+	const struct text base = text_part(local, 0, split), detail = text_from(local, split + 1);
+	struct match match = { .kind = MATCH_NONE };
+
+	/* An empty name would meet the catch-alls. */
+	if (local.length > 0)
+		match = match_form(router, local, domain, with_aliases, route != NULL);
+	if (match.kind == MATCH_NONE && split < local.length) {
+		match = match_form(router, base, domain, with_aliases, route != NULL);
+		match.detail = detail;
+	}
+	if (match.kind == MATCH_NONE && route != NULL)
+		return (struct match){ .kind = MATCH_ROUTED, .route = route };
+	if (match.kind == MATCH_NONE && with_aliases &&
+	    (match.alias = aliases_find(&router->aliases, TEXT_EMPTY, domain)) != NULL)
+		match.kind = MATCH_ALIAS;
+	if (match.kind == MATCH_NONE && !router->users_known && could_be_user(base)) {
+		match.kind = MATCH_USER;
+		match.user = base;
+		match.detail = detail;
+	}
+	if (match.kind == MATCH_NONE && text_equal_nocase(base, postmaster)) { /* R1 */
+		match.kind = MATCH_USER;
+		match.user = postmaster;
+	}
+	return match;
+}
+
+/* -- Judging -------------------------------------------------------------------------- */
+
+/* In A-label form; the domain of a bare postmaster is ours. ERR_SYNTAX when there is none. */
+static enum error normalise(
+    const struct router *router, const struct address *recipient, struct arena *arena, struct address *out)
+{
+	out->local = recipient->local;
+	if (recipient->domain.length == 0) {
+		out->domain = router->first_domain;
+		return OK;
+	}
+	return address_domain_to_ascii(recipient->domain, arena, &out->domain);
+}
+
+static bool is_ours(const struct router *router, const struct address *given, struct text ascii_domain)
+{
+	return given->domain.length == 0 || router_owns(router, ascii_domain);
+}
+
+bool router_is_local(const struct router *router, struct text domain)
+{
+	struct arena *arena = arena_new(DOMAIN_BYTES_MAX);
+	struct text ascii;
+	const bool local = arena != NULL && address_domain_to_ascii(domain, arena, &ascii) == OK &&
+	    router_owns(router, ascii);
+
+	arena_free(arena);
+	return local;
+}
+
+/* [127.0.0.1] and [0.0.0.0] are whoever asks, that is ourselves: mail would come back at once. */
+static bool is_own_literal(struct text domain)
+{
+	static const uint8_t unspecified[16] = { 0 };
+	struct endpoint endpoint;
+
+	return text_starts(domain, TEXT("[")) && endpoint_parse_ip(domain, &endpoint) &&
+	    (endpoint_is_loopback(&endpoint) || memcmp(endpoint.ip, unspecified, sizeof unspecified) == 0);
+}
+
+static struct verdict judge_normalised(
+    const struct router *router, const struct address *given, const struct address *address, bool may_relay)
+{
+	if (is_ours(router, given, address->domain)) {
+		if (router_match(router, address->local, address->domain, true).kind == MATCH_NONE)
+			return VERDICT(550, 5, 1, 1, "no such user here");
+		return VERDICT(250, 2, 1, 5, "recipient ok");
+	}
+	if (!may_relay)
+		return VERDICT(550, 5, 7, 1, "relaying denied");
+	if (is_own_literal(address->domain) && route_for(router, address->domain) == NULL)
+		return VERDICT(550, 5, 1, 2, "a loopback address is no place for mail");
+	return VERDICT(250, 2, 1, 5, "recipient ok");
+}
+
+struct verdict router_judge(const struct router *router, const struct address *recipient, bool may_relay)
+{
+	struct verdict verdict = VERDICT(452, 4, 3, 1, "out of memory");
+	struct arena *arena = arena_new(DOMAIN_BYTES_MAX);
+	struct address address;
+
+	if (arena == NULL)
+		return verdict;
+	const enum error error = normalise(router, recipient, arena, &address);
+
+	if (error == OK)
+		verdict = judge_normalised(router, recipient, &address, may_relay);
+	else if (error == ERR_SYNTAX)
+		verdict = VERDICT(550, 5, 1, 2, "the domain has no ASCII form (IDNA)");
+	arena_free(arena);
+	return verdict;
+}
+
+/* -- Deciding --------------------------------------------------------------------------- */
+
+struct decider {
+	const struct router *router;
+	struct arena *arena;
+	struct address address; /* Normalised. */
+	struct route_decision decision;
+};
+
+static enum error refuse(struct decider *decider, struct verdict verdict)
+{
+	decider->decision.kind = ROUTE_REFUSE;
+	decider->decision.verdict = verdict;
+	decider->decision.explanation = verdict.text;
+	return OK;
+}
+
+static enum error copy_via_list(struct arena *arena, const struct text *via, size_t count, struct next_hop *hop)
+{
+	struct text *copy = arena_array(arena, count, sizeof *copy);
+
+	if (copy == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < count; i++)
+		if (!arena_copy(arena, via[i], &copy[i]))
+			return ERR_NO_MEMORY;
+	hop->via = copy;
+	hop->via_count = count;
+	return OK;
+}
+
+static enum error decide_hosts(struct decider *decider, const struct router_route *route)
+{
+	struct route_decision *decision = &decider->decision;
+	struct next_hop *hop = &decision->next_hop;
+	const struct text domain = decider->address.domain;
+
+	decision->kind = ROUTE_HOSTS;
+	if (!arena_copy(decider->arena, domain, &hop->domain))
+		return ERR_NO_MEMORY;
+	hop->destination = hop->domain;
+	if (route == NULL || route->via_count == 0) {
+		const char *format = text_starts(domain, TEXT("[")) ? "" : "MX of ";
+
+		return arena_print(decider->arena, &decision->explanation, "%s%.*s%s%.*s%s", format,
+			   TEXT_FORMAT(domain), route ? " (route \"" : "",
+			   TEXT_FORMAT(route ? route->pattern : TEXT_EMPTY), route ? "\")" : "")
+		    ? OK
+		    : ERR_NO_MEMORY;
+	}
+	hop->lmtp = route->lmtp;
+	const enum error error = copy_via_list(decider->arena, route->via, route->via_count, hop);
+
+	if (error != OK)
+		return error;
+	return arena_print(decider->arena, &hop->destination, "via %.*s", TEXT_FORMAT(route->via_joined)) &&
+		arena_print(decider->arena, &decision->explanation, "route \"%.*s\" via %.*s%s",
+		    TEXT_FORMAT(route->pattern), TEXT_FORMAT(route->via_joined), route->lmtp ? " (LMTP)" : "")
+	    ? OK
+	    : ERR_NO_MEMORY;
+}
+
+static enum error decide_mailbox(struct decider *decider, const struct match *match)
+{
+	const struct router *router = decider->router;
+	struct route_decision *decision = &decider->decision;
+	struct arena *arena = decider->arena;
+
+	decision->kind = ROUTE_MAILBOX;
+	if (!arena_copy(arena, match->user, &decision->user) ||
+	    !arena_copy(arena, match->detail, &decision->detail) ||
+	    !arena_copy(arena, decider->address.domain, &decision->domain) ||
+	    !arena_print(arena, &decision->explanation, "mailbox of %.*s in our domain %.*s%s%.*s",
+		TEXT_FORMAT(decision->user), TEXT_FORMAT(decision->domain),
+		router->mailbox_lmtp.length > 0 ? ", by LMTP to " : "", TEXT_FORMAT(router->mailbox_lmtp)))
+		return ERR_NO_MEMORY;
+	if (router->mailbox_lmtp.length == 0)
+		return OK;
+	decision->kind = ROUTE_HOSTS;
+	decision->next_hop.lmtp = true;
+	decision->next_hop.domain = decision->domain;
+	if (!arena_print(
+		arena, &decision->next_hop.destination, "lmtp %.*s", TEXT_FORMAT(router->mailbox_lmtp)))
+		return ERR_NO_MEMORY;
+	return copy_via_list(arena, &router->mailbox_lmtp, 1, &decision->next_hop);
+}
+
+static enum error decide_local(struct decider *decider, bool with_aliases);
+
+static enum error refuse_expansion(struct decider *decider, enum expansion_end end)
+{
+	must(end != EXPANSION_DONE);
+	if (end == EXPANSION_LOOP)
+		return refuse(decider, VERDICT(550, 5, 4, 6, "its aliases lead round in a circle"));
+	if (end == EXPANSION_DEEP)
+		return refuse(decider, VERDICT(550, 5, 4, 6, "its aliases lead on more than 20 times"));
+	return refuse(decider, VERDICT(550, 5, 2, 4, "its alias stands for more than 1000 addresses"));
+}
+
+static enum error decide_alias(struct decider *decider, const struct alias *alias)
+{
+	struct route_decision *decision = &decider->decision;
+	struct expansion expansion;
+	const enum error error =
+	    expand_alias(decider->router, &decider->address, alias, decider->arena, &expansion);
+
+	if (error != OK)
+		return error;
+	if (expansion.end != EXPANSION_DONE)
+		return refuse_expansion(decider, expansion.end);
+
+	/* `joe: joe` replaces nothing. */
+	const struct address *only = &expansion.targets[0];
+
+	if (expansion.target_count == 1 && text_equal(only->domain, decider->address.domain) &&
+	    text_equal_nocase(only->local, decider->address.local))
+		return decide_local(decider, false);
+	decision->kind = ROUTE_EXPAND;
+	decision->targets = expansion.targets;
+	decision->target_count = expansion.target_count;
+	return arena_print(decider->arena, &decision->explanation, "alias %.*s%s%.*s (%.*s:%u), %zu target%s",
+		   TEXT_FORMAT(alias->local), alias->domain.length > 0 ? "@" : "", TEXT_FORMAT(alias->domain),
+		   TEXT_FORMAT(decider->router->aliases_name), (unsigned)alias->line, expansion.target_count,
+		   expansion.target_count == 1 ? "" : "s")
+	    ? OK
+	    : ERR_NO_MEMORY;
+}
+
+static enum error decide_local(struct decider *decider, bool with_aliases)
+{
+	const struct match match =
+	    router_match(decider->router, decider->address.local, decider->address.domain, with_aliases);
+
+	switch (match.kind) {
+	case MATCH_ALIAS:
+		return decide_alias(decider, match.alias);
+	case MATCH_USER:
+		return decide_mailbox(decider, &match);
+	case MATCH_ROUTED:
+		return decide_hosts(decider, match.route);
+	case MATCH_NONE:
+		break;
+	}
+	return refuse(decider, VERDICT(550, 5, 1, 1, "no such user here"));
+}
+
+static enum error decide_remote(struct decider *decider)
+{
+	const struct router_route *route = route_for(decider->router, decider->address.domain);
+
+	if (route == NULL && is_own_literal(decider->address.domain))
+		return refuse(decider, VERDICT(550, 5, 1, 2, "a loopback address is no place for mail"));
+	return decide_hosts(decider, route);
+}
+
+enum error router_decide(const struct router *router, const struct address *recipient, bool expanded,
+    struct arena *arena, struct route_decision *out_decision)
+{
+	struct decider decider = { .router = router, .arena = arena };
+	enum error error = normalise(router, recipient, arena, &decider.address);
+
+	if (error == ERR_SYNTAX)
+		error = refuse(&decider, VERDICT(550, 5, 1, 2, "the domain has no ASCII form (IDNA)"));
+	else if (error == OK && is_ours(router, recipient, decider.address.domain))
+		error = decide_local(&decider, !expanded);
+	else if (error == OK)
+		error = decide_remote(&decider);
+	if (error == OK)
+		*out_decision = decider.decision;
+	return error;
+}
