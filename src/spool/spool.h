@@ -33,6 +33,7 @@ unsigned spool_shard_of(struct text domain); /* Without case. < SPOOL_SHARD_COUN
 
 /* -- Opening ---------------------------------------------------------------- */
 
+/* The reference model, for tests and simulation. */
 [[nodiscard]] enum error spool_memory_open(struct spool **out_spool);
 
 struct spool_lmdb_settings {
@@ -145,6 +146,7 @@ struct spool_totals {
 	uint64_t messages, recipients, history_messages;
 	uint64_t commits, changes;   /* Since opening: flushes made, and changes in them. */
 };
+/* Sizes and counts, cheap. */
 [[nodiscard]] enum error spool_totals(struct spool *spool, struct spool_totals *out_totals);
 
 /* Every recorded step of a message, oldest first (stored form). ERR_NOT_FOUND: not in the history. */

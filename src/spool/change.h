@@ -1,0 +1,80 @@
+/* A change: what a writer wants done, as operations in one growing piece of memory.
+ *
+ * The builders of spool.h write it on the thread that has the facts: records are encoded and
+ * chunks get their checksum there, so the one writer thread of an engine only copies.
+ *
+ *   C1  The bytes given to a builder are copied once.
+ *   C2  A change holds at most CHANGE_BYTES_MAX; beyond that it is marked like one without memory. */
+#ifndef SPOOL_CHANGE_H
+#define SPOOL_CHANGE_H
+
+#include "base/buffer.h"
+#include "spool/spool.h"
+
+enum {
+	CHANGE_BYTES_MAX = 64 << 20, /* A whole body of the default message-size limit (50M) fits. */
+	CHUNK_CHECKSUM_SIZE = 8
+};
+
+enum op_kind {
+	OP_CHUNK,     /* number: of the chunk; bytes: checksum, body bytes */
+	OP_MESSAGE,   /* number: its recipients, which follow as OP_RECIPIENT; bytes: envelope record */
+	OP_RECIPIENT, /* number: index; bytes: recipient record */
+	OP_DISCARD,
+	OP_RETIRE,    /* number: index */
+	OP_UPDATE,    /* number: index; bytes: recipient record whose fixed texts are empty */
+	OP_ADD,       /* bytes: recipient record */
+	OP_RECORD     /* number: addresses; bytes: their hashes (u64 each), the stored step */
+};
+
+struct op {
+	enum op_kind kind;
+	uint32_t number;
+	queue_id id;
+	struct text bytes; /* Borrows from the change. */
+};
+
+struct spool_change {
+	struct buffer ops;
+	bool failed;  /* A builder had no memory. */
+	bool grows;   /* Brings chunks or messages ... */
+	bool settles; /* ... and this one is about mail that is here already. */
+
+	/* Retirements and updates name recipients in ascending order, none twice. */
+	bool ascending;
+	queue_id last_id;
+	uint32_t last_index;
+
+	/* Since its submission. */
+	struct spool_port *port;
+	struct spool_change *next;
+	spool_done *done;
+	void *context;
+	enum error result;
+};
+
+/* The operation at *offset (0: the first), which moves on to the next; false behind the last. */
+bool change_next(const struct spool_change *change, size_t *offset, struct op *out_op);
+
+/* Where a chunk comes from that an operation before `offset` may have put or discarded. */
+enum chunk_source { CHUNK_IN_STORE, CHUNK_IN_CHANGE, CHUNK_DISCARDED };
+enum chunk_source change_chunk_source(
+    const struct spool_change *change, size_t offset, queue_id id, uint32_t number);
+
+/* The checksum of a chunk knows its place, so that a chunk in another's place is damage, too. */
+uint64_t chunk_checksum(queue_id id, uint32_t number, struct text bytes);
+
+/* By what an address is found: without ASCII case. */
+uint64_t address_hash(struct text address);
+
+/* A recipient record for a recipient in a new state: fixed part of `old`, delivery state of `state`. */
+struct recipient recipient_in_state(const struct recipient *old, const struct recipient *state);
+
+/* Changes in order of submission. */
+struct change_list {
+	struct spool_change *first, *last;
+};
+void change_list_append(struct change_list *list, struct spool_change *change);
+struct spool_change *change_list_pop(struct change_list *list); /* NULL when empty. */
+
+#endif

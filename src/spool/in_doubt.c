@@ -1,0 +1,205 @@
+/* The file: a header, then LANE_COUNT lanes of LANE_SLOTS slots.
+ *
+ * Each thread writes its own lane only, so no lock is needed; a slot is free when its ID is 0, and
+ * the ID is written last and cleared first, so that a mark seen after a crash is whole. The kernel keeps
+ * the written pages when the process dies; nothing is flushed, for a power cut is not what it is for. */
+#include "spool/in_doubt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/must.h"
+
+enum {
+	LANE_COUNT = 64,
+	LANE_SLOTS = 1024, /* Deliveries between dot and answer on one lane; 64 lanes take 1 MiB. */
+	SLOT_COUNT = LANE_COUNT * LANE_SLOTS
+};
+
+static const uint64_t MAGIC = 0x31746275646e69ull; /* "indubt1" */
+
+struct slot {
+	_Atomic uint64_t id;
+	uint32_t index;
+	uint32_t unused;
+};
+
+struct file {
+	uint64_t magic;
+	uint64_t unused;
+	struct slot slots[SLOT_COUNT];
+};
+
+struct in_doubt {
+	struct file *file;
+	uint32_t *left;            /* Slots that an earlier process left; emptied when they are given. */
+	size_t left_count, left_taken;
+};
+
+static enum error map_file(const char *path, struct file **out_file)
+{
+	const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	enum error error = OK;
+	struct stat status;
+
+	if (file < 0)
+		return error_from_errno(errno);
+
+	/* Blocks are taken now: a full disk must not turn a mark into a SIGBUS. */
+	int number = fstat(file, &status) != 0 ? errno : 0;
+
+	if (number == 0 && status.st_size != (off_t)sizeof **out_file && ftruncate(file, 0) != 0)
+		number = errno;
+	if (number == 0)
+		number = posix_fallocate(file, 0, (off_t)sizeof **out_file);
+	if (number != 0) {
+		close(file);
+		return error_from_errno(number);
+	}
+
+	void *map = mmap(NULL, sizeof **out_file, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+
+	if (map == MAP_FAILED)
+		error = error_from_errno(errno);
+	else
+		*out_file = map;
+	close(file);
+	return error;
+}
+
+static enum error map_memory(struct file **out_file)
+{
+	void *map = mmap(NULL, sizeof **out_file, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		return error_from_errno(errno);
+	*out_file = map;
+	return OK;
+}
+
+static queue_id slot_id(struct slot *slot)
+{
+	return atomic_load_explicit(&slot->id, memory_order_relaxed);
+}
+
+static void slot_set(struct slot *slot, queue_id id, uint32_t index)
+{
+	slot->index = index;
+	atomic_store_explicit(&slot->id, id, memory_order_release);
+}
+
+static void slot_empty(struct slot *slot)
+{
+	atomic_store_explicit(&slot->id, 0, memory_order_release);
+}
+
+/* What an earlier process left stays in the file until it is given, so that another crash does not forget it. */
+static enum error find_left(struct in_doubt *in_doubt)
+{
+	struct file *file = in_doubt->file;
+	size_t count = 0;
+
+	if (file->magic != MAGIC) {
+		memset(file, 0, sizeof *file);
+		file->magic = MAGIC;
+		return OK;
+	}
+	for (size_t i = 0; i < SLOT_COUNT; i++)
+		count += slot_id(&file->slots[i]) != 0;
+	if (count == 0)
+		return OK;
+	in_doubt->left = calloc(count, sizeof *in_doubt->left);
+	if (in_doubt->left == NULL)
+		return ERR_NO_MEMORY;
+	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
+		if (slot_id(&file->slots[i]) != 0)
+			in_doubt->left[in_doubt->left_count++] = i;
+	}
+	must(in_doubt->left_count == count);
+	return OK;
+}
+
+enum error in_doubt_open(const char *path, struct in_doubt **out_in_doubt)
+{
+	struct in_doubt *in_doubt = calloc(1, sizeof *in_doubt);
+
+	if (in_doubt == NULL)
+		return ERR_NO_MEMORY;
+
+	enum error error = path ? map_file(path, &in_doubt->file) : map_memory(&in_doubt->file);
+
+	if (error == OK)
+		error = find_left(in_doubt);
+	if (error != OK) {
+		in_doubt_close(in_doubt);
+		return error;
+	}
+	*out_in_doubt = in_doubt;
+	return OK;
+}
+
+void in_doubt_close(struct in_doubt *in_doubt)
+{
+	if (in_doubt == NULL)
+		return;
+	if (in_doubt->file != NULL)
+		munmap(in_doubt->file, sizeof *in_doubt->file);
+	free(in_doubt->left);
+	free(in_doubt);
+}
+
+/* The first slot of a lane that holds this (id 0: that is free); NULL if none. Few are in use at once. */
+static struct slot *find_slot(struct in_doubt *in_doubt, unsigned lane, queue_id id, uint32_t index)
+{
+	must(lane < LANE_COUNT);
+
+	struct slot *slots = &in_doubt->file->slots[(size_t)lane * LANE_SLOTS];
+
+	for (size_t i = 0; i < LANE_SLOTS; i++) {
+		if (slot_id(&slots[i]) == id && (id == 0 || slots[i].index == index))
+			return &slots[i];
+	}
+	return NULL;
+}
+
+bool in_doubt_mark(struct in_doubt *in_doubt, unsigned lane, queue_id id, uint32_t index)
+{
+	must(id != 0);
+
+	struct slot *slot = find_slot(in_doubt, lane, 0, 0);
+
+	if (slot != NULL)
+		slot_set(slot, id, index);
+	return slot != NULL;
+}
+
+void in_doubt_clear(struct in_doubt *in_doubt, unsigned lane, queue_id id, uint32_t index)
+{
+	must(id != 0);
+
+	struct slot *slot = find_slot(in_doubt, lane, id, index);
+
+	if (slot != NULL)
+		slot_empty(slot);
+}
+
+bool in_doubt_take_left(struct in_doubt *in_doubt, queue_id *out_id, uint32_t *out_index)
+{
+	while (in_doubt->left_taken < in_doubt->left_count) {
+		struct slot *slot = &in_doubt->file->slots[in_doubt->left[in_doubt->left_taken++]];
+		const queue_id id = slot_id(slot);
+
+		if (id == 0) /* The same delivery was made again, and is over. */
+			continue;
+		*out_id = id;
+		*out_index = slot->index;
+		slot_empty(slot);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,141 @@
+/* Questions about what is due: walks along the two indexes, from a position on. */
+#include "base/must.h"
+#include "spool/lmdb_engine.h"
+
+/* Steps through one shard or one domain. */
+struct due_walk {
+	struct walk walk;
+	struct key from;      /* The first key wanted, or one just before. */
+	size_t prefix_length; /* Keys of this walk begin with so many bytes of `from`. */
+	int64_t until_ms;
+	MDB_cursor_op op;
+	MDB_val value;
+};
+
+/* The next recipient. Anything but 0 ends the walk; MDB_NOTFOUND: behind the last that is due. */
+static int due_walk_next(struct due_walk *due, struct spool_position *out_position)
+{
+	MDB_val key = key_val(&due->from);
+	int code = mdb_cursor_get(due->walk.cursor, &key, &due->value, due->op);
+
+	/* `from` is the key of the position after which the walk begins, there or not. */
+	if (code == 0 && due->op == MDB_SET_RANGE && key.mv_size == due->from.length &&
+	    memcmp(key.mv_data, due->from.bytes, due->from.length) == 0)
+		code = mdb_cursor_get(due->walk.cursor, &key, &due->value, MDB_NEXT);
+	due->op = MDB_NEXT;
+	if (code != 0)
+		return code;
+	if (key.mv_size != due->prefix_length + KEY_POSITION ||
+	    memcmp(key.mv_data, due->from.bytes, due->prefix_length) != 0)
+		return MDB_NOTFOUND;
+	if (!key_read_position(key, out_position))
+		return MDB_CORRUPTED;
+	return out_position->due_ms <= due->until_ms ? 0 : MDB_NOTFOUND;
+}
+
+static enum error due_walk_begin(struct due_walk *due, struct spool *spool, enum tree tree, int64_t until_ms)
+{
+	must(due->from.length >= KEY_POSITION);
+	due->prefix_length = due->from.length - KEY_POSITION;
+	due->until_ms = until_ms;
+	due->op = MDB_SET_RANGE;
+	return walk_begin(&due->walk, (struct lmdb_spool *)spool, tree);
+}
+
+static enum error gather_due(struct due_walk *due, size_t max, struct arena *arena, struct buffer *gathered)
+{
+	struct spool_due found;
+	int code = 0;
+
+	for (size_t i = 0; i < max && (code = due_walk_next(due, &found.position)) == 0; i++) {
+		if (!arena_copy(arena, val_text(due->value), &found.domain) ||
+		    !gather_add(gathered, &found, sizeof found))
+			return ERR_NO_MEMORY;
+	}
+	return code == MDB_NOTFOUND ? OK : error_from_lmdb(code);
+}
+
+enum error lmdb_scan_due(struct spool *spool, const struct due_query *query, struct arena *arena,
+    struct spool_due **out_due, size_t *out_count)
+{
+	struct due_walk due;
+	struct buffer gathered;
+
+	key_due(&due.from, query->shard, &query->after);
+
+	enum error error = due_walk_begin(&due, spool, TREE_DUE, query->until_ms);
+
+	if (error != OK)
+		return error;
+	gather_init(&gathered, sizeof **out_due, query->max);
+	error = gather_due(&due, query->max, arena, &gathered);
+	walk_done(&due.walk);
+
+	const size_t count = buffer_text(&gathered).length / sizeof **out_due;
+	struct spool_due *found = gather_finish(&gathered, arena);
+
+	if (error != OK || found == NULL)
+		return error != OK ? error : ERR_NO_MEMORY;
+	*out_due = found;
+	*out_count = count;
+	return OK;
+}
+
+static enum error gather_positions(struct due_walk *due, size_t max, struct buffer *gathered)
+{
+	struct spool_position found;
+	int code = 0;
+
+	for (size_t i = 0; i < max && (code = due_walk_next(due, &found)) == 0; i++) {
+		if (!gather_add(gathered, &found, sizeof found))
+			return ERR_NO_MEMORY;
+	}
+	return code == MDB_NOTFOUND ? OK : error_from_lmdb(code);
+}
+
+enum error lmdb_scan_domain(struct spool *spool, struct text domain, const struct due_query *query,
+    struct arena *arena, struct spool_position **out_positions, size_t *out_count)
+{
+	struct due_walk due;
+	struct buffer gathered;
+
+	key_domain(&due.from, domain, &query->after);
+
+	enum error error = due_walk_begin(&due, spool, TREE_DOMAIN, query->until_ms);
+
+	if (error != OK)
+		return error;
+	gather_init(&gathered, sizeof **out_positions, query->max);
+	error = gather_positions(&due, query->max, &gathered);
+	walk_done(&due.walk);
+
+	const size_t count = buffer_text(&gathered).length / sizeof **out_positions;
+	struct spool_position *found = gather_finish(&gathered, arena);
+
+	if (error != OK || found == NULL)
+		return error != OK ? error : ERR_NO_MEMORY;
+	*out_positions = found;
+	*out_count = count;
+	return OK;
+}
+
+enum error lmdb_next_due(struct spool *spool, unsigned shard, struct spool_position after, int64_t *out_due_ms)
+{
+	struct spool_position found;
+	struct due_walk due;
+
+	key_due(&due.from, shard, &after);
+
+	const enum error error = due_walk_begin(&due, spool, TREE_DUE, INT64_MAX);
+
+	if (error != OK)
+		return error;
+
+	const int code = due_walk_next(&due, &found);
+
+	walk_done(&due.walk);
+	if (code != 0 && code != MDB_NOTFOUND)
+		return error_from_lmdb(code);
+	*out_due_ms = code == 0 ? found.due_ms : INT64_MAX;
+	return OK;
+}

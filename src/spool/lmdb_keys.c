@@ -1,0 +1,72 @@
+#include "base/must.h"
+#include "spool/codec.h"
+#include "spool/lmdb_engine.h"
+
+static char *put_position(char *at, const struct spool_position *position)
+{
+	must(position->due_ms >= 0);
+	at = put_u64_ordered(at, (uint64_t)position->due_ms);
+	at = put_u64_ordered(at, position->id);
+	return put_u32_ordered(at, position->index);
+}
+
+void key_id(struct key *key, queue_id id)
+{
+	key->length = (size_t)(put_u64_ordered(key->bytes, id) - key->bytes);
+}
+
+void key_numbered(struct key *key, queue_id id, uint32_t number)
+{
+	char *at = put_u64_ordered(key->bytes, id);
+
+	key->length = (size_t)(put_u32_ordered(at, number) - key->bytes);
+}
+
+void key_due(struct key *key, unsigned shard, const struct spool_position *position)
+{
+	char *at = put_u8(key->bytes, (uint8_t)shard);
+
+	key->length = (size_t)(put_position(at, position) - key->bytes);
+}
+
+void key_domain(struct key *key, struct text domain, const struct spool_position *position)
+{
+	must(domain.length <= ADDRESS_DOMAIN_MAX);
+
+	char *at = put_text(key->bytes, domain);
+
+	at = put_u8(at, 0);
+	key->length = (size_t)(put_position(at, position) - key->bytes);
+}
+
+bool key_read_id(MDB_val key, queue_id *out_id)
+{
+	if (key.mv_size < sizeof *out_id)
+		return false;
+	get_u64_ordered(key.mv_data, out_id);
+	return true;
+}
+
+bool key_read_numbered(MDB_val key, queue_id *out_id, uint32_t *out_number)
+{
+	if (key.mv_size != KEY_NUMBERED)
+		return false;
+	get_u32_ordered(get_u64_ordered(key.mv_data, out_id), out_number);
+	return true;
+}
+
+bool key_read_position(MDB_val key, struct spool_position *out_position)
+{
+	uint64_t due;
+
+	if (key.mv_size < KEY_POSITION)
+		return false;
+
+	const char *at = (const char *)key.mv_data + key.mv_size - KEY_POSITION;
+
+	at = get_u64_ordered(at, &due);
+	at = get_u64_ordered(at, &out_position->id);
+	get_u32_ordered(at, &out_position->index);
+	out_position->due_ms = (int64_t)due;
+	return due <= INT64_MAX;
+}

@@ -1,0 +1,444 @@
+#include "spool/memory_state.h"
+
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "spool/codec.h"
+#include "spool/records.h"
+
+/* -- Tables ------------------------------------------------------------------ */
+
+static queue_id row_id(const struct table *table, size_t i)
+{
+	return *(const queue_id *)table->rows[i];
+}
+
+size_t table_place(const struct table *table, queue_id id)
+{
+	size_t low = 0, high = table->count;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (row_id(table, middle) < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void *table_find(const struct table *table, queue_id id)
+{
+	const size_t place = table_place(table, id);
+
+	return place < table->count && row_id(table, place) == id ? table->rows[place] : NULL;
+}
+
+static void *grown(void *pieces, size_t count, size_t size)
+{
+	void *more = reallocarray(pieces, count, size);
+
+	must(more != NULL);
+	return more;
+}
+
+static struct text copied(struct text text)
+{
+	char *bytes = malloc(text.length + 1);
+
+	must(bytes != NULL);
+	return (struct text){ bytes, (size_t)(put_text(bytes, text) - bytes) };
+}
+
+/* The row with this ID, made (zeroed) if there is none. */
+static void *table_row(struct table *table, queue_id id, size_t size)
+{
+	const size_t place = table_place(table, id);
+
+	if (place < table->count && row_id(table, place) == id)
+		return table->rows[place];
+	if (table->count == table->capacity) {
+		table->capacity = table->capacity ? table->capacity * 2 : 16;
+		table->rows = grown(table->rows, table->capacity, sizeof *table->rows);
+	}
+
+	void *row = calloc(1, size);
+
+	must(row != NULL);
+	*(queue_id *)row = id;
+	memmove(table->rows + place + 1, table->rows + place, (table->count - place) * sizeof *table->rows);
+	table->rows[place] = row;
+	table->count++;
+	return row;
+}
+
+static void table_remove(struct table *table, queue_id id)
+{
+	const size_t place = table_place(table, id);
+
+	must(place < table->count && row_id(table, place) == id);
+	free(table->rows[place]);
+	table->count--;
+	memmove(table->rows + place, table->rows + place + 1, (table->count - place) * sizeof *table->rows);
+}
+
+/* -- Messages ---------------------------------------------------------------- */
+
+static struct memory_recipient *find_recipient(const struct memory_message *message, uint32_t index)
+{
+	for (size_t i = 0; message != NULL && i < message->count; i++) {
+		if (message->recipients[i].view.index == index)
+			return &message->recipients[i];
+	}
+	return NULL;
+}
+
+static void set_record(struct memory_recipient *recipient, uint32_t index, struct text record)
+{
+	const struct text copy = copied(record);
+
+	free(recipient->record);
+	recipient->record = (char *)copy.bytes;
+	recipient->record_text = copy;
+	must(recipient_record_view(copy, &recipient->view) == OK);
+	recipient->view.index = index;
+}
+
+static void append_recipient(struct memory_state *state, struct memory_message *message, uint32_t index,
+    struct text record, struct due_news *news)
+{
+	message->recipients = grown(message->recipients, message->count + 1, sizeof *message->recipients);
+
+	struct memory_recipient *recipient = &message->recipients[message->count++];
+
+	*recipient = (struct memory_recipient){ 0 };
+	set_record(recipient, index, record);
+	due_news_add(news, &recipient->view);
+	state->recipient_count++;
+}
+
+static void put_message(struct memory_state *state, const struct op *op)
+{
+	struct memory_message *message = table_row(&state->messages, op->id, sizeof *message);
+
+	message->envelope = copied(op->bytes);
+	must(envelope_record_next_index(op->bytes, &message->next_index) == OK);
+	must(envelope_record_chunk_count(op->bytes, &message->chunk_count) == OK);
+}
+
+static void drop_body(struct memory_state *state, queue_id id)
+{
+	struct memory_body *body = table_find(&state->bodies, id);
+
+	if (body == NULL)
+		return;
+	for (uint32_t i = 0; i < body->count; i++)
+		free((char *)body->chunks[i].bytes);
+	free(body->chunks);
+	table_remove(&state->bodies, id);
+}
+
+static void drop_message(struct memory_state *state, struct memory_message *message)
+{
+	for (size_t i = 0; i < message->count; i++)
+		free(message->recipients[i].record);
+	free(message->recipients);
+	free((char *)message->envelope.bytes);
+	table_remove(&state->messages, message->id);
+}
+
+static void retire(struct memory_state *state, const struct op *op)
+{
+	struct memory_message *message = table_find(&state->messages, op->id);
+	struct memory_recipient *recipient = find_recipient(message, op->number);
+
+	must(recipient != NULL);
+	free(recipient->record);
+	message->count--;
+	state->recipient_count--;
+	memmove(recipient, recipient + 1,
+	    (size_t)(message->recipients + message->count - recipient) * sizeof *recipient);
+	if (message->count == 0) { /* P5 */
+		drop_body(state, op->id);
+		drop_message(state, message);
+	}
+}
+
+static void update(struct memory_state *state, const struct op *op, struct due_news *news)
+{
+	struct memory_recipient *recipient = find_recipient(table_find(&state->messages, op->id), op->number);
+	struct recipient new_state;
+
+	must(recipient != NULL);
+	must(recipient_record_view(op->bytes, &new_state) == OK);
+
+	const struct recipient merged = recipient_in_state(&recipient->view, &new_state);
+	const size_t size = recipient_record_size(&merged);
+	char *record = malloc(size);
+
+	must(record != NULL);
+	recipient_record_write(&merged, record);
+	set_record(recipient, op->number, (struct text){ record, size });
+	free(record);
+	due_news_add(news, &recipient->view);
+}
+
+static void put_chunk(struct memory_state *state, const struct op *op)
+{
+	struct memory_body *body = table_row(&state->bodies, op->id, sizeof *body);
+
+	if (op->number >= body->count) {
+		body->chunks = grown(body->chunks, op->number + 1, sizeof *body->chunks);
+		memset(body->chunks + body->count, 0, (op->number + 1 - body->count) * sizeof *body->chunks);
+		body->count = op->number + 1;
+	}
+	free((char *)body->chunks[op->number].bytes);
+	body->chunks[op->number] = copied(op->bytes);
+}
+
+/* -- History ----------------------------------------------------------------- */
+
+static void drop_step(struct memory_history *history, size_t i)
+{
+	free((char *)history->steps[i].bytes);
+	history->step_count--;
+	memmove(history->steps + i, history->steps + i + 1, (history->step_count - i) * sizeof *history->steps);
+}
+
+static bool has_hash(const struct memory_history *history, uint64_t hash)
+{
+	for (size_t i = 0; i < history->hash_count; i++) {
+		if (history->hashes[i] == hash)
+			return true;
+	}
+	return false;
+}
+
+static void record_step(struct memory_state *state, const struct op *op)
+{
+	struct memory_history *history = table_row(&state->histories, op->id, sizeof *history);
+
+	for (uint32_t i = 0; i < op->number; i++) {
+		uint64_t hash;
+
+		get_u64(op->bytes.bytes + 8 * (size_t)i, &hash);
+		if (has_hash(history, hash) || history->hash_count == HISTORY_ADDRESSES_MAX)
+			continue;
+		history->hashes = grown(history->hashes, history->hash_count + 1, sizeof *history->hashes);
+		history->hashes[history->hash_count++] = hash;
+	}
+	if (history->step_count == HISTORY_STEPS_FIRST + HISTORY_STEPS_NEWEST)
+		drop_step(history, HISTORY_STEPS_FIRST);
+	history->steps = grown(history->steps, history->step_count + 1, sizeof *history->steps);
+	history->steps[history->step_count++] = copied(text_from(op->bytes, 8 * (size_t)op->number));
+}
+
+static void drop_history(struct memory_state *state, struct memory_history *history)
+{
+	while (history->step_count > 0)
+		drop_step(history, history->step_count - 1);
+	free(history->steps);
+	free(history->hashes);
+	table_remove(&state->histories, history->id);
+}
+
+static void trim_histories(struct memory_state *state)
+{
+	for (size_t i = 0; i < state->histories.count && state->histories.count > state->history_max;) {
+		struct memory_history *history = state->histories.rows[i];
+
+		if (table_find(&state->messages, history->id) != NULL)
+			i++;
+		else
+			drop_history(state, history);
+	}
+}
+
+/* -- Changes ----------------------------------------------------------------- */
+
+/* What a change needs to know of one message while it is only tried. */
+struct sketch {
+	queue_id id;
+	bool was_there, is_there;
+	uint32_t *indexes; /* Recipients left. */
+	size_t count;
+};
+
+struct trial {
+	struct memory_state *state;
+	const struct spool_change *change;
+	struct sketch *sketches;
+	size_t count;
+};
+
+static struct sketch *trial_sketch(struct trial *trial, queue_id id)
+{
+	for (size_t i = 0; i < trial->count; i++) {
+		if (trial->sketches[i].id == id)
+			return &trial->sketches[i];
+	}
+	trial->sketches = grown(trial->sketches, trial->count + 1, sizeof *trial->sketches);
+
+	struct sketch *sketch = &trial->sketches[trial->count++];
+	const struct memory_message *message = table_find(&trial->state->messages, id);
+
+	*sketch = (struct sketch){ .id = id, .was_there = message != NULL, .is_there = message != NULL };
+	if (message != NULL) {
+		sketch->indexes = grown(NULL, message->count, sizeof *sketch->indexes);
+		for (size_t i = 0; i < message->count; i++)
+			sketch->indexes[sketch->count++] = message->recipients[i].view.index;
+	}
+	return sketch;
+}
+
+static bool sketch_has(const struct sketch *sketch, uint32_t index, size_t *out_place)
+{
+	for (size_t i = 0; sketch->is_there && i < sketch->count; i++) {
+		if (sketch->indexes[i] == index) {
+			*out_place = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool has_chunk(const struct trial *trial, size_t offset, queue_id id, uint32_t number)
+{
+	const struct memory_body *body = table_find(&trial->state->bodies, id);
+
+	switch (change_chunk_source(trial->change, offset, id, number)) {
+	case CHUNK_IN_CHANGE:
+		return true;
+	case CHUNK_DISCARDED:
+		return false;
+	case CHUNK_IN_STORE:
+		break;
+	}
+	return body != NULL && number < body->count && body->chunks[number].length > 0;
+}
+
+static enum error try_message(struct trial *trial, struct sketch *sketch, const struct op *op, size_t offset)
+{
+	uint32_t chunk_count;
+
+	must(envelope_record_chunk_count(op->bytes, &chunk_count) == OK);
+	if (sketch->was_there || sketch->is_there)
+		return ERR_EXISTS;
+	for (uint32_t number = 0; number < chunk_count; number++) {
+		if (!has_chunk(trial, offset, op->id, number))
+			return ERR_GONE;
+	}
+	sketch->was_there = sketch->is_there = true; /* An ID is used once. */
+	return OK;
+}
+
+static enum error try_op(struct trial *trial, const struct op *op, size_t offset)
+{
+	struct sketch *sketch = trial_sketch(trial, op->id);
+	size_t place;
+
+	switch (op->kind) {
+	case OP_CHUNK:
+	case OP_DISCARD:
+		return sketch->was_there || sketch->is_there ? ERR_EXISTS : OK;
+	case OP_MESSAGE:
+		return try_message(trial, sketch, op, offset);
+	case OP_RECIPIENT:
+		sketch->indexes = grown(sketch->indexes, sketch->count + 1, sizeof *sketch->indexes);
+		sketch->indexes[sketch->count++] = op->number;
+		return OK;
+	case OP_RETIRE:
+		if (!sketch_has(sketch, op->number, &place))
+			return ERR_GONE;
+		sketch->indexes[place] = sketch->indexes[--sketch->count];
+		sketch->is_there = sketch->count > 0;
+		return OK;
+	case OP_UPDATE:
+		return sketch_has(sketch, op->number, &place) ? OK : ERR_GONE;
+	case OP_ADD:
+		/* The new one counts: it keeps the message when all others are retired after it. */
+		if (!sketch->is_there)
+			return ERR_GONE;
+		sketch->indexes = grown(sketch->indexes, sketch->count + 1, sizeof *sketch->indexes);
+		sketch->indexes[sketch->count++] = UINT32_MAX;
+		return OK;
+	case OP_RECORD:
+		break;
+	}
+	return OK;
+}
+
+static enum error try_change(struct memory_state *state, const struct spool_change *change)
+{
+	struct trial trial = { .state = state, .change = change };
+	enum error error = OK;
+	struct op op;
+
+	for (size_t offset = 0; error == OK && change_next(change, &offset, &op);)
+		error = try_op(&trial, &op, offset);
+	for (size_t i = 0; i < trial.count; i++)
+		free(trial.sketches[i].indexes);
+	free(trial.sketches);
+	return error;
+}
+
+static void apply_op(struct memory_state *state, const struct op *op, struct due_news *news)
+{
+	struct memory_message *message = table_find(&state->messages, op->id);
+
+	switch (op->kind) {
+	case OP_CHUNK:
+		put_chunk(state, op);
+		break;
+	case OP_MESSAGE:
+		put_message(state, op);
+		break;
+	case OP_RECIPIENT:
+		append_recipient(state, message, op->number, op->bytes, news);
+		break;
+	case OP_DISCARD:
+		drop_body(state, op->id);
+		break;
+	case OP_RETIRE:
+		retire(state, op);
+		break;
+	case OP_UPDATE:
+		update(state, op, news);
+		break;
+	case OP_ADD:
+		append_recipient(state, message, message->next_index++, op->bytes, news);
+		break;
+	case OP_RECORD:
+		record_step(state, op);
+		break;
+	}
+}
+
+enum error memory_state_apply(
+    struct memory_state *state, const struct spool_change *change, struct due_news *news)
+{
+	const enum error error = try_change(state, change);
+	struct op op;
+
+	if (error != OK)
+		return error;
+	for (size_t offset = 0; change_next(change, &offset, &op);)
+		apply_op(state, &op, news);
+	state->change_count++;
+	trim_histories(state);
+	return OK;
+}
+
+void memory_state_clear(struct memory_state *state)
+{
+	while (state->bodies.count > 0)
+		drop_body(state, row_id(&state->bodies, 0));
+	while (state->messages.count > 0)
+		drop_message(state, state->messages.rows[0]);
+	while (state->histories.count > 0)
+		drop_history(state, state->histories.rows[0]);
+	free(state->messages.rows);
+	free(state->bodies.rows);
+	free(state->histories.rows);
+}

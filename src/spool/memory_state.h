@@ -1,0 +1,67 @@
+/* What the memory engine holds, and how a change becomes part of it.
+ *
+ * The reference model: simple before fast. Everything is a row in a table sorted by ID; indexes
+ * are computed when somebody asks. It is for tests and simulation, where lack of memory is our
+ * own mistake: it ends the process.
+ *
+ * Not thread-safe: memory.c holds the mutex. */
+#ifndef SPOOL_MEMORY_STATE_H
+#define SPOOL_MEMORY_STATE_H
+
+#include "spool/engine.h"
+
+/* Rows begin with their queue_id and are sorted by it. */
+struct table {
+	void **rows;
+	size_t count, capacity;
+};
+
+struct memory_recipient {
+	char *record;
+	struct recipient view; /* Borrows from record. */
+	struct text record_text;
+};
+
+struct memory_message {
+	queue_id id;
+	struct text envelope;  /* Owned. */
+	uint32_t next_index;
+	uint32_t chunk_count;
+	struct memory_recipient *recipients; /* By index, ascending. */
+	size_t count;
+};
+
+struct memory_body {
+	queue_id id;
+	struct text *chunks;   /* Owned; as in the change: checksum, bytes. Empty: not put. */
+	uint32_t count;
+};
+
+struct memory_history {
+	queue_id id;
+	struct text *steps;    /* Owned. */
+	size_t step_count;
+	uint64_t *hashes;      /* Of addresses. */
+	size_t hash_count;
+};
+
+struct memory_state {
+	struct table messages, bodies, histories;
+	uint64_t recipient_count;
+	uint64_t change_count;
+	uint32_t history_max;
+};
+
+/* Index of the first row whose ID is at or above `id`. */
+size_t table_place(const struct table *table, queue_id id);
+
+/* The row, or NULL. */
+void *table_find(const struct table *table, queue_id id);
+
+/* All of `change` or nothing: ERR_GONE, ERR_EXISTS. `news` hears of recipients becoming due. */
+[[nodiscard]] enum error memory_state_apply(
+    struct memory_state *state, const struct spool_change *change, struct due_news *news);
+
+void memory_state_clear(struct memory_state *state);
+
+#endif
