@@ -1,0 +1,66 @@
+/* The courier for ROUTE_HOSTS: finds a host that answers, speaks SMTP or LMTP with it, reports
+ * what became of each recipient. One for each lane.
+ *
+ *   U1  Writes nothing but marks of doubt: every recipient whose body is about to be ended on the wire is
+ *       marked (spool/in_doubt.h) before its last bytes are handed to the kernel. The mark stays until the queue
+ *       has made the outcome durable: the queue clears it, whatever the outcome is.
+ *   U2  Trouble with a connection (refused, silent, lost, 421, a greeting or EHLO that is not 2yz) moves what is
+ *       not answered yet to the next host, within hosts_max and search_ms_max. A recipient's own 4yz or
+ *       5yz is an answer and moves nowhere (RFC 5321 §5.1 lets us try on; servers that grey-list count it
+ *       against us).
+ *   U3  After the last host: 451 4.4.1, or the last host's own words if it spoke; never permanent,
+ *       except when every host said 521 (RFC 7504 §3).
+ *   U4  An idle connection is used again for the same destination; if it turns out to be stale the delivery goes on
+ *       over a fresh one at once.
+ *   U5  `done` is called from the loop, never inside `deliver` or another `done`.
+ *
+ * A crash between the final dot and the settled outcome repeats exactly the marked recipients. A
+ * connection that breaks there leaves 451 4.4.2: they are tried again and may arrive twice. */
+#ifndef OUTBOUND_COURIER_H
+#define OUTBOUND_COURIER_H
+
+#include "outbound/session.h"
+#include "spool/in_doubt.h"
+
+struct outbound;
+
+struct outbound_world {               /* Borrows all; must outlive the courier. */
+	struct loop *loop;
+	struct spool *spool;
+	struct in_doubt *in_doubt;    /* NULL: no marks. */
+	unsigned lane;
+};
+
+struct outbound_settings {            /* Borrows; what it points to must outlive the courier. */
+	struct text hostname;
+	struct client_timeouts timeouts;
+	int64_t dial_ms;              /* For one host to take the connection. */
+	int64_t search_ms_max;        /* No further host is tried after this. */
+	int64_t idle_ms;              /* An unused connection is kept this long. */
+	uint32_t hosts_max;           /* Addresses that may fail in one delivery. */
+	uint32_t messages_max;        /* Transactions a connection. */
+	uint32_t idle_max;            /* Unused connections kept. */
+	const struct endpoint *sources; /* Addresses to dial from; one of the host's family is drawn. */
+	size_t source_count;          /* 0: the system chooses. */
+};
+
+/* Everything but hostname and sources. */
+extern const struct outbound_settings outbound_settings_default;
+
+/* Copies both structs. NULL: no memory. */
+[[nodiscard]] struct outbound *outbound_new(
+    const struct outbound_world *world, const struct outbound_settings *settings);
+
+/* Closes all connections. Deliveries in hand are dropped: their `done` is not called. */
+void outbound_free(struct outbound *outbound);
+
+/* What the queue calls. Borrows outbound. */
+struct courier outbound_courier(struct outbound *outbound);
+
+struct outbound_counts {
+	uint64_t dialled, reused;     /* Since the start: connections begun; deliveries over a kept one. */
+	uint32_t open, idle;          /* Now; idle ones are among the open. */
+};
+struct outbound_counts outbound_counts(const struct outbound *outbound);
+
+#endif

@@ -1,0 +1,125 @@
+#include "outbound/session_private.h"
+
+#include "base/must.h"
+
+static const struct message *message_of(const struct client_session *session)
+{
+	return session->delivery->message;
+}
+
+uint32_t client_next_marked(const struct client_session *session, uint32_t position, unsigned marks)
+{
+	const uint32_t count = message_of(session)->recipient_count;
+
+	while (position < count && (session->marks[position] & marks) == 0)
+		position++;
+	return position;
+}
+
+/* -- Choosing --------------------------------------------------------------- */
+
+/* FNV-1a. Two domains of one hash would only share a place in a limit. */
+static uint64_t hash_domain(struct text domain)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < domain.length; i++)
+		hash = (hash ^ (unsigned char)domain.bytes[i]) * 0x100000001b3u;
+	return hash;
+}
+
+/* RCPTDOMAINMAX counts over the whole connection (RFC 9422 §4.3). */
+static bool domain_fits(struct client_session *session, struct text domain)
+{
+	const uint32_t announced = session->capabilities.rcpt_domain_max;
+	const uint32_t limit = announced < CLIENT_DOMAINS_MAX ? announced : CLIENT_DOMAINS_MAX;
+	const uint64_t hash = hash_domain(domain);
+
+	if (announced == 0)
+		return true;
+	for (uint32_t i = 0; i < session->domain_count; i++)
+		if (session->domains[i] == hash)
+			return true;
+	if (session->domain_count == limit)
+		return false;
+	session->domains[session->domain_count++] = hash;
+	return true;
+}
+
+uint32_t client_choose_recipients(struct client_session *session)
+{
+	const struct message *message = message_of(session);
+	uint32_t limit = session->capabilities.rcpt_max, count = 0;
+
+	if (limit == 0)
+		limit = CLIENT_RECIPIENTS_MAX;
+	for (uint32_t i = 0; i < message->recipient_count && count < limit; i++) {
+		if (session->marks[i] != MARK_WAITING || !domain_fits(session, message->recipients[i].address.domain))
+			continue;
+		session->marks[i] = MARK_CHOSEN;
+		count++;
+	}
+	return count;
+}
+
+/* -- Judging ---------------------------------------------------------------- */
+
+/* The flag is set by MAIL's SMTPUTF8 or by any address; see ENVELOPE_SMTPUTF8. */
+struct verdict client_unsuitable(const struct client_session *session)
+{
+	const struct envelope *envelope = &message_of(session)->envelope;
+	const struct capabilities *capabilities = &session->capabilities;
+
+	if (envelope->flags & ENVELOPE_REQUIRETLS)
+		return VERDICT(550, 5, 7, 30, "the message requires TLS on its whole way, which is not to be had here");
+	if ((envelope->flags & ENVELOPE_SMTPUTF8) && !capabilities_offer(capabilities, CAPABILITY_SMTPUTF8))
+		return VERDICT(550, 5, 6, 7, "the message needs SMTPUTF8, which the server does not offer");
+	if (capabilities->size_max > 0 && envelope->body_size > capabilities->size_max)
+		return VERDICT(552, 5, 3, 4, "the message is larger than the server takes");
+	return (struct verdict){ 0 };
+}
+
+/* -- Settling --------------------------------------------------------------- */
+
+/* A copy of the verdict that lives as long as the delivery. */
+static struct verdict keep_verdict(struct client_session *session, const struct verdict *verdict)
+{
+	struct verdict kept = *verdict;
+
+	if (!arena_copy(session->delivery->arena, verdict->text, &kept.text))
+		kept.text = TEXT("(no memory to keep the reply's text)");
+	kept.host = session->host;
+	return kept;
+}
+
+static void put_outcome(
+    struct client_session *session, uint32_t position, const struct verdict *verdict, bool pressure)
+{
+	struct delivery_outcome *outcome = &session->delivery->outcomes[position];
+
+	must(verdict->code != 0);
+	must(session->marks[position] != MARK_SETTLED);
+	session->marks[position] = MARK_SETTLED;
+	outcome->verdict = *verdict;
+	outcome->pressure = pressure;
+	outcome->relayed_without_dsn =
+	    verdict_is_success(verdict) && !capabilities_offer(&session->capabilities, CAPABILITY_DSN);
+}
+
+void client_settle(struct client_session *session, uint32_t position, const struct verdict *verdict)
+{
+	const struct verdict kept = keep_verdict(session, verdict);
+
+	put_outcome(session, position, &kept, false);
+}
+
+void client_settle_marked(
+    struct client_session *session, unsigned marks, const struct verdict *verdict, bool pressure)
+{
+	const uint32_t count = message_of(session)->recipient_count;
+	const struct verdict kept = keep_verdict(session, verdict);
+
+	must((marks & MARK_SETTLED) == 0);
+	for (uint32_t i = client_next_marked(session, 0, marks); i < count; i = client_next_marked(session, i + 1, marks))
+		put_outcome(session, i, &kept, pressure);
+}
