@@ -1,0 +1,172 @@
+#include "mailbox/batch.h"
+
+#include "base/must.h"
+
+/* Up to this many Maildirs are flushed one by one; beyond, one flush of the file system is cheaper. */
+enum { FOLDER_FLUSH_MAX = 3 };
+
+struct batch_item *batch_add(struct batch *batch, struct maildir_writer *writer, struct text path_template,
+    const struct mailbox_parts *parts, const struct maildir_mail *mail)
+{
+	struct batch_item *item = &batch->items[batch->count];
+	struct text path;
+
+	must(batch->count < MAILBOX_BATCH_MAX);
+	batch->count++;
+	item->open = false;
+	item->path[0] = '\0';
+	item->error = mailbox_path_expand(path_template, parts, item->path, &path);
+	if (item->error != OK) {
+		item->path[0] = '\0';
+		return item;
+	}
+	item->error = maildir_write(writer, item->path, mail, &item->file);
+	item->open = item->error == OK;
+	return item;
+}
+
+static void fail(struct batch_item *item, enum error error)
+{
+	must(error != OK);
+	item->error = error;
+	item->open = false;
+	maildir_drop(&item->file);
+}
+
+/* -- flushing ----------------------------------------------------------------- */
+
+static bool same_device(const struct batch_item *a, const struct batch_item *b)
+{
+	return a->file.device == b->file.device;
+}
+
+static bool same_folder(const struct batch_item *a, const struct batch_item *b)
+{
+	return same_device(a, b) && a->file.folder_number == b->file.folder_number;
+}
+
+typedef bool alike(const struct batch_item *a, const struct batch_item *b);
+typedef enum error flush(const struct maildir_file *file);
+
+/* Flush once for each group of open items that are alike; its failure is that of the whole group (M3). */
+static void flush_groups(struct batch *batch, alike *are_alike, flush *flush_one)
+{
+	bool done[MAILBOX_BATCH_MAX] = { false };
+
+	for (size_t i = 0; i < batch->count; i++) {
+		struct batch_item *first = &batch->items[i];
+
+		if (!first->open || done[i])
+			continue;
+		const enum error error = flush_one(&first->file);
+
+		for (size_t j = batch->count; j-- > i;) { /* `first` last: the others are compared with it. */
+			if (!batch->items[j].open || done[j] || !are_alike(first, &batch->items[j]))
+				continue;
+			done[j] = true;
+			if (error != OK)
+				fail(&batch->items[j], error);
+		}
+	}
+}
+
+static size_t open_count(const struct batch *batch)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < batch->count; i++)
+		count += batch->items[i].open;
+	return count;
+}
+
+static size_t folder_count(const struct batch *batch)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		size_t j = 0;
+
+		if (!batch->items[i].open)
+			continue;
+		while (j < i && !(batch->items[j].open && same_folder(&batch->items[i], &batch->items[j])))
+			j++;
+		count += j == i;
+	}
+	return count;
+}
+
+static bool made_folders(const struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->items[i].open && batch->items[i].file.made_folders)
+			return true;
+	return false;
+}
+
+/* fsync of one file would not flush the names of new folders above it. */
+static void flush_files(struct batch *batch)
+{
+	const bool alone = open_count(batch) == 1 && !made_folders(batch);
+
+	flush_groups(batch, same_device, alone ? maildir_flush : maildir_flush_all);
+}
+
+void batch_commit(struct batch *batch)
+{
+	flush_files(batch);
+	for (size_t i = 0; i < batch->count; i++) {
+		struct batch_item *item = &batch->items[i];
+
+		if (!item->open)
+			continue;
+		const enum error error = maildir_publish(&item->file);
+
+		if (error != OK)
+			fail(item, error);
+	}
+	if (folder_count(batch) > FOLDER_FLUSH_MAX)
+		flush_groups(batch, same_device, maildir_flush_all);
+	else
+		flush_groups(batch, same_folder, maildir_flush_new);
+}
+
+void batch_clear(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->items[i].open)
+			maildir_close(&batch->items[i].file);
+	batch->count = 0;
+}
+
+/* -- answers ------------------------------------------------------------------ */
+
+static struct verdict verdict_of(enum error error, bool has_path)
+{
+	if (!has_path && error == ERR_SYNTAX)
+		return VERDICT(451, 4, 3, 5, "the path of mailboxes is not configured rightly");
+	if (!has_path)
+		return VERDICT(550, 5, 1, 3, "this address cannot name a mailbox");
+	switch (error) {
+	case OK:
+		return VERDICT(250, 2, 0, 0, "delivered to the mailbox");
+	case ERR_NO_SPACE:
+		return VERDICT(452, 4, 2, 2, "no room left for the mailbox");
+	case ERR_DENIED:
+		return VERDICT(451, 4, 3, 0, "the mailbox may not be written to");
+	case ERR_CORRUPT:
+		return VERDICT(451, 4, 3, 0, "the message could not be read whole");
+	case ERR_DESCRIPTORS:
+	case ERR_NO_MEMORY:
+		return VERDICT(451, 4, 3, 2, "the mailbox writer is short of memory or descriptors");
+	default:
+		return VERDICT(451, 4, 3, 0, "the mailbox could not be written");
+	}
+}
+
+struct verdict batch_verdict(const struct batch_item *item)
+{
+	struct verdict verdict = verdict_of(item->error, item->path[0] != '\0');
+
+	verdict.host = text_of(item->path);
+	return verdict;
+}

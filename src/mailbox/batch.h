@@ -1,0 +1,36 @@
+/* Many deliveries, one flush: the steps of mailbox/maildir.h for a batch.
+ *
+ * Lifecycle: batch_add for each, batch_commit, read the items, batch_clear. */
+#ifndef MAILBOX_BATCH_H
+#define MAILBOX_BATCH_H
+
+#include "mail/verdict.h"
+#include "mailbox/maildir.h"
+#include "mailbox/role.h"
+
+struct batch_item {
+	uint64_t number;        /* Of the request; the caller's. */
+	size_t channel;         /* Where the answer goes; the caller's. */
+	enum error error;       /* OK after batch_commit: delivered, durable. */
+	bool open;              /* `file` is there. */
+	struct maildir_file file;
+	char path[MAILBOX_PATH_MAX + 1]; /* Empty: it could not be expanded. */
+};
+
+struct batch {
+	struct batch_item items[MAILBOX_BATCH_MAX];
+	size_t count;
+};
+
+/* Writes the file of one delivery into the next item; a failure is kept there. Not for a full batch. */
+struct batch_item *batch_add(struct batch *batch, struct maildir_writer *writer, struct text path_template,
+    const struct mailbox_parts *parts, const struct maildir_mail *mail);
+
+/* Flush all, show all, flush their names. */
+void batch_commit(struct batch *batch);
+void batch_clear(struct batch *batch);
+
+/* The answer to an item. Static text; its host borrows from the item. */
+struct verdict batch_verdict(const struct batch_item *item);
+
+#endif

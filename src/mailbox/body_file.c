@@ -1,0 +1,52 @@
+#include "mailbox/body_file.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static enum error write_all(int fd, struct text bytes)
+{
+	while (bytes.length > 0) {
+		const ssize_t written = write(fd, bytes.bytes, bytes.length);
+
+		if (written >= 0)
+			bytes = text_from(bytes, (size_t)written);
+		else if (errno != EINTR)
+			return error_from_errno(errno);
+	}
+	return OK;
+}
+
+static enum error fill(struct spool *spool, const struct envelope *envelope, int fd)
+{
+	char room[SPOOL_CHUNK_SIZE];
+	uint64_t size = 0;
+
+	for (uint32_t number = 0; number < envelope->chunk_count; number++) {
+		size_t length = 0;
+		enum error error = spool_read_chunk(spool, envelope->id, number, room, &length);
+
+		if (error == OK)
+			error = write_all(fd, (struct text){ room, length });
+		if (error != OK)
+			return error;
+		size += length;
+	}
+	return size == envelope->body_size ? OK : ERR_CORRUPT;
+}
+
+enum error body_file_make(struct spool *spool, const struct envelope *envelope, int *out_fd)
+{
+	const int fd = memfd_create("postroad body", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return error_from_errno(errno);
+	const enum error error = fill(spool, envelope, fd);
+
+	if (error != OK) {
+		close(fd);
+		return error;
+	}
+	*out_fd = fd;
+	return OK;
+}

@@ -1,0 +1,69 @@
+/* Delivery into a Maildir (https://cr.yp.to/proto/maildir.html), in steps that a batch may share.
+ *
+ *     maildir_write      tmp/NAME is written; folders that were missing are made (0700)
+ *     maildir_flush      its bytes are on the disk; or maildir_flush_all for all of one file system
+ *     maildir_publish    tmp/NAME becomes new/NAME: readers see it, whole
+ *     maildir_flush_new  its name is on the disk, too: only now may anyone say 250
+ *     maildir_close      or maildir_drop, which takes the file away again
+ *
+ *   B1  A reader never sees a part of a message: names in new/ point to flushed bytes.
+ *   B2  A crash before the last step leaves at most a file in tmp/, or a message that is delivered
+ *       again: never half of one.
+ *   B3  Line ends are LF on disk, as readers of Maildirs expect: CR LF becomes LF, every other byte
+ *       (a CR alone, too) is kept. */
+#ifndef MAILBOX_MAILDIR_H
+#define MAILBOX_MAILDIR_H
+
+#include "base/error.h"
+#include "mailbox/path.h"
+
+enum { MAILDIR_HOST_MAX = 64, MAILDIR_NAME_SIZE = 160 };
+
+/* What makes a name unique: seconds.M<usec>P<pid>Q<counter>.<host>. */
+struct maildir_moment {
+	int64_t unix_us;
+	uint32_t pid;
+	uint64_t counter; /* Never the same twice in one process. */
+};
+
+/* Pure. NUL-terminated; '/' and ':' of the host become \057 and \072, as the specification asks. */
+struct text maildir_name_print(
+    const struct maildir_moment *moment, struct text host, char room[MAILDIR_NAME_SIZE]);
+
+struct maildir_mail {           /* Borrows. */
+	int body_fd;            /* Read with pread from 0. */
+	uint64_t body_size;
+	struct text return_path;  /* Without brackets. */
+	struct text delivered_to; /* Empty: no such field. */
+};
+
+/* Writes files one after another: the copying buffers and the counter. */
+struct maildir_writer;
+[[nodiscard]] struct maildir_writer *maildir_writer_new(struct text host); /* NULL: no memory. */
+void maildir_writer_free(struct maildir_writer *writer);
+
+/* One message on its way. Open: an owner may move it, but must close or drop it once. */
+struct maildir_file {
+	int folder_fd;                  /* Of the Maildir. */
+	int fd;                         /* Of the message; may be closed before. */
+	uint64_t device, folder_number; /* Which file system, and which Maildir there. */
+	bool made_folders;              /* Their names are not flushed by maildir_flush: use maildir_flush_all. */
+	bool published;
+	char name[MAILDIR_NAME_SIZE];
+};
+
+/* `path`: NUL-terminated, the Maildir. On failure nothing stays behind but folders. ERR_CORRUPT: the body is
+ * shorter than its size. */
+[[nodiscard]] enum error maildir_write(struct maildir_writer *writer, const char *path,
+    const struct maildir_mail *mail, struct maildir_file *out_file);
+
+[[nodiscard]] enum error maildir_flush(const struct maildir_file *file);
+/* Everything written on the file's file system since the file was opened (syncfs). */
+[[nodiscard]] enum error maildir_flush_all(const struct maildir_file *file);
+[[nodiscard]] enum error maildir_publish(struct maildir_file *file);
+[[nodiscard]] enum error maildir_flush_new(const struct maildir_file *file);
+
+void maildir_close(struct maildir_file *file);
+void maildir_drop(struct maildir_file *file);
+
+#endif
