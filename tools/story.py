@@ -88,6 +88,7 @@ queue      {{ retry = {{"2s", "3s", "5s"}} }}
 spool      {{ path = "spool" }}
 control    = "control.sock"
 log        {{ to = "log" }}
+run-as     = ""
 """)
 
     def start(self):

@@ -39,8 +39,12 @@ struct admin_settings {
 };
 
 struct admin;
+
+/* Copies the settings; shares the router. NULL: no memory. No request may be under way when it is freed. */
 [[nodiscard]] struct admin *admin_new(const struct admin_settings *settings);
 void admin_free(struct admin *admin);
+
+/* From now on this router (shared). */
 void admin_set_router(struct admin *admin, struct router *router);
 
 /* The answer is given (the receiver releases it) later or at once, exactly once. `uid` of the caller for the history. */

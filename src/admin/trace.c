@@ -20,23 +20,11 @@ static json_t *step_json(const struct event *event)
 	return step ? step : json_null();
 }
 
-static bool mentions(const struct event *event, struct text address)
-{
-	static const enum event_field places[] = { EVENT_FIELD_SENDER, EVENT_FIELD_RECIPIENT, EVENT_FIELD_ORIGINAL };
-
-	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-		if (text_equal_nocase(event->fields[places[i]], address))
-			return true;
-	return false;
-}
-
-/* The life of one message; NULL when it is not in the history, or (by a chance
- * meeting of hashes) never saw `address`. An empty address asks for nothing. */
-static json_t *life_json(struct spool *spool, queue_id id, struct text address, struct arena *arena)
+/* The life of one message; NULL when it is not in the history. */
+static json_t *life_json(struct spool *spool, queue_id id, struct arena *arena)
 {
 	struct text *stored;
 	size_t count;
-	bool met = address.length == 0;
 	char id_text[QUEUE_ID_TEXT_SIZE];
 
 	if (spool_read_history(spool, id, arena, &stored, &count) != OK)
@@ -49,12 +37,7 @@ static json_t *life_json(struct spool *spool, queue_id id, struct text address, 
 
 		if (event_decode(id, stored[i], &event) != OK)
 			continue;
-		met = met || mentions(&event, address);
 		json_array_append_new(steps, step_json(&event));
-	}
-	if (!met) {
-		json_decref(steps);
-		return NULL;
 	}
 
 	struct message message;
@@ -73,16 +56,14 @@ json_t *admin_trace(struct spool *spool, const json_t *request)
 	size_t count = 1;
 	enum error error = OK;
 
-	const bool by_id = queue_id_parse(about, &id);
-
 	if (arena == NULL)
 		error = ERR_NO_MEMORY;
-	else if (!by_id)
+	else if (!queue_id_parse(about, &id))
 		error = spool_find_address(spool, about, ADMIN_TRACE_MAX, arena, &ids, &count);
 
 	/* Found newest first; a reader wants the oldest first. */
 	for (size_t i = error == OK ? count : 0; i > 0; i--) {
-		json_t *life = life_json(spool, ids[i - 1], by_id ? TEXT_EMPTY : about, arena);
+		json_t *life = life_json(spool, ids[i - 1], arena);
 
 		if (life != NULL)
 			json_array_append_new(messages, life);

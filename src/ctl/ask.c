@@ -1,6 +1,7 @@
 #include "ctl/ask.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -21,6 +22,11 @@ bool ctl_words_read(const char *verb, const char *const *options, int count, cha
 	if (out->request == NULL)
 		return false;
 	for (int i = 0; i < count; i++) {
+		/* JSON could not carry it, and a filter that is lost would let an action hit too much. */
+		if (!text_is_utf8(text_of(words[i]))) {
+			fprintf(stderr, "postroad: word %d is not UTF-8\n", i + 1);
+			return false;
+		}
 		if (strncmp(words[i], "--", 2) != 0) {
 			if (out->first != NULL) {
 				fprintf(stderr, "postroad: one word too many: %s\n", words[i]);
@@ -36,7 +42,12 @@ bool ctl_words_read(const char *verb, const char *const *options, int count, cha
 		if (strcmp(name, "json") == 0) {
 			out->json = true;
 		} else if (option != NULL && (equals != NULL || i + 1 < count)) {
-			json_object_set_new(out->request, option, json_string(equals ? equals + 1 : words[++i]));
+			const char *value = equals ? equals + 1 : words[++i];
+
+			if (json_object_set_new(out->request, option, json_string(value)) != 0) {
+				fprintf(stderr, "postroad: --%s: the value is not UTF-8\n", option);
+				return false;
+			}
 		} else {
 			fprintf(stderr, "postroad: %s %s\n", words[i], option ? "needs a value" : "is no option of this command");
 			return false;
@@ -85,6 +96,7 @@ json_t *ctl_ask(const struct ctl_place *place, const json_t *request, bool offli
 	if (!json_is_true(json_object_get(answer, "ok"))) {
 		const json_t *code = json_object_get(answer, "exit");
 
+		ctl_make_printable(answer);
 		fprintf(stderr, "postroad: %s\n", ctl_string(answer, "error", "refused"));
 		*out_exit = json_is_integer(code) ? (int)json_integer_value(code) : EX_SOFTWARE;
 		json_decref(answer);
@@ -98,6 +110,49 @@ void ctl_print_json(const json_t *value)
 {
 	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
 	putchar('\n');
+}
+
+/* Control bytes but for tab and line ends, of ASCII and (in UTF-8 a C2 and one more byte) of Latin-1. */
+static bool is_control(const char *bytes, size_t left)
+{
+	const unsigned char c = (unsigned char)bytes[0];
+
+	if (c == 0xc2 && left > 1)
+		return (unsigned char)bytes[1] < 0xa0;
+	return c == 0x7f || (c < 0x20 && c != '\t' && c != '\n' && !(c == '\r' && left > 1 && bytes[1] == '\n'));
+}
+
+static void clean_string(json_t *string)
+{
+	const struct text text = { json_string_value(string), json_string_length(string) };
+	char *clean = malloc(text.length + 1);
+	size_t length = 0;
+
+	for (size_t i = 0; clean != NULL && i < text.length; i++) {
+		const bool control = is_control(text.bytes + i, text.length - i);
+
+		i += control && text.bytes[i] == '\xc2';
+		clean[length++] = control ? '?' : text.bytes[i];
+	}
+	json_string_setn(string, clean ? clean : "?", clean ? length : 1);
+	free(clean);
+}
+
+void ctl_make_printable(json_t *value)
+{
+	json_t *member;
+	const char *key;
+	size_t i;
+
+	if (json_is_string(value)) {
+		clean_string(value);
+	} else if (json_is_array(value)) {
+		json_array_foreach (value, i, member)
+			ctl_make_printable(member);
+	} else {
+		json_object_foreach (value, key, member)
+			ctl_make_printable(member);
+	}
 }
 
 const char *ctl_string(const json_t *object, const char *key, const char *otherwise)

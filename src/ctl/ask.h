@@ -26,6 +26,10 @@ json_t *ctl_ask(const struct ctl_place *place, const json_t *request, bool offli
 /* Print as JSON, indented, with a newline. */
 void ctl_print_json(const json_t *value);
 
+/* Take control bytes out of every string, however deep: what a stranger wrote into a header or a reply
+ * must not speak to the operator's terminal. */
+void ctl_make_printable(json_t *value);
+
 /* A string member, or `otherwise` when it is absent, null or no string. Borrows. */
 const char *ctl_string(const json_t *object, const char *key, const char *otherwise);
 

@@ -104,7 +104,8 @@ json_t *ctl_client_ask(struct ctl_client *client, const json_t *request)
 		return NULL;
 	line = receive_line(client->fd);
 
-	json_t *answer = line ? json_loads(line, 0, NULL) : NULL;
+	/* A header may hold a NUL. */
+	json_t *answer = line ? json_loads(line, JSON_ALLOW_NUL, NULL) : NULL;
 
 	free(line);
 	return answer;

@@ -12,6 +12,7 @@ struct ctl_place {
 	const char *spool;   /* Folder of the spool, read directly when no server runs. */
 };
 
+/* postroad queue, trace, explain, stats, reload, stop. */
 int ctl_queue(const struct ctl_place *place, int count, char **words);
 int ctl_trace(const struct ctl_place *place, int count, char **words);
 int ctl_explain(const struct ctl_place *place, int count, char **words);

@@ -45,9 +45,12 @@ int ctl_explain(const struct ctl_place *place, int count, char **rest)
 		ctl_print_json(answer);
 		goto done;
 	}
+	ctl_make_printable(answer);
 	printf("%s\n  a stranger who sends to it hears: %s\n", words.first, ctl_string(answer, "from_anyone", "?"));
 	json_array_foreach (json_object_get(answer, "destinations"), i, destination)
 		print_destination(destination);
+	if (json_integer_value(json_object_get(answer, "omitted")) > 0)
+		printf("  and %lld more\n", (long long)json_integer_value(json_object_get(answer, "omitted")));
 done:
 	json_decref(answer);
 	ctl_words_done(&words);

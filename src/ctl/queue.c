@@ -3,10 +3,13 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/text.h"
 #include "ctl/ask.h"
 #include "ctl/commands.h"
 
-static const char *const filters[] = { "sender", "recipient", "domain", "state", "id", "after", "limit", NULL };
+/* What an action may be limited to; a list can be paged through besides. */
+static const char *const filters[] = { "sender", "recipient", "domain", "state", "id", NULL };
+static const char *const list_options[] = { "sender", "recipient", "domain", "state", "id", "after", "limit", NULL };
 
 static int usage(void)
 {
@@ -49,11 +52,11 @@ static bool turn_page(json_t *request, const json_t *answer)
 static int list(const struct ctl_place *place, struct ctl_words *words)
 {
 	const char *limit_text = ctl_string(words->request, "limit", NULL);
-	unsigned long long limit = ~0ULL, shown = 0;
+	uint64_t limit = UINT64_MAX, shown = 0;
 	bool more = true;
 	int code = EX_OK;
 
-	if (limit_text != NULL && sscanf(limit_text, "%llu", &limit) != 1)
+	if (words->first != NULL || (limit_text != NULL && !text_to_u64(text_of(limit_text), &limit)))
 		return usage();
 	json_object_del(words->request, "limit");
 	if (words->json)
@@ -64,6 +67,8 @@ static int list(const struct ctl_place *place, struct ctl_words *words)
 
 		if (answer == NULL)
 			break;
+		if (!words->json)
+			ctl_make_printable(answer);
 		json_array_foreach (json_object_get(answer, "messages"), i, message) {
 			if (shown == limit)
 				break;
@@ -99,6 +104,7 @@ static int show(const struct ctl_place *place, struct ctl_words *words)
 		json_object_del(answer, "ok");
 		ctl_print_json(answer);
 	} else if (answer != NULL) {
+		ctl_make_printable(answer);
 		print_message(json_object_get(answer, "message"));
 		printf("\n%s", ctl_string(answer, "header", ""));
 	}
@@ -121,7 +127,7 @@ static int change(const struct ctl_place *place, const char *action, struct ctl_
 	int code = EX_OK;
 
 	/* To act on the whole queue one has to say so. */
-	if (words->first == NULL ? !has_filter(words->request) : false)
+	if (words->first == NULL && !has_filter(words->request))
 		return usage();
 	if (words->first != NULL && strcmp(words->first, "all") != 0)
 		json_object_set_new(words->request, "id", json_string(words->first));
@@ -157,11 +163,13 @@ int ctl_queue(const struct ctl_place *place, int count, char **rest)
 	int code = EX_USAGE;
 
 	snprintf(verb, sizeof verb, "queue %s", action);
-	if (!ctl_words_read(verb, filters, count - skip, rest + skip, &words)) {
+	const bool lists = strcmp(action, "list") == 0;
+
+	if (!ctl_words_read(verb, lists ? list_options : filters, count - skip, rest + skip, &words)) {
 		ctl_words_done(&words);
 		return EX_USAGE;
 	}
-	if (strcmp(action, "list") == 0) {
+	if (lists) {
 		code = list(place, &words);
 	} else if (strcmp(action, "show") == 0) {
 		code = show(place, &words);

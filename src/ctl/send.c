@@ -4,11 +4,13 @@
  * not before. Whatever goes wrong earlier is told by the exit code. */
 #include <errno.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -38,13 +40,32 @@ struct mailing {
 
 /* -- words ------------------------------------------------------------------- */
 
+/* Who is named in To and in Bcc gets one copy. */
+static void drop_duplicates(struct mailing *mailing, size_t first_new)
+{
+	size_t kept = first_new;
+
+	for (size_t i = first_new; i < mailing->recipient_count; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < kept && !known; k++)
+			known = address_equal(&mailing->recipients[i], &mailing->recipients[k]);
+		if (!known)
+			mailing->recipients[kept++] = mailing->recipients[i];
+	}
+	mailing->recipient_count = kept;
+}
+
 static bool add_recipients(struct mailing *mailing, struct text list)
 {
+	const size_t before = mailing->recipient_count;
 	const enum error error = address_list_parse(list, text_of(mailing->hostname), mailing->arena, mailing->recipients,
 	    RECIPIENTS_MAX, &mailing->recipient_count);
 
-	if (error == OK)
+	if (error == OK) {
+		drop_duplicates(mailing, before);
 		return true;
+	}
 	fprintf(stderr, "sendmail: \"%.*s\": %s\n", TEXT_FORMAT(list),
 	    error == ERR_TOO_LARGE ? "too many recipients" : "is not an address");
 	return false;
@@ -84,73 +105,78 @@ static int usage(void)
 	return EX_USAGE;
 }
 
-/* The options of sendmail(1) that programs use; those that only tune other servers are taken and ignored. */
+/* An option with a value. */
+static int read_value(struct mailing *mailing, char letter, const char *value)
+{
+	switch (letter) {
+	case 'o':
+		mailing->dot_is_text = mailing->dot_is_text || value[0] == 'i';
+		break;
+	case 'f':
+	case 'r':
+		return set_sender(mailing, text_of(value)) ? EX_OK : EX_USAGE;
+	case 'N':
+		mailing->notify = value;
+		break;
+	case 'R':
+		mailing->ret = value;
+		break;
+	case 'V':
+		mailing->envelope_id = value;
+		break;
+	case 'b':
+		if (strcmp(value, "s") != 0 && strcmp(value, "m") != 0)
+			return usage();
+		mailing->server_session = value[0] == 's';
+		break;
+	default: /* It tunes other servers. */
+		break;
+	}
+	return EX_OK;
+}
+
+/* One word of options: letters without value may stand together (-ti); a value ends the word, or is the
+ * next one. The options of sendmail(1) that only tune other servers are taken and ignored. */
+static int read_options(struct mailing *mailing, const char *word, const char *next, bool *out_used_next)
+{
+	static const char with_value[] = "frFNRVBXOLCh", with_joined_value[] = "obeAdmp";
+
+	for (const char *at = word + 1; *at != '\0'; at++) {
+		if (strchr(with_joined_value, *at) != NULL)
+			return read_value(mailing, *at, at + 1);
+		if (strchr(with_value, *at) != NULL) {
+			*out_used_next = at[1] == '\0';
+			if (*out_used_next && next == NULL)
+				return usage();
+			return read_value(mailing, *at, *out_used_next ? next : at + 1);
+		}
+		if (strchr("tivnUG", *at) == NULL)
+			return usage();
+		mailing->from_header = mailing->from_header || *at == 't';
+		mailing->dot_is_text = mailing->dot_is_text || *at == 'i';
+		mailing->verbose = mailing->verbose || *at == 'v';
+	}
+	return EX_OK;
+}
+
 static int read_words(struct mailing *mailing, int count, char **words)
 {
-	int i = 0;
+	int i = 0, code = EX_OK;
 
-	for (; i < count && words[i][0] == '-' && words[i][1] != '\0'; i++) {
-		const char letter = words[i][1];
-		const char *rest = words[i] + 2;
+	for (; code == EX_OK && i < count && words[i][0] == '-' && words[i][1] != '\0'; i++) {
+		bool used_next = false;
 
 		if (strcmp(words[i], "--") == 0) {
 			i++;
 			break;
 		}
-		if (strchr("frFNRVOBXoL", letter) != NULL && rest[0] == '\0' && letter != 'o' && ++i == count)
-			return usage();
-		const char *value = rest[0] != '\0' ? rest : words[i];
-
-		switch (letter) {
-		case 't':
-			mailing->from_header = true;
-			break;
-		case 'i':
-			mailing->dot_is_text = true;
-			break;
-		case 'o':
-			mailing->dot_is_text = mailing->dot_is_text || rest[0] == 'i';
-			break;
-		case 'v':
-			mailing->verbose = true;
-			break;
-		case 'f':
-		case 'r':
-			if (!set_sender(mailing, text_of(value)))
-				return EX_USAGE;
-			break;
-		case 'N':
-			mailing->notify = value;
-			break;
-		case 'R':
-			mailing->ret = value;
-			break;
-		case 'V':
-			mailing->envelope_id = value;
-			break;
-		case 'b':
-			if (strcmp(rest, "s") != 0 && strcmp(rest, "m") != 0)
-				return usage();
-			mailing->server_session = rest[0] == 's';
-			break;
-		case 'F':
-		case 'O':
-		case 'B':
-		case 'X':
-		case 'L':
-		case 'e':
-		case 'm':
-		case 'n':
-		case 'U':
-			break;
-		default:
-			return usage();
-		}
+		code = read_options(mailing, words[i], i + 1 < count ? words[i + 1] : NULL, &used_next);
+		i += used_next;
 	}
-	for (; i < count; i++)
+	for (; code == EX_OK && i < count; i++)
 		if (!add_recipients(mailing, text_of(words[i])))
-			return EX_USAGE;
-	return EX_OK;
+			code = EX_USAGE;
+	return code;
 }
 
 /* -- the conversation -------------------------------------------------------- */
@@ -209,13 +235,13 @@ static int get_reply(struct mailing *mailing)
 	return get_reply(mailing);
 }
 
-static int refused(const struct mailing *mailing, int code, const char *about)
+static int refused(const struct mailing *mailing, int code, struct text about)
 {
 	if (code == 0) {
 		fprintf(stderr, "sendmail: the server closed the connection\n");
 		return EX_TEMPFAIL;
 	}
-	fprintf(stderr, "sendmail: %s: %s\n", about, mailing->reply);
+	fprintf(stderr, "sendmail: %.*s: %s\n", TEXT_FORMAT(about), mailing->reply);
 	return code / 100 == 4 ? EX_TEMPFAIL : code == 550 ? EX_NOUSER : EX_UNAVAILABLE;
 }
 
@@ -225,17 +251,17 @@ static int say_envelope(struct mailing *mailing)
 	bool utf8 = !text_is_ascii(mailing->sender);
 
 	if (code != 220)
-		return refused(mailing, code, "greeting");
+		return refused(mailing, code, TEXT("greeting"));
 	code = command(mailing, "EHLO %s\r\n", mailing->hostname);
 	if (code != 250)
-		return refused(mailing, code, "EHLO");
+		return refused(mailing, code, TEXT("EHLO"));
 	for (size_t i = 0; i < mailing->recipient_count; i++)
 		utf8 = utf8 || !text_is_ascii(mailing->recipients[i].local) || !text_is_ascii(mailing->recipients[i].domain);
 	code = command(mailing, "MAIL FROM:<%.*s> BODY=8BITMIME%s%s%s%s%s\r\n", TEXT_FORMAT(mailing->sender),
 	    utf8 ? " SMTPUTF8" : "", mailing->ret ? " RET=" : "", mailing->ret ? mailing->ret : "",
 	    mailing->envelope_id ? " ENVID=" : "", mailing->envelope_id ? mailing->envelope_id : "");
 	if (code != 250)
-		return refused(mailing, code, "sender");
+		return refused(mailing, code, TEXT("sender"));
 	for (size_t i = 0; i < mailing->recipient_count; i++) {
 		struct text printed;
 
@@ -244,10 +270,10 @@ static int say_envelope(struct mailing *mailing)
 		code = command(mailing, "RCPT TO:<%.*s>%s%s\r\n", TEXT_FORMAT(printed), mailing->notify ? " NOTIFY=" : "",
 		    mailing->notify ? mailing->notify : "");
 		if (code / 100 != 2)
-			return refused(mailing, code, printed.bytes);
+			return refused(mailing, code, printed);
 	}
 	code = command(mailing, "DATA\r\n");
-	return code == 354 ? EX_OK : refused(mailing, code, "DATA");
+	return code == 354 ? EX_OK : refused(mailing, code, TEXT("DATA"));
 }
 
 /* Send text with CRLF line ends and doubled dots. */
@@ -275,6 +301,11 @@ static bool put_body(struct mailing *mailing, struct text text)
 	return put(mailing, (struct text){ out, length });
 }
 
+static bool is_lone_dot(struct text line)
+{
+	return text_equal(line, TEXT(".\n")) || text_equal(line, TEXT(".\r\n")) || text_equal(line, TEXT("."));
+}
+
 /* Standard input up to its end, or to a line with a dot alone. */
 static int send_body(struct mailing *mailing)
 {
@@ -286,7 +317,7 @@ static int send_body(struct mailing *mailing)
 	while (ok && (length = getline(&line, &room, stdin)) > 0) {
 		const struct text text = { line, (size_t)length };
 
-		if (!mailing->dot_is_text && mailing->column == 0 && text_equal(text_trim(text), TEXT(".")) && line[0] == '.')
+		if (!mailing->dot_is_text && mailing->column == 0 && is_lone_dot(text))
 			break;
 		ok = put_body(mailing, text);
 	}
@@ -298,7 +329,7 @@ static int send_body(struct mailing *mailing)
 	const int code = ok ? command(mailing, "%s.\r\n", mailing->column > 0 ? "\r\n" : "") : 0;
 
 	if (code != 250)
-		return refused(mailing, code, "message");
+		return refused(mailing, code, TEXT("message"));
 	if (mailing->verbose)
 		printf("%s\n", mailing->reply);
 	(void)!put(mailing, TEXT("QUIT\r\n"));
@@ -376,6 +407,9 @@ static int carry_session(int fd)
 		_exit(0);
 	}
 	carry(fd, STDOUT_FILENO);
+	/* The server has ended the session: nobody takes what may still come in. */
+	kill(child, SIGTERM);
+	waitpid(child, NULL, 0);
 	return EX_OK;
 }
 

@@ -18,20 +18,24 @@ struct ctl_server {
 	unsigned client_count;
 };
 
-/* One connection. It ends when both sides are done with it: the stream (freed)
- * and admin (no answer outstanding). */
+/* Of an answer, this much is given to the stream at a time: a long one waits here. */
+enum { SLICE = 256 << 10, LINGER_MS = 1000 };
+
+/* One connection. It is released when all are done with it: the stream (freed),
+ * admin (no answer outstanding) and the loop over its requests. */
 struct client {
 	struct ctl_server *server; /* NULL once the server is gone. */
 	struct client *next, **link;
 	struct stream *stream;     /* NULL once it ended. */
 	struct buffer input;
+	struct buffer output;      /* Of the answer: what the stream did not take yet. */
 	uint32_t uid;
-	bool asking;
+	bool asking, working;
 };
 
 static void client_release(struct client *client)
 {
-	if (client->stream != NULL || client->asking)
+	if (client->stream != NULL || client->asking || client->working)
 		return;
 	if (client->server != NULL) {
 		*client->link = client->next;
@@ -40,6 +44,7 @@ static void client_release(struct client *client)
 		client->server->client_count--;
 	}
 	buffer_done(&client->input);
+	buffer_done(&client->output);
 	free(client);
 }
 
@@ -49,24 +54,34 @@ static void client_close(struct client *client)
 	client_release(client);
 }
 
+/* Hand the stream what it may hold. False: the connection is lost. */
+static bool client_send(struct client *client)
+{
+	while (client->output.length > 0 && stream_backlog(client->stream) < SLICE) {
+		const struct text slice = text_part(buffer_text(&client->output), 0, SLICE);
+
+		if (!stream_write(client->stream, slice))
+			return false;
+		buffer_consume(&client->output, slice.length);
+	}
+	if (client->output.length == 0)
+		buffer_release(&client->output);
+	return true;
+}
+
 static void client_answer(struct client *client, json_t *answer)
 {
 	char *line = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 
 	json_decref(answer);
-	if (client->stream == NULL) {
-		free(line);
-		return;
-	}
-	const bool sent = line != NULL && stream_write(client->stream, text_of(line)) &&
-	    stream_write(client->stream, TEXT("\n"));
-
-	free(line);
-	if (!sent)
+	if (client->stream != NULL &&
+	    (line == NULL || !buffer_append(&client->output, text_of(line)) ||
+	        !buffer_append(&client->output, TEXT("\n")) || !client_send(client)))
 		stream_free(take(client->stream));
+	free(line);
 }
 
-static void client_next(struct client *client);
+static void client_work(struct client *client);
 
 static void admin_answers(void *context, json_t *answer)
 {
@@ -75,84 +90,105 @@ static void admin_answers(void *context, json_t *answer)
 	must(client->asking);
 	client->asking = false;
 	client_answer(client, answer);
-	if (client->stream == NULL || client->server == NULL)
-		client_close(client);
-	else
-		client_next(client);
+	client_work(client);
 }
 
-static bool may_administer(const struct client *client)
+static bool may_administer(uint32_t uid)
 {
-	return client->uid == 0 || client->uid == (uint32_t)geteuid();
+	return uid == 0 || uid == (uint32_t)geteuid();
 }
 
-/* The request line; true when the connection goes on as a control connection. */
-static bool client_request(struct client *client, struct text line)
+/* The connection becomes an SMTP session: from here on the stream is another's. */
+static void client_submits(struct client *client)
 {
 	struct ctl_server *server = client->server;
-	json_t *request = json_loadb(line.bytes, line.length, 0, NULL);
-	const char *verb = json_string_value(json_object_get(request, "do"));
+	struct stream *stream = take(client->stream);
 
-	if (verb != NULL && strcmp(verb, "smtp") == 0) {
-		struct stream *stream = take(client->stream);
-
-		json_decref(request);
-		if (stream_write(stream, TEXT("{\"ok\":true}\n"))) {
-			stream_pause(stream);
-			server->submission(server->context, stream);
-		} else {
-			stream_free(stream);
-		}
-		client_release(client);
-		return false;
+	if (stream_write(stream, TEXT("{\"ok\":true}\n"))) {
+		stream_pause(stream);
+		server->submission(server->context, stream);
+	} else {
+		stream_free(stream);
 	}
-	client->asking = true;
-	stream_pause(client->stream);
-	if (verb == NULL)
-		admin_answers(client, admin_failure(EX_PROTOCOL, "a request is one JSON object a line, with \"do\""));
-	else if (!may_administer(client))
-		admin_answers(client, admin_failure(EX_NOPERM, "only root and the server's own user may ask that"));
-	else
-		admin_request(server->admin, request, client->uid, admin_answers, client);
-	json_decref(request);
-	return false;
 }
 
-/* Take the next line of the input, or go on reading. */
-static void client_next(struct client *client)
+static void client_request(struct client *client, struct text line)
+{
+	json_t *request = json_loadb(line.bytes, line.length, 0, NULL);
+	const char *verb = json_string_value(json_object_get(request, "do"));
+	const bool smtp = verb != NULL && strcmp(verb, "smtp") == 0;
+
+	/* What came behind the request would be lost: a session begins with the server's greeting. */
+	if (smtp && client->input.length == 0) {
+		client_submits(client);
+		json_decref(request);
+		return;
+	}
+	client->asking = true;
+	if (verb == NULL || smtp)
+		admin_answers(client, admin_failure(EX_PROTOCOL, smtp ? "wait for the answer before speaking SMTP"
+		                  : "a request is one JSON object a line, with \"do\""));
+	else if (!may_administer(client->uid))
+		admin_answers(client, admin_failure(EX_NOPERM, "only root and the server's own user may ask that"));
+	else
+		admin_request(client->server->admin, request, client->uid, admin_answers, client);
+	json_decref(request);
+}
+
+/* Cut the next line off the input. It is copied out, since the input may move. False: there is none yet. */
+static bool client_line(struct client *client, struct buffer *out_line)
 {
 	const struct text input = buffer_text(&client->input);
 	const size_t end = text_find_byte(input, '\n');
 
-	if (end == input.length) {
-		stream_resume(client->stream);
-		return;
-	}
+	if (end == input.length)
+		return false;
+	buffer_clear(out_line);
+	if (!buffer_append(out_line, text_part(input, 0, end)))
+		stream_free(take(client->stream));
+	buffer_consume(&client->input, end + 1);
+	return client->stream != NULL;
+}
 
-	/* The line is copied out: answering may run the next one in here. */
+static bool client_idle(const struct client *client)
+{
+	return client->stream != NULL && client->server != NULL && !client->asking && client->output.length == 0;
+}
+
+/* Answer line after line until one has to wait, for admin or for the socket. A loop, and only one of it: a client
+ * who sends thousands of lines at once must not cost a stack frame for each. */
+static void client_work(struct client *client)
+{
 	struct buffer line;
 
+	if (client->working)
+		return;
+	client->working = true;
 	buffer_init(&line, CTL_REQUEST_MAX);
-	const bool copied = buffer_append(&line, text_part(input, 0, end));
-
-	buffer_consume(&client->input, end + 1);
-	if (!copied)
-		client_close(client);
-	else
+	while (client_idle(client) && client_line(client, &line))
 		client_request(client, buffer_text(&line));
 	buffer_done(&line);
+	client->working = false;
+	if (client->stream == NULL || (client->server == NULL && !client->asking))
+		client_close(client);
+	else if (client_idle(client))
+		stream_resume(client->stream);
+	else
+		stream_pause(client->stream);
 }
 
 static void client_bytes(void *context, struct text bytes)
 {
 	struct client *client = context;
 
-	if (!buffer_append(&client->input, bytes)) {
-		client_answer(client, admin_failure(EX_PROTOCOL, "request too long"));
-		client_close(client);
+	if (buffer_append(&client->input, bytes)) {
+		client_work(client);
 		return;
 	}
-	client_next(client);
+	client_answer(client, admin_failure(EX_PROTOCOL, "request too long"));
+	if (client->stream != NULL)
+		stream_finish(take(client->stream), LINGER_MS);
+	client_release(client);
 }
 
 static void client_ended(void *context, enum error reason)
@@ -163,7 +199,12 @@ static void client_ended(void *context, enum error reason)
 
 static void client_drained(void *context)
 {
-	(void)context;
+	struct client *client = context;
+
+	if (!client_send(client))
+		client_close(client);
+	else
+		client_work(client);
 }
 
 static const struct stream_handler client_handler = {
@@ -172,19 +213,28 @@ static const struct stream_handler client_handler = {
 	.ended = client_ended,
 };
 
+/* Strangers cannot take the last places: an operator always gets in. */
+static bool has_place(const struct ctl_server *server, uint32_t uid)
+{
+	return server->client_count < (may_administer(uid) ? CTL_CLIENTS_MAX : CTL_STRANGERS_MAX);
+}
+
 static void accepted(void *context, struct stream *stream)
 {
 	struct ctl_server *server = context;
-	struct client *client = server->client_count < CTL_CLIENTS_MAX ? calloc(1, sizeof *client) : NULL;
+	uint32_t uid;
+	struct client *client =
+	    stream_peer_uid(stream, &uid) && has_place(server, uid) ? calloc(1, sizeof *client) : NULL;
 
-	if (client == NULL || !stream_peer_uid(stream, &client->uid)) {
-		free(client);
+	if (client == NULL) {
 		stream_free(stream);
 		return;
 	}
 	client->server = server;
 	client->stream = stream;
+	client->uid = uid;
 	buffer_init(&client->input, CTL_REQUEST_MAX);
+	buffer_init(&client->output, CTL_ANSWER_MAX);
 	client->next = server->clients;
 	client->link = &server->clients;
 	if (client->next != NULL)
@@ -221,8 +271,8 @@ void ctl_server_free(struct ctl_server *server)
 
 		server->clients = client->next;
 		client->server = NULL;
-		if (client->stream != NULL && !client->asking)
-			stream_finish(take(client->stream), 1000);
+		if (client->stream != NULL)
+			stream_finish(take(client->stream), LINGER_MS);
 		client_release(client);
 	}
 	free(server);

@@ -8,7 +8,12 @@
 #include "admin/admin.h"
 #include "io/stream.h"
 
-enum { CTL_REQUEST_MAX = 64 << 10, CTL_CLIENTS_MAX = 64 };
+enum {
+	CTL_REQUEST_MAX = 64 << 10,
+	CTL_ANSWER_MAX = 64 << 20,
+	CTL_CLIENTS_MAX = 64,
+	CTL_STRANGERS_MAX = 48 /* When this many are connected, only who may administer is let in. */
+};
 
 struct ctl_server;
 
@@ -19,7 +24,7 @@ typedef void ctl_submission(void *context, struct stream *stream);
 [[nodiscard]] struct ctl_server *ctl_server_new(
     struct loop *loop, int fd, struct admin *admin, ctl_submission *submission, void *context);
 
-/* Closes the connections, but for those that wait for an answer of admin: they end with it. */
+/* Closes the connections. An answer that admin gives later is dropped. */
 void ctl_server_free(struct ctl_server *server);
 
 #endif

@@ -53,6 +53,7 @@ int ctl_trace(const struct ctl_place *place, int count, char **rest)
 		ctl_print_json(json_object_get(answer, "messages"));
 		goto done;
 	}
+	ctl_make_printable(answer);
 	json_array_foreach (json_object_get(answer, "messages"), i, message) {
 		printf("%s%s: %s\n", i > 0 ? "\n" : "", ctl_string(message, "id", "?"), ctl_string(message, "state", "?"));
 		json_array_foreach (json_object_get(message, "steps"), k, step)

@@ -17,9 +17,11 @@ struct counters {
 	_Atomic uint64_t values[COUNTER_COUNT]; /* Relaxed: each stands for itself. */
 };
 
+/* The name that operators see, and what it counts. Static. */
 const char *counter_word(enum counter counter);
 const char *counter_prose(enum counter counter);
 
+/* Only the thread that owns the set adds; any may read. */
 void counters_add(struct counters *counters, enum counter counter, uint64_t amount);
 uint64_t counters_get(const struct counters *counters, enum counter counter);
 

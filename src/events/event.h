@@ -31,6 +31,7 @@ struct event {
 	struct text fields[EVENT_FIELD_COUNT]; /* bytes == NULL: absent. */
 };
 
+/* The words of the tables. Static. */
 const char *event_kind_word(enum event_kind kind);
 const char *event_field_word(enum event_field field);
 

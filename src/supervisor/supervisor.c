@@ -171,7 +171,7 @@ static void join_roles(struct supervisor *supervisor)
 	for (unsigned i = 0; i < supervisor->settings.lane_count; i++) {
 		int pair[2];
 
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
 			return;
 		(void)!note_send(supervisor->roles[ROLE_MAIL].channel, "mailbox", pair[0]);
 		(void)!note_send(supervisor->roles[ROLE_MAILBOX].channel, "channel", pair[1]);

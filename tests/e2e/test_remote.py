@@ -146,7 +146,7 @@ def test_the_rest_goes_on_after_a_restart(postroad, remote):
 
 
 def test_explain(postroad, remote):
-    server = postroad(zone=ZONE, aliases="sales: carol@remote.test\n")
+    server = postroad(zone=ZONE, aliases="sales: carol@remote.test\n", outbound_port=remote().port)
     answer = server.ask("explain", "sales@example.org")
     kinds = [destination["kind"] for destination in answer["destinations"]]
     assert kinds == ["alias", "smtp"]

@@ -1,0 +1,400 @@
+/* One stream and its session: bytes in, actions done, replies out. */
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/must.h"
+#include "inbound/inbound_private.h"
+#include "mail/queue_id.h"
+
+struct connection {
+	struct inbound *inbound;
+	struct inbound_snapshot *snapshot; /* Shared. */
+	struct connection *next, *previous;
+	struct stream *stream;
+	struct loop_timer *timer;
+	struct session *session;
+	struct intake *intake;             /* The message under way, or NULL. */
+	struct buffer input;               /* What the session did not consume yet. */
+	bool over;                         /* The session said CLOSE. */
+	bool paused;
+	bool trusted;
+	char user[16];
+};
+
+enum { PAUSE_ABOVE = 64 << 10 }; /* Bytes of input that may wait for an answer of ours. */
+
+/* -- Life -------------------------------------------------------------------------- */
+
+static void link_connection(struct inbound *inbound, struct connection *connection)
+{
+	connection->next = inbound->connections;
+	if (connection->next != NULL)
+		connection->next->previous = connection;
+	inbound->connections = connection;
+	inbound->connection_count++;
+}
+
+static void unlink_connection(struct connection *connection)
+{
+	struct inbound *inbound = connection->inbound;
+
+	if (connection->previous != NULL)
+		connection->previous->next = connection->next;
+	else
+		inbound->connections = connection->next;
+	if (connection->next != NULL)
+		connection->next->previous = connection->previous;
+	inbound->connection_count--;
+}
+
+struct connection *connection_next(const struct connection *connection)
+{
+	return connection->next;
+}
+
+void connection_free(struct connection *connection)
+{
+	struct inbound *inbound = connection->inbound;
+
+	unlink_connection(connection);
+	if (connection->intake != NULL)
+		intake_abandon(connection->intake);
+	stream_free(connection->stream);
+	if (connection->timer != NULL)
+		loop_timer_free(connection->timer);
+	session_free(connection->session);
+	buffer_done(&connection->input);
+	inbound_snapshot_unref(connection->snapshot);
+	free(connection);
+	inbound_look_drained(inbound);
+}
+
+/* -- Doing what the session asks ----------------------------------------------------- */
+
+static void report_refusal(struct connection *connection, const struct session_action *action)
+{
+	struct inbound *inbound = connection->inbound;
+	struct arena *arena = inbound->output.arena;
+	const struct verdict *verdict = &action->verdict;
+	struct event event = { .kind = EVENT_REJECTED, .time_ms = loop_unix_ms(inbound->wiring.loop) };
+	struct text *fields = event.fields;
+	bool fits = true;
+
+	fields[EVENT_FIELD_CLIENT] = session_client_text(connection->session, arena);
+	fields[EVENT_FIELD_PROTOCOL] = text_of(session_protocol(connection->session));
+	fields[EVENT_FIELD_SENDER] = session_sender(connection->session, arena);
+	if (connection->user[0] != '\0')
+		fields[EVENT_FIELD_USER] = text_of(connection->user);
+	fields[EVENT_FIELD_REPLY] = verdict->text;
+	fits &= arena_print(arena, &fields[EVENT_FIELD_CODE], "%u", verdict->code);
+	fits &= arena_print(arena, &fields[EVENT_FIELD_STATUS], "%u.%u.%u", verdict->enhanced.class,
+	    verdict->enhanced.subject, verdict->enhanced.detail);
+	if (action->recipient != NULL)
+		fits &= address_print(action->recipient, arena, &fields[EVENT_FIELD_RECIPIENT]);
+	if (fits)
+		inbound->wiring.sink.report(inbound->wiring.sink.context, &event);
+}
+
+static struct session_event judge(struct connection *connection, const struct session_action *action)
+{
+	/* LMTP takes mail for mailboxes here, whoever hands it in; it relays for nobody it does not trust. */
+	return (struct session_event){ .kind = SESSION_JUDGED,
+		.verdict = router_judge(connection->inbound->router, action->recipient,
+		    connection->trusted) };
+}
+
+static struct session_event begin(struct connection *connection)
+{
+	struct inbound *inbound = connection->inbound;
+	const int64_t now_ms = loop_unix_ms(inbound->wiring.loop);
+	const queue_id id = queue_id_next(inbound->wiring.ids, now_ms);
+
+	must(connection->intake == NULL);
+	connection->intake = intake_new(inbound, connection, id);
+	return (struct session_event){ .kind = SESSION_BEGUN, .id = id, .unix_ms = now_ms,
+		.verdict = connection->intake != NULL
+		    ? VERDICT(250, 2, 0, 0, "Begin")
+		    : VERDICT(452, 4, 3, 1, "Insufficient system resources") };
+}
+
+/* OK: the answer comes later, by connection_stored. */
+static enum error commit(struct connection *connection, const struct session_action *action)
+{
+	struct message *message = action->message;
+	const struct intake_facts facts = { session_protocol(connection->session), action->message_id };
+
+	message->envelope.expires_ms = message->envelope.arrived_ms + connection->snapshot->lifetime_ms;
+	for (uint32_t i = 0; i < message->recipient_count; i++)
+		message->recipients[i].due_ms = message->envelope.arrived_ms;
+	const enum error error = intake_commit(connection->intake, message, &facts);
+
+	if (error != OK)
+		connection->intake = NULL;
+	return error;
+}
+
+/* One action. True: *out_answer answers it. */
+static bool perform_one(
+    struct connection *connection, const struct session_action *action, struct session_event *out_answer)
+{
+	switch (action->kind) {
+	case SESSION_ASK:
+		*out_answer = judge(connection, action);
+		return true;
+	case SESSION_BEGIN:
+		*out_answer = begin(connection);
+		return true;
+	case SESSION_BODY:
+		intake_body(connection->intake, action->bytes);
+		break;
+	case SESSION_COMMIT: {
+		const enum error error = commit(connection, action);
+
+		if (error == OK)
+			break;
+		*out_answer = (struct session_event){ .kind = SESSION_STORED, .verdict = intake_verdict(error) };
+		return true;
+	}
+	case SESSION_ABANDON:
+		intake_abandon(take(connection->intake));
+		break;
+	case SESSION_REFUSED:
+		report_refusal(connection, action);
+		break;
+	case SESSION_CLOSE:
+		connection->over = true;
+		break;
+	}
+	return false;
+}
+
+/* Step, and do what it brings; questions that are answered at once are steps, too. */
+static size_t step(struct connection *connection, const struct session_event *event)
+{
+	struct session_output *output = &connection->inbound->output;
+	const size_t consumed = session_step(connection->session, event, output);
+	struct session_event answer;
+	bool answered;
+
+	do {
+		answered = false;
+		for (size_t i = 0; i < output->action_count; i++)
+			answered |= perform_one(connection, &output->actions[i], &answer);
+		if (answered)
+			(void)session_step(connection->session, &answer, output);
+	} while (answered);
+	return consumed;
+}
+
+/* -- The way of the bytes ---------------------------------------------------------------- */
+
+static bool may_consume(const struct connection *connection)
+{
+	return !connection->over && !session_awaits(connection->session) &&
+	    (connection->intake == NULL || !intake_is_congested(connection->intake));
+}
+
+/* Returns how many bytes the session took. */
+static size_t consume(struct connection *connection, struct text bytes)
+{
+	size_t consumed = 0;
+
+	while (consumed < bytes.length && may_consume(connection)) {
+		const struct session_event event = { .kind = SESSION_BYTES, .bytes = text_from(bytes, consumed) };
+		const size_t taken = step(connection, &event);
+
+		consumed += taken;
+		if (taken == 0) /* Half a line, or so many replies that they must be sent first. */
+			break;
+	}
+	return consumed;
+}
+
+/* All replies of the steps just made go out in one write. False: the stream is broken. */
+static bool send_replies(struct connection *connection)
+{
+	struct buffer *replies = &connection->inbound->output.replies;
+	const bool sent = replies->length == 0 || stream_write(connection->stream, buffer_text(replies));
+
+	if (replies->capacity > SESSION_REPLIES_MAX)
+		buffer_release(replies);
+	else
+		buffer_clear(replies);
+	return sent;
+}
+
+/* The session ended: say what is left, then go. */
+static void leave(struct connection *connection, bool sound)
+{
+	if (sound && connection->stream != NULL)
+		stream_finish(take(connection->stream), INBOUND_LINGER_MS);
+	connection_free(connection);
+}
+
+static void set_timer(struct connection *connection)
+{
+	const int64_t patience_ms = session_patience_ms(connection->session);
+
+	if (patience_ms > 0 && may_consume(connection))
+		loop_timer_set(connection->timer, patience_ms);
+	else
+		loop_timer_stop(connection->timer);
+}
+
+/* Read on, or not: held input is bounded, and so is what the spool has not got yet. */
+static void set_reading(struct connection *connection)
+{
+	const bool full = !may_consume(connection) &&
+	    (connection->input.length > PAUSE_ABOVE || !session_awaits(connection->session));
+
+	if (full == connection->paused)
+		return;
+	connection->paused = full;
+	if (full)
+		stream_pause(connection->stream);
+	else
+		stream_resume(connection->stream);
+}
+
+/* After every event: what was said goes out, and the connection is set for what comes next. False: it is gone. */
+static bool settle(struct connection *connection, bool progressed)
+{
+	if (!send_replies(connection)) {
+		connection_free(connection);
+		return false;
+	}
+	if (connection->over) {
+		leave(connection, true);
+		return false;
+	}
+	if (progressed)
+		set_timer(connection);
+	set_reading(connection);
+	return true;
+}
+
+/* Give the session what is held, until it has enough. */
+static void work_off_input(struct connection *connection)
+{
+	size_t taken;
+
+	do {
+		taken = consume(connection, buffer_text(&connection->input));
+		buffer_consume(&connection->input, taken);
+		if (connection->input.length == 0)
+			buffer_release(&connection->input);
+		if (!settle(connection, taken > 0))
+			return;
+	} while (taken > 0 && connection->input.length > 0);
+}
+
+static void bytes_came(void *context, struct text bytes)
+{
+	struct connection *connection = context;
+	size_t taken = 0;
+
+	/* The usual way: nothing is held, whole lines come, no byte is copied. */
+	if (connection->input.length == 0) {
+		taken = consume(connection, bytes);
+		if (!settle(connection, taken > 0) || taken == bytes.length)
+			return;
+	}
+	if (buffer_append(&connection->input, text_from(bytes, taken)))
+		work_off_input(connection);
+	else
+		connection_free(connection);
+}
+
+static void stream_ended(void *context, enum error reason)
+{
+	struct connection *connection = context;
+	const struct session_event event = { .kind = SESSION_ENDED };
+
+	(void)reason;
+	(void)step(connection, &event);
+	buffer_clear(&connection->inbound->output.replies);
+	connection_free(connection);
+}
+
+static void ran_out_of_patience(void *context)
+{
+	struct connection *connection = context;
+	const struct session_event event = { .kind = SESSION_TIMED_OUT };
+
+	(void)step(connection, &event);
+	settle(connection, true);
+}
+
+void connection_shut_down(struct connection *connection)
+{
+	const struct session_event event = { .kind = SESSION_SHUT_DOWN };
+
+	(void)step(connection, &event);
+	settle(connection, false);
+}
+
+void connection_stored(struct connection *connection, struct verdict verdict)
+{
+	const struct session_event event = { .kind = SESSION_STORED, .verdict = verdict };
+
+	connection->intake = NULL;
+	(void)step(connection, &event);
+	if (settle(connection, true) && connection->input.length > 0)
+		work_off_input(connection);
+}
+
+void connection_relieved(struct connection *connection)
+{
+	if (settle(connection, true) && connection->input.length > 0)
+		work_off_input(connection);
+}
+
+/* -- Coming --------------------------------------------------------------------------------- */
+
+/* An accepted stream is open already, and nothing waits for room in one: what a client lets us say
+ * is bounded by what it asks. */
+static void no_matter(void *context)
+{
+	(void)context;
+}
+
+static const struct stream_handler handler = { no_matter, bytes_came, no_matter, stream_ended };
+
+static bool equip(struct connection *connection, const struct session_peer *peer)
+{
+	struct session_peer own = *peer;
+
+	must(peer->user.length < sizeof connection->user);
+	if (peer->user.length > 0)
+		memcpy(connection->user, peer->user.bytes, peer->user.length);
+	own.user = text_of(connection->user);
+	connection->trusted = peer->trusted;
+	connection->session = session_new(&connection->snapshot->session, &own);
+	connection->timer = loop_timer_new(connection->inbound->wiring.loop, ran_out_of_patience, connection);
+	return connection->session != NULL && connection->timer != NULL;
+}
+
+void connection_new(struct inbound *inbound, struct stream *stream, const struct session_peer *peer)
+{
+	struct connection *connection = calloc(1, sizeof *connection);
+	const struct session_event opened = { .kind = SESSION_OPENED };
+
+	if (connection == NULL) {
+		stream_free(stream);
+		return;
+	}
+	connection->inbound = inbound;
+	connection->stream = stream;
+	connection->snapshot = inbound->snapshot;
+	connection->snapshot->reference_count++;
+	connection->paused = true; /* As an accepted stream is. */
+	buffer_init(&connection->input, INBOUND_INPUT_MAX);
+	link_connection(inbound, connection);
+	if (!equip(connection, peer)) {
+		connection_free(connection);
+		return;
+	}
+	stream_set_handler(stream, &handler, connection);
+	(void)step(connection, &opened);
+	settle(connection, true);
+}

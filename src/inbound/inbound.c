@@ -1,0 +1,188 @@
+#include "inbound/inbound.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "inbound/inbound_private.h"
+
+enum {
+	RECIPIENTS_DEFAULT = 1000,
+	ERRORS_DEFAULT = 20,
+	CONNECTIONS_DEFAULT = 20000,
+	SNAPSHOT_MAX = 1 << 20 /* Bytes; a network is under 200. */
+};
+static const int64_t patience_default_ms = 5 * 60 * 1000;             /* RFC 5321 §4.5.3.2.7 */
+static const int64_t lifetime_default_ms = (int64_t)5 * 24 * 3600 * 1000; /* RFC 5321 §4.5.4.1: 4 to 5 days */
+
+/* -- Settings ----------------------------------------------------------------------- */
+
+void inbound_snapshot_unref(struct inbound_snapshot *snapshot)
+{
+	if (snapshot == NULL || --snapshot->reference_count > 0)
+		return;
+	arena_free(snapshot->arena); /* It lives in its own arena. */
+}
+
+static bool copy_settings(struct inbound_snapshot *snapshot, const struct inbound_settings *from)
+{
+	struct network *networks = arena_array(snapshot->arena, from->relay_from_count + 1, sizeof *networks);
+
+	if (networks == NULL || !arena_copy(snapshot->arena, from->hostname, &snapshot->session.hostname))
+		return false;
+	for (size_t i = 0; i < from->relay_from_count; i++)
+		networks[i] = from->relay_from[i];
+	snapshot->relay_from = networks;
+	snapshot->relay_from_count = from->relay_from_count;
+	snapshot->session.message_size_max = from->message_size_max;
+	snapshot->session.recipient_count_max =
+	    from->recipient_count_max > 0 ? from->recipient_count_max : RECIPIENTS_DEFAULT;
+	snapshot->session.error_count_max = from->error_count_max > 0 ? from->error_count_max : ERRORS_DEFAULT;
+	snapshot->session.patience_ms = from->patience_ms > 0 ? from->patience_ms : patience_default_ms;
+	snapshot->connection_count_max =
+	    from->connection_count_max > 0 ? from->connection_count_max : CONNECTIONS_DEFAULT;
+	snapshot->lifetime_ms = from->lifetime_ms > 0 ? from->lifetime_ms : lifetime_default_ms;
+	return true;
+}
+
+static struct inbound_snapshot *snapshot_new(const struct inbound_settings *settings)
+{
+	struct arena *arena = arena_new(SNAPSHOT_MAX);
+	struct inbound_snapshot *snapshot = arena ? arena_alloc(arena, sizeof *snapshot) : NULL;
+
+	if (snapshot != NULL) {
+		snapshot->arena = arena;
+		snapshot->reference_count = 1;
+		if (copy_settings(snapshot, settings))
+			return snapshot;
+	}
+	arena_free(arena);
+	return NULL;
+}
+
+enum error inbound_reload(
+    struct inbound *inbound, const struct inbound_settings *settings, struct router *router)
+{
+	struct inbound_snapshot *snapshot = snapshot_new(settings);
+
+	if (snapshot == NULL)
+		return ERR_NO_MEMORY;
+	inbound_snapshot_unref(inbound->snapshot);
+	inbound->snapshot = snapshot;
+	struct router *old = inbound->router;
+
+	inbound->router = router_ref(router);
+	router_unref(old);
+	return OK;
+}
+
+/* -- Life ------------------------------------------------------------------------------ */
+
+static void all_drained(void *context)
+{
+	struct inbound *inbound = context;
+
+	inbound->drained(inbound->drained_context);
+}
+
+struct inbound *inbound_new(const struct inbound_wiring *wiring,
+    const struct inbound_settings *settings, struct router *router)
+{
+	struct inbound *inbound = calloc(1, sizeof *inbound);
+
+	if (inbound == NULL)
+		return NULL;
+	inbound->wiring = *wiring;
+	inbound->drained_timer = loop_timer_new(wiring->loop, all_drained, inbound);
+	inbound->snapshot = snapshot_new(settings);
+	inbound->router = router_ref(router);
+	if (session_output_init(&inbound->output) && inbound->snapshot != NULL && inbound->drained_timer != NULL)
+		return inbound;
+	inbound_free(inbound);
+	return NULL;
+}
+
+void inbound_free(struct inbound *inbound)
+{
+	if (inbound == NULL)
+		return;
+	inbound->draining = false; /* Nobody wants to hear of it any more. */
+	while (inbound->connections != NULL)
+		connection_free(inbound->connections);
+	intake_free_all(inbound);
+	session_output_done(&inbound->output);
+	inbound_snapshot_unref(inbound->snapshot);
+	router_unref(inbound->router);
+	if (inbound->drained_timer != NULL)
+		loop_timer_free(inbound->drained_timer);
+	free(inbound);
+}
+
+size_t inbound_connection_count(const struct inbound *inbound)
+{
+	return inbound->connection_count;
+}
+
+/* -- Doors --------------------------------------------------------------------------------- */
+
+static void turn_away(struct inbound *inbound, struct stream *stream, const char *why)
+{
+	char line[512];
+
+	snprintf(line, sizeof line, "421 4.3.2 %.*s %s\r\n", TEXT_FORMAT(inbound->snapshot->session.hostname), why);
+	if (stream_write(stream, text_of(line)))
+		stream_finish(stream, INBOUND_LINGER_MS);
+	else
+		stream_free(stream);
+}
+
+static bool is_trusted(const struct inbound_snapshot *snapshot, const struct endpoint *client)
+{
+	for (size_t i = 0; i < snapshot->relay_from_count; i++)
+		if (network_holds(&snapshot->relay_from[i], client))
+			return true;
+	return false;
+}
+
+void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role)
+{
+	struct session_peer peer = { .role = role, .client = *stream_peer(stream) };
+	char user[16];
+	uint32_t uid;
+
+	peer.trusted = is_trusted(inbound->snapshot, &peer.client);
+	if (role == SESSION_LOCAL && stream_peer_uid(stream, &uid)) {
+		snprintf(user, sizeof user, "uid %u", (unsigned)uid);
+		peer.user = text_of(user);
+		peer.trusted = true;
+	}
+	if (inbound->draining)
+		turn_away(inbound, stream, "The service is shutting down");
+	else if (inbound->connection_count >= inbound->snapshot->connection_count_max)
+		turn_away(inbound, stream, "Too many connections, try again later");
+	else
+		connection_new(inbound, stream, &peer);
+}
+
+void inbound_drain(struct inbound *inbound, void (*drained)(void *context), void *context)
+{
+	struct connection *connection = inbound->connections;
+
+	must(!inbound->draining && drained != NULL);
+	inbound->draining = true;
+	inbound->drained = drained;
+	inbound->drained_context = context;
+	while (connection != NULL) {
+		struct connection *next = connection_next(connection);
+
+		connection_shut_down(connection);
+		connection = next;
+	}
+	inbound_look_drained(inbound);
+}
+
+void inbound_look_drained(struct inbound *inbound)
+{
+	if (inbound->draining && inbound->connections == NULL && inbound->intakes == NULL)
+		loop_timer_set(inbound->drained_timer, 0);
+}

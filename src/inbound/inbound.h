@@ -1,0 +1,73 @@
+/* The shell around the sessions of one lane: connects streams to them, asks the router, collects
+ * messages into the spool, and tells what happened.
+ *
+ *   I1  The final 250 is said inside the `done` of the change that made the message durable, and
+ *       nowhere else. Its RECEIVED record is in that same change.
+ *   I2  A message whose chunks went ahead is committed only when all of them are durable.
+ *   I3  A message that will not come is discarded from the spool, if anything of it is there.
+ *   I4  No more than INBOUND_CHUNKS_PENDING_MAX chunks of a message wait to be durable, plus what one
+ *       read brings; then its stream is paused.
+ *   I5  A connection that waits for a command holds its session, a timer and no buffer.
+ *
+ * All of it belongs to the lane's thread. The wiring polls the port; what it calls back runs in there. */
+#ifndef INBOUND_INBOUND_H
+#define INBOUND_INBOUND_H
+
+#include "events/sink.h"
+#include "inbound/session.h"
+#include "io/stream.h"
+#include "route/router.h"
+#include "spool/spool.h"
+
+enum {
+	INBOUND_CHUNKS_PENDING_MAX = 4,
+	INBOUND_INPUT_MAX = 256 << 10,   /* Bytes held of a client that talks while an answer is due. */
+	INBOUND_LINGER_MS = 5000         /* To send the last words. */
+};
+
+struct inbound_settings {                 /* Borrows during the call; it is copied. */
+	struct text hostname;
+	uint64_t message_size_max;        /* 0: no limit. */
+	uint32_t recipient_count_max;     /* 0: 1000 */
+	uint32_t error_count_max;         /* 0: 20 */
+	uint32_t connection_count_max;    /* Of this lane; 0: 20000 */
+	int64_t patience_ms;              /* 0: 5 minutes */
+	int64_t lifetime_ms;              /* Until an undelivered message is given up; 0: 5 days */
+	const struct network *relay_from; /* Clients that are trusted. */
+	size_t relay_from_count;
+};
+
+struct inbound_wiring {                   /* Borrows all; it must outlive the inbound. */
+	struct loop *loop;
+	struct spool_port *port;
+	struct queue_id_source *ids;      /* Of this lane. */
+	struct event_sink sink;
+};
+
+struct inbound;
+
+/* Shares the router. NULL: no memory. */
+[[nodiscard]] struct inbound *inbound_new(const struct inbound_wiring *wiring,
+    const struct inbound_settings *settings, struct router *router);
+
+/* Ends every connection without a word. Call after spool_port_close, or when drained: no change of
+ * ours may be under way. NULL is fine. */
+void inbound_free(struct inbound *inbound);
+
+/* Takes an accepted stream (without handler) and greets it in `role`. SESSION_LOCAL: a UNIX stream;
+ * its peer's uid becomes the user, and it is trusted. */
+void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role);
+
+/* From now on new connections get these settings, and every recipient is asked of this router.
+ * ERR_NO_MEMORY: all stays as it was. */
+[[nodiscard]] enum error inbound_reload(
+    struct inbound *inbound, const struct inbound_settings *settings, struct router *router);
+
+/* 421 to idle and new connections; transactions in hand come to their end. `drained` is called once, later, when
+ * the last connection and the last change are done. */
+void inbound_drain(struct inbound *inbound, void (*drained)(void *context), void *context);
+
+/* Connections that are open now. */
+size_t inbound_connection_count(const struct inbound *inbound);
+
+#endif

@@ -1,0 +1,76 @@
+/* What the files of the shell share; see inbound.h. */
+#ifndef INBOUND_INBOUND_PRIVATE_H
+#define INBOUND_INBOUND_PRIVATE_H
+
+#include "inbound/inbound.h"
+
+/* The settings of one (re)load, shared by the connections that came under it. */
+struct inbound_snapshot {
+	uint32_t reference_count;
+	struct arena *arena;                /* Holds the text and networks. */
+	struct session_settings session;
+	uint32_t connection_count_max;
+	int64_t lifetime_ms;
+	const struct network *relay_from;
+	size_t relay_from_count;
+};
+
+struct connection;
+struct intake;
+
+struct inbound {
+	struct inbound_wiring wiring;
+	struct inbound_snapshot *snapshot;  /* The newest. */
+	struct router *router;              /* The newest. */
+	struct session_output output;       /* One for all: steps do not nest. */
+	struct connection *connections;     /* List; the newest first. */
+	size_t connection_count;
+	struct intake *intakes;             /* List of messages under way, with or without connection. */
+	bool draining;
+	void (*drained)(void *context);
+	void *drained_context;
+	struct loop_timer *drained_timer;
+};
+
+void inbound_snapshot_unref(struct inbound_snapshot *snapshot);
+
+/* Something ended: is it all? */
+void inbound_look_drained(struct inbound *inbound);
+
+/* -- connection.c: one stream and its session ---------------------------------- */
+
+void connection_new(struct inbound *inbound, struct stream *stream, const struct session_peer *peer);
+void connection_free(struct connection *connection); /* At once, without a word. */
+/* Ask it to leave (SESSION_SHUT_DOWN). May free it. */
+void connection_shut_down(struct connection *connection);
+struct connection *connection_next(const struct connection *connection);
+/* The answer to its COMMIT. May free it. */
+void connection_stored(struct connection *connection, struct verdict verdict);
+/* Fewer chunks are pending: go on reading. May free it. */
+void connection_relieved(struct connection *connection);
+
+/* -- intake.c: one message on its way into the spool ------------------------------ */
+
+/* NULL: no memory. */
+[[nodiscard]] struct intake *intake_new(struct inbound *inbound, struct connection *connection, queue_id id);
+/* Its next bytes. A failure is remembered until the commit. */
+void intake_body(struct intake *intake, struct text bytes);
+/* Too many chunks are pending. */
+bool intake_is_congested(const struct intake *intake);
+
+struct intake_facts { /* What the record says besides the envelope. Borrows. */
+	const char *protocol;
+	struct text message_id;
+};
+/* The message is complete. OK: connection_stored follows, later; `message` is borrowed until then, or until
+ * intake_abandon. A failure is the answer, and the end of the intake. */
+[[nodiscard]] enum error intake_commit(
+    struct intake *intake, struct message *message, const struct intake_facts *facts);
+/* What a client is told of a failure of the spool. Here, and only here, the one becomes the other. */
+struct verdict intake_verdict(enum error error);
+/* Nobody waits for it any more: a commit under way goes on, anything else is discarded.
+ * The intake frees itself. */
+void intake_abandon(struct intake *intake);
+void intake_free_all(struct inbound *inbound);
+
+#endif

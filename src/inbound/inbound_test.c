@@ -1,0 +1,377 @@
+/* The shell over socket pairs, with the in-memory spool: what reaches the client, the spool and the log. */
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/must.h"
+#include "inbound/inbound.h"
+
+struct world {
+	struct loop *loop;
+	struct spool *spool;
+	struct spool_port *port;
+	struct loop_wake *wake;
+	struct router *router;
+	struct arena *arena;
+	struct queue_id_source ids;
+	struct inbound *inbound;
+	struct inbound_settings settings;
+	struct stream *client;
+	struct buffer heard;
+	struct buffer log;
+	struct text hang_up_at; /* When the client hears this it hangs up. */
+	bool drained;
+};
+
+static void report(void *context, const struct event *event)
+{
+	struct world *world = context;
+
+	must(event_print_text(event, &world->log) && buffer_append(&world->log, TEXT("\n")));
+}
+
+static void poll_spool(void *context)
+{
+	struct world *world = context;
+
+	(void)spool_port_poll(world->port);
+}
+
+static void wake_loop(void *context)
+{
+	loop_wake_send(context);
+}
+
+static void have_drained(void *context)
+{
+	struct world *world = context;
+
+	world->drained = true;
+	loop_stop(world->loop);
+}
+
+static void set_up_with(struct world *world, const struct spool_lmdb_settings *lmdb)
+{
+	static const struct text domains[] = { { "here.test", 9 } };
+	static const struct text users[] = { { "alice", 5 } };
+	const struct router_settings settings = { .hostname = TEXT("mx.here.test"), .domains = domains,
+		.domain_count = 1, .users_known = true, .users = users, .user_count = 1 };
+	struct text complaint;
+
+	*world = (struct world){ .settings = { .hostname = TEXT("mx.here.test"), .message_size_max = 10 << 20 } };
+	world->loop = loop_new();
+	world->arena = arena_new(1 << 20);
+	must(world->loop != NULL && world->arena != NULL);
+	assert_int_equal(router_new(&settings, world->arena, &world->router, &complaint), OK);
+	world->wake = loop_wake_new(world->loop, poll_spool, world);
+	assert_int_equal(lmdb ? spool_lmdb_open(lmdb, &world->spool) : spool_memory_open(&world->spool), OK);
+	assert_int_equal(spool_port_open(world->spool, 0xffff, wake_loop, world->wake, &world->port), OK);
+	queue_id_source_init(&world->ids, 0, 0);
+	buffer_init(&world->heard, 1 << 20);
+	buffer_init(&world->log, 1 << 20);
+}
+
+static void set_up(struct world *world)
+{
+	set_up_with(world, NULL);
+}
+
+static void start(struct world *world)
+{
+	const struct inbound_wiring wiring = { world->loop, world->port, &world->ids, { report, world } };
+
+	world->inbound = inbound_new(&wiring, &world->settings, world->router);
+	assert_non_null(world->inbound);
+}
+
+static void tear_down(struct world *world)
+{
+	stream_free(world->client);
+	spool_port_close(world->port);
+	inbound_free(world->inbound);
+	spool_close(world->spool);
+	loop_wake_free(world->wake);
+	router_unref(world->router);
+	loop_free(world->loop);
+	arena_free(world->arena);
+	buffer_done(&world->heard);
+	buffer_done(&world->log);
+}
+
+/* -- The client ----------------------------------------------------------------------- */
+
+static void opened(void *context) { (void)context; }
+static void drained_stream(void *context) { (void)context; }
+
+static void bytes_heard(void *context, struct text bytes)
+{
+	struct world *world = context;
+	const struct text all = world->hang_up_at;
+
+	must(buffer_append(&world->heard, bytes));
+	if (all.length > 0 && text_find(buffer_text(&world->heard), all) < world->heard.length) {
+		stream_free(world->client);
+		world->client = NULL;
+		inbound_drain(world->inbound, have_drained, world);
+	}
+}
+
+static void client_ended(void *context, enum error reason)
+{
+	struct world *world = context;
+
+	(void)reason;
+	loop_stop(world->loop);
+}
+
+static const struct stream_handler client_handler = { opened, bytes_heard, drained_stream, client_ended };
+
+static void connect_as(struct world *world, enum session_role role)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	struct stream *server = stream_from_fd(world->loop, pair[0], &client_handler, world);
+
+	stream_pause(server);
+	stream_free(world->client);
+	world->client = stream_from_fd(world->loop, pair[1], &client_handler, world);
+	inbound_accept(world->inbound, server, role);
+}
+
+static void say(struct world *world, const char *words)
+{
+	assert_true(stream_write(world->client, text_of(words)));
+}
+
+static void assert_holds(const struct buffer *buffer, const char *part)
+{
+	const struct text all = buffer_text(buffer);
+
+	if (text_find(all, text_of(part)) >= all.length)
+		fail_msg("'%s' is not in:\n%.*s", part, TEXT_FORMAT(all));
+}
+
+static struct spool_totals totals(struct world *world)
+{
+	struct spool_totals result;
+
+	assert_int_equal(spool_totals(world->spool, &result), OK);
+	return result;
+}
+
+/* -- The cases ------------------------------------------------------------------------------ */
+
+static void small_message(void **state)
+{
+	struct world world;
+	char room[SPOOL_CHUNK_SIZE];
+	struct message message;
+	queue_id *ids;
+	size_t count, length;
+
+	(void)state;
+	set_up(&world);
+	start(&world);
+	connect_as(&world, SESSION_MX);
+	say(&world, "EHLO c.test\r\nMAIL FROM:<a@far.test>\r\nRCPT TO:<bob@here.test>\r\nRCPT TO:<alice@here.test>\r\n"
+		    "DATA\r\nMessage-ID: <m@far.test>\r\n\r\nhello\r\n.\r\nQUIT\r\n");
+	loop_run(world.loop);
+	assert_holds(&world.heard, "\r\n550 5.1.1 ");
+	assert_holds(&world.heard, "\r\n250 2.0.0 Ok: queued as ");
+	assert_holds(&world.heard, "\r\n221 2.0.0 ");
+	assert_holds(&world.log, "received from=");
+	assert_holds(&world.log, "<m@far.test>");
+	assert_holds(&world.log, "rejected ");
+	assert_int_equal(spool_list(world.spool, 0, 10, world.arena, &ids, &count), OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(spool_read_message(world.spool, ids[0], world.arena, &message), OK);
+	assert_int_equal(message.recipient_count, 1);
+	assert_true(message.recipients[0].due_ms > 0 && message.envelope.expires_ms > message.envelope.arrived_ms);
+	assert_int_equal(spool_read_chunk(world.spool, ids[0], 0, room, &length), OK);
+	assert_int_equal(length, message.envelope.body_size);
+	assert_true(text_starts((struct text){ room, length }, TEXT("Received: ")));
+	assert_true(text_ends((struct text){ room, length }, TEXT("\r\n\r\nhello\r\n")));
+	assert_int_equal(totals(&world).history_messages, 1);
+	tear_down(&world);
+}
+
+static void large_message_in_chunks(void **state)
+{
+	enum { LINES = 8000 };
+	struct world world;
+	struct message message;
+	queue_id *ids;
+	size_t count;
+
+	(void)state;
+	set_up(&world);
+	start(&world);
+	connect_as(&world, SESSION_MX);
+	say(&world, "EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\n\r\n");
+	for (unsigned i = 0; i < LINES; i++)
+		say(&world, "0123456789012345678901234567890123456789012345678901234567890123456789\r\n");
+	say(&world, ".\r\nQUIT\r\n");
+	loop_run(world.loop);
+	assert_holds(&world.heard, "\r\n250 2.0.0 Ok: queued as ");
+	assert_int_equal(spool_list(world.spool, 0, 10, world.arena, &ids, &count), OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(spool_read_message(world.spool, ids[0], world.arena, &message), OK);
+	assert_true(message.envelope.body_size > LINES * 72 && message.envelope.chunk_count == 18);
+	for (uint32_t i = 0; i < message.envelope.chunk_count; i++) {
+		char room[SPOOL_CHUNK_SIZE];
+		size_t length;
+
+		assert_int_equal(spool_read_chunk(world.spool, ids[0], i, room, &length), OK);
+		assert_true(length == SPOOL_CHUNK_SIZE || i + 1 == message.envelope.chunk_count);
+	}
+	tear_down(&world);
+}
+
+static void client_gone_in_the_middle(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up(&world);
+	start(&world);
+	connect_as(&world, SESSION_MX);
+	say(&world, "EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\n\r\n");
+	for (unsigned i = 0; i < 2000; i++)
+		say(&world, "0123456789012345678901234567890123456789012345678901234567890123456789\r\n");
+	world.hang_up_at = TEXT("354 ");
+	loop_run(world.loop);
+	assert_true(world.drained);
+	assert_int_equal(inbound_connection_count(world.inbound), 0);
+	assert_int_equal(totals(&world).messages, 0);
+	assert_int_equal(world.log.length, 0);
+	tear_down(&world);
+}
+
+static void handed_in_locally(void **state)
+{
+	struct world world;
+	char user[32];
+
+	(void)state;
+	set_up(&world);
+	start(&world);
+	connect_as(&world, SESSION_LOCAL);
+	say(&world, "EHLO localhost\r\nMAIL FROM:<alice@here.test>\r\nRCPT TO:<b@far.test>\r\nDATA\r\nTo: b\r\n.\r\nQUIT\r\n");
+	loop_run(world.loop);
+	assert_holds(&world.heard, "\r\n250 2.0.0 Ok: queued as ");
+	snprintf(user, sizeof user, "uid %u", (unsigned)getuid());
+	assert_holds(&world.log, user);
+	assert_holds(&world.log, "localhost[local]");
+	assert_holds(&world.log, "@mx.here.test>");
+	tear_down(&world);
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+	(void)status;
+	(void)kind;
+	(void)place;
+	return remove(path);
+}
+
+/* A spool of one MiB: the client hears 452, nothing stays of its message, and a smaller one goes through. */
+static void spool_is_full(void **state)
+{
+	char path[] = "/tmp/postroad-inbound-XXXXXX", spool_path[64];
+	struct world world;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	snprintf(spool_path, sizeof spool_path, "%s/spool", path);
+	set_up_with(&world, &(struct spool_lmdb_settings){ .path = spool_path, .size_bytes_max = 1 << 20, .history_max = 10 });
+	start(&world);
+	connect_as(&world, SESSION_MX);
+	say(&world, "EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\n\r\n");
+	for (unsigned i = 0; i < 12000; i++)
+		say(&world, "0123456789012345678901234567890123456789012345678901234567890123456789012345678\r\n");
+	say(&world, ".\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\nsmall\r\n.\r\nQUIT\r\n");
+	loop_run(world.loop);
+	assert_holds(&world.heard, "\r\n452 4.3.1 ");
+	assert_holds(&world.heard, "\r\n250 2.0.0 Ok: queued as ");
+	assert_int_equal(totals(&world).messages, 1);
+	tear_down(&world);
+	assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void too_many_connections(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up(&world);
+	world.settings.connection_count_max = 1;
+	start(&world);
+	connect_as(&world, SESSION_MX);
+	connect_as(&world, SESSION_MX);
+	loop_run(world.loop);
+	assert_holds(&world.heard, "421 4.3.2 mx.here.test Too many connections");
+	tear_down(&world);
+}
+
+static void drain_says_goodbye(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up(&world);
+	start(&world);
+	connect_as(&world, SESSION_MX);
+	inbound_drain(world.inbound, have_drained, &world);
+	assert_false(world.drained);
+	loop_run(world.loop);
+	if (!world.drained)
+		loop_run(world.loop);
+	assert_true(world.drained);
+	connect_as(&world, SESSION_MX);
+	loop_run(world.loop);
+	assert_holds(&world.heard, "421 4.3.2 mx.here.test The service is shutting down");
+	tear_down(&world);
+}
+
+static void reload_changes_what_new_sessions_see(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up(&world);
+	start(&world);
+	connect_as(&world, SESSION_MX);
+	world.settings.hostname = TEXT("new.here.test");
+	assert_int_equal(inbound_reload(world.inbound, &world.settings, world.router), OK);
+	say(&world, "QUIT\r\n");
+	loop_run(world.loop);
+	assert_holds(&world.heard, "220 mx.here.test ");
+	connect_as(&world, SESSION_MX);
+	say(&world, "QUIT\r\n");
+	loop_run(world.loop);
+	assert_holds(&world.heard, "220 new.here.test ");
+	tear_down(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(small_message),
+		cmocka_unit_test(large_message_in_chunks),
+		cmocka_unit_test(client_gone_in_the_middle),
+		cmocka_unit_test(handed_in_locally),
+		cmocka_unit_test(spool_is_full),
+		cmocka_unit_test(too_many_connections),
+		cmocka_unit_test(drain_says_goodbye),
+		cmocka_unit_test(reload_changes_what_new_sessions_see),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

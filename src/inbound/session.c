@@ -1,0 +1,396 @@
+/* The machine of the session: its diagram, its two tables, and the truths of its states.
+ *
+ *      NEW ──opened──► CONNECTED ──EHLO──► READY ◄───────────────────────────┐
+ *                                            │ MAIL                          │
+ *                                            ▼                               │
+ *           JUDGING ◄──RCPT── SENDER ◄───────┘                               │
+ *           │  │ ▲                                                           │
+ *    refused│  │ └──RCPT──┐                                                  │
+ *     (back)│  │accepted  │                                                  │
+ *           ▼  └────► RECIPIENTS ──DATA──► BEGINNING ──► TEXT ──CRLF.CRLF─┐  │
+ *                          │                   │                          ▼  │
+ *                          └──BDAT─────────────┤                       STORING
+ *                                              ▼                          ▲
+ *                          CHUNKS ──BDAT──►  CHUNK ──last octet of LAST───┘
+ *                             ▲                │
+ *                             └────────────────┘ last octet of another
+ *
+ * EHLO and RSET lead back to READY from every state that takes commands; QUIT, a time-out, the end of
+ * the connection and too many errors lead to CLOSED from everywhere. A message that is refused at its
+ * end, and a BDAT that is refused, lead to READY. The octets of a BDAT that is out of place run through
+ * CHUNK as well, to keep in step, and lead back to where it was sent.
+ *
+ * Input bytes are consumed in the states that take commands, in TEXT and in CHUNK. JUDGING, BEGINNING and
+ * STORING wait for their answer (session.h S3). */
+#include "base/must.h"
+#include "inbound/session_private.h"
+
+#include <stdlib.h>
+
+/* -- The table of commands ----------------------------------------------------- */
+
+/* verb        CONNECTED           READY               SENDER              RECIPIENTS          CHUNKS */
+#define COMMAND_TABLE(ROW)                                                                                           \
+	ROW(HELO, greet_plain, greet_plain, greet_plain, greet_plain, greet_plain)                                   \
+	ROW(EHLO, greet, greet, greet, greet, greet)                                                                 \
+	ROW(LHLO, greet, greet, greet, greet, greet)                                                                 \
+	ROW(MAIL, refuse_early, begin_transaction, refuse_nested, refuse_nested, refuse_nested)                      \
+	ROW(RCPT, refuse_early, refuse_no_sender, add_recipient, add_recipient, refuse_chunks_open)                  \
+	ROW(DATA, refuse_early, refuse_no_sender, refuse_data, begin_data, refuse_chunks_open)                       \
+	ROW(BDAT, refuse_chunk, refuse_chunk, refuse_chunk, begin_chunk, next_chunk)                                 \
+	ROW(RSET, noop, reset, reset, reset, reset)                                                                  \
+	ROW(NOOP, noop, noop, noop, noop, noop)                                                                      \
+	ROW(VRFY, verify, verify, verify, verify, verify)                                                            \
+	ROW(EXPN, refuse_not_offered, refuse_not_offered, refuse_not_offered, refuse_not_offered,                    \
+	    refuse_not_offered)                                                                                      \
+	ROW(HELP, help, help, help, help, help)                                                                      \
+	ROW(QUIT, quit, quit, quit, quit, quit)                                                                      \
+	ROW(STARTTLS, refuse_not_offered, refuse_not_offered, refuse_not_offered, refuse_not_offered,                \
+	    refuse_not_offered)                                                                                      \
+	ROW(AUTH, refuse_not_offered, refuse_not_offered, refuse_not_offered, refuse_not_offered,                    \
+	    refuse_not_offered)                                                                                      \
+	ROW(UNKNOWN, refuse_unknown, refuse_unknown, refuse_unknown, refuse_unknown, refuse_unknown)
+
+static command_handler *const command_table[COMMAND_VERB_COUNT][STATE_COMMANDS] = {
+#define ROW(verb, connected, ready, sender, recipients, chunks) \
+	[COMMAND_##verb] = { connected, ready, sender, recipients, chunks },
+	COMMAND_TABLE(ROW)
+#undef ROW
+};
+
+/* -- The table of events --------------------------------------------------------- */
+
+static event_handler open_session, take_line, time_out, end, shut_down, leave_later, hold, swallow,
+    abandon_late, ignore, never;
+
+/*  state       OPENED, BYTES, JUDGED, BEGUN, STORED, TIMED_OUT, ENDED, SHUT_DOWN */
+#define EVENT_TABLE(ROW)                                                                                     \
+	ROW(CONNECTED, never, take_line, never, never, never, time_out, end, shut_down)                      \
+	ROW(READY, never, take_line, never, never, never, time_out, end, shut_down)                          \
+	ROW(SENDER, never, take_line, never, never, never, time_out, end, leave_later)                       \
+	ROW(RECIPIENTS, never, take_line, never, never, never, time_out, end, leave_later)                   \
+	ROW(CHUNKS, never, take_line, never, never, never, time_out, end, leave_later)                       \
+	ROW(NEW, open_session, never, never, never, never, never, end, shut_down)                            \
+	ROW(JUDGING, never, hold, recipient_judged, never, never, never, end, leave_later)                   \
+	ROW(BEGINNING, never, hold, never, message_begun, never, never, end, leave_later)                    \
+	ROW(TEXT, never, take_text, never, never, never, time_out, end, leave_later)                         \
+	ROW(CHUNK, never, take_chunk, never, never, never, time_out, end, leave_later)                       \
+	ROW(STORING, never, hold, never, never, message_stored, never, end, leave_later)                     \
+	ROW(CLOSED, never, swallow, ignore, abandon_late, ignore, ignore, ignore, ignore)
+
+static event_handler *const event_table[STATE_COUNT][SESSION_EVENT_COUNT] = {
+#define ROW(state, opened, bytes, judged, begun, stored, timed_out, ended, shut) \
+	[STATE_##state] = { opened, bytes, judged, begun, stored, timed_out, ended, shut },
+	EVENT_TABLE(ROW)
+#undef ROW
+};
+
+/* -- The truths of the states -------------------------------------------------------- */
+
+void session_check(const struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+	const enum session_state state = session->state;
+
+	must(state < STATE_COUNT);
+	must((session->arena != NULL) == (transaction != NULL));
+	must((session->helo_length > 0) || state == STATE_CONNECTED || state == STATE_NEW ||
+	    state == STATE_CLOSED || (state == STATE_CHUNK && session->chunk.after == STATE_CONNECTED));
+	must(!session->skipping || state < STATE_COMMANDS || state == STATE_CLOSED);
+	if (state == STATE_CONNECTED || state == STATE_READY || state == STATE_NEW || state == STATE_CLOSED)
+		must(transaction == NULL);
+	if (state == STATE_CHUNK)
+		must(session->chunk.left > 0 && (transaction != NULL || session->chunk.refusal.code != 0));
+	if (state == STATE_SENDER || state == STATE_JUDGING || state == STATE_TEXT || state == STATE_STORING ||
+	    state == STATE_BEGINNING || state == STATE_RECIPIENTS || state == STATE_CHUNKS)
+		must(transaction != NULL);
+	if (transaction == NULL)
+		return;
+
+	const uint32_t count = transaction->message.recipient_count;
+
+	must(count <= transaction->recipient_capacity && count <= session->settings->recipient_count_max);
+	must((state == STATE_SENDER) <= (count == 0));
+	if (state == STATE_RECIPIENTS || state == STATE_BEGINNING || state == STATE_TEXT ||
+	    state == STATE_CHUNKS || state == STATE_STORING)
+		must(count > 0);
+	if (state == STATE_TEXT || state == STATE_CHUNKS)
+		must(transaction->begun != (transaction->ruin.code != 0)); /* S4 */
+	if (state < STATE_CHUNKS || state == STATE_JUDGING || state == STATE_BEGINNING || state == STATE_STORING)
+		must(!transaction->begun);
+	if (state == STATE_STORING)
+		must(transaction->ruin.code == 0); /* S5 */
+}
+
+/* -- Stepping -------------------------------------------------------------------------- */
+
+/* One unit (a line, a run of text) never makes more actions than this. */
+enum { ACTIONS_OF_A_UNIT = 12 };
+_Static_assert(SESSION_ACTION_MAX >= 2 * ACTIONS_OF_A_UNIT, "a step must get somewhere");
+
+/* Room for one unit more: an EHLO reply, or LMTP's replies to all recipients, which have their own bound. */
+static bool has_room(const struct session_output *output)
+{
+	return output->action_count + ACTIONS_OF_A_UNIT <= SESSION_ACTION_MAX &&
+	    output->replies.length < SESSION_REPLIES_MAX;
+}
+
+/* A reply that could not be said leaves the client out of step: only closing is honest. */
+static void give_up_if_mute(struct session_step *step)
+{
+	if (step->session->mute && step->session->state != STATE_CLOSED)
+		end(step);
+}
+
+/* Consume what can be consumed, unit by unit. */
+static size_t step_bytes(struct session_step *step)
+{
+	const struct text all = step->event->bytes;
+	size_t consumed = 0;
+
+	while (consumed < all.length && has_room(step->output)) {
+		const struct session_event part = { .kind = SESSION_BYTES, .bytes = text_from(all, consumed) };
+		struct session_step unit = { step->session, &part, NULL, step->output };
+		const size_t taken = event_table[step->session->state][SESSION_BYTES](&unit);
+
+		give_up_if_mute(&unit);
+		session_check(step->session);
+		must(taken <= part.bytes.length);
+		if (taken == 0)
+			break;
+		consumed += taken;
+	}
+	return consumed;
+}
+
+size_t session_step(
+    struct session *session, const struct session_event *event, struct session_output *output)
+{
+	struct session_step step = { session, event, NULL, output };
+	size_t consumed = 0;
+
+	must(event->kind < SESSION_EVENT_COUNT);
+	output->action_count = 0;
+	arena_reset(output->arena);
+	if (event->kind == SESSION_BYTES)
+		consumed = step_bytes(&step);
+	else
+		event_table[session->state][event->kind](&step);
+	give_up_if_mute(&step);
+	session_check(session);
+	return consumed;
+}
+
+/* Take the line (without its LF) as a command. */
+static void take_command(struct session_step *step, struct text line)
+{
+	struct session *session = step->session;
+	const bool utf8 = session->transaction != NULL &&
+	    (session->transaction->message.envelope.flags & ENVELOPE_SMTPUTF8);
+	struct command command;
+
+	/* RFC 5321 §2.3.8: nothing but CRLF ends a line. */
+	if (!text_ends(line, TEXT("\r"))) {
+		complain(step, VERDICT(500, 5, 5, 2, "Lines end with CR LF"));
+		return;
+	}
+	command_parse(text_part(line, 0, line.length - 1), utf8, step->output->arena, &command);
+	step->command = &command;
+	if (command.fault.code != 0)
+		refuse_fault(step);
+	else
+		command_table[command.verb][session->state](step);
+	step->command = NULL;
+}
+
+/* One line of a command, or as much of one as has no end in sight. */
+static size_t take_line(struct session_step *step)
+{
+	struct session *session = step->session;
+	const struct text bytes = step->event->bytes;
+	const size_t end = text_find_byte(text_part(bytes, 0, COMMAND_LINE_MAX), '\n');
+
+	if (end < bytes.length && end < COMMAND_LINE_MAX) {
+		if (!session->skipping)
+			take_command(step, text_part(bytes, 0, end));
+		session->skipping = false;
+		return end + 1;
+	}
+	if (session->skipping)
+		return end;
+	if (end < COMMAND_LINE_MAX)
+		return 0; /* Its rest is still on the way. */
+	session->skipping = true;
+	complain(step, VERDICT(500, 5, 5, 2, "Line too long"));
+	return end;
+}
+
+static size_t open_session(struct session_step *step)
+{
+	step->session->state = STATE_CONNECTED;
+	say_format(step, "220 %.*s %s Postroad\r\n", TEXT_FORMAT(step->session->settings->hostname),
+	    step->session->peer.role == SESSION_LMTP ? "LMTP" : "ESMTP");
+	return 0;
+}
+
+static size_t time_out(struct session_step *step)
+{
+	say_goodbye(step, VERDICT(421, 4, 4, 2, "Timeout, closing the connection"));
+	return 0;
+}
+
+/* Nobody is left to hear a word. */
+static size_t end(struct session_step *step)
+{
+	end_transaction(step);
+	step->session->state = STATE_CLOSED;
+	act(step, SESSION_CLOSE);
+	return 0;
+}
+
+static size_t shut_down(struct session_step *step)
+{
+	say_goodbye(step, VERDICT(421, 4, 3, 2, "The service is shutting down"));
+	return 0;
+}
+
+/* RFC 5321 §3.8: a transaction in hand is brought to its end; see become_ready. */
+static size_t leave_later(struct session_step *step)
+{
+	step->session->leaving = true;
+	return 0;
+}
+
+static size_t hold(struct session_step *step)
+{
+	(void)step;
+	return 0;
+}
+
+static size_t swallow(struct session_step *step)
+{
+	return step->event->bytes.length;
+}
+
+/* The word to begin came when nobody was there any more (session.h S4). */
+static size_t abandon_late(struct session_step *step)
+{
+	if (verdict_is_success(&step->event->verdict))
+		act(step, SESSION_ABANDON);
+	return 0;
+}
+
+static size_t ignore(struct session_step *step)
+{
+	(void)step;
+	return 0;
+}
+
+static size_t never(struct session_step *step)
+{
+	(void)step;
+	must_fail("an event that cannot come in this state", __FILE__, __LINE__);
+}
+
+/* -- Making and asking --------------------------------------------------------------------- */
+
+struct session *session_new(const struct session_settings *settings, const struct session_peer *peer)
+{
+	must(settings->recipient_count_max >= 1 && settings->error_count_max >= 1);
+	struct session *session = calloc(1, sizeof *session);
+
+	if (session == NULL)
+		return NULL;
+	session->settings = settings;
+	session->peer = *peer;
+	session->state = STATE_NEW;
+	return session;
+}
+
+void session_free(struct session *session)
+{
+	if (session == NULL)
+		return;
+	arena_free(session->arena);
+	free(session);
+}
+
+bool session_output_init(struct session_output *output)
+{
+	enum { ARENA_MAX = 64 << 10 }; /* One command's parts, or one message's trace header. */
+
+	*output = (struct session_output){ .arena = arena_new(ARENA_MAX) };
+	/* A unit is begun below SESSION_REPLIES_MAX and may be LMTP's answer to every recipient. */
+	buffer_init(&output->replies, SESSION_REPLIES_MAX + SESSION_TRANSACTION_MAX);
+	return output->arena != NULL;
+}
+
+void session_output_done(struct session_output *output)
+{
+	buffer_done(&output->replies);
+	arena_free(output->arena);
+	output->arena = NULL;
+}
+
+bool session_awaits(const struct session *session)
+{
+	return session->state == STATE_JUDGING || session->state == STATE_BEGINNING ||
+	    session->state == STATE_STORING;
+}
+
+int64_t session_patience_ms(const struct session *session)
+{
+	const bool talks = session->state < STATE_COMMANDS || session->state == STATE_TEXT ||
+	    session->state == STATE_CHUNK;
+
+	return talks ? session->settings->patience_ms : 0;
+}
+
+bool session_is_idle(const struct session *session)
+{
+	return session->state == STATE_CONNECTED || session->state == STATE_READY;
+}
+
+struct text session_helo(const struct session *session)
+{
+	return (struct text){ session->helo, session->helo_length };
+}
+
+struct text session_client_text(const struct session *session, struct arena *arena)
+{
+	char room[ENDPOINT_TEXT_MAX];
+	const struct endpoint *client = &session->peer.client;
+	const struct text ip = client->family == ENDPOINT_IP4 || client->family == ENDPOINT_IP6
+	    ? endpoint_print_ip(client, room)
+	    : TEXT("local");
+	struct text text;
+
+	return arena_print(arena, &text, "%.*s[%.*s]", TEXT_FORMAT(session_helo(session)), TEXT_FORMAT(ip))
+	    ? text
+	    : TEXT_EMPTY;
+}
+
+const char *session_protocol(const struct session *session)
+{
+	switch (session->peer.role) {
+	case SESSION_LMTP:
+		return "LMTP";
+	case SESSION_LOCAL:
+		return "local";
+	case SESSION_MX:
+	case SESSION_SUBMISSION:
+		break;
+	}
+	return session->extended ? "ESMTP" : "SMTP";
+}
+
+struct text session_sender(const struct session *session, struct arena *arena)
+{
+	struct text address, text;
+
+	if (session->transaction == NULL)
+		return TEXT_EMPTY;
+	if (!address_print(&session->transaction->message.envelope.reverse_path, arena, &address))
+		return TEXT_EMPTY;
+	return arena_print(arena, &text, "<%.*s>", TEXT_FORMAT(address)) ? text : TEXT_EMPTY;
+}

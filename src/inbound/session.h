@@ -1,0 +1,150 @@
+/* The server's side of one SMTP or LMTP connection (RFC 5321, RFC 2033).
+ *
+ * Pure: events go in, replies and actions come out; no socket, clock, file or random source is
+ * within. The server, a transcript test, a fuzzer and a simulator drive it the same way:
+ *
+ *     struct session_output output;
+ *     session_output_init(&output);
+ *     session_step(session, &(struct session_event){ .kind = SESSION_OPENED }, &output);
+ *     for (;;) {
+ *             for each output.actions[i]: do it (some are answered by an event of their own);
+ *             send output.replies and clear it when there is nothing more to step;
+ *             bytes arrived: consumed = session_step(session, &bytes_event, &output);
+ *                     what was not consumed is given again, with what arrives behind it;
+ *     }
+ *
+ *   S1  Bytes are consumed in order. What is not consumed is an incomplete command line, or waits
+ *       for an answer (session_awaits), or for room in the output: then step again.
+ *   S2  The reply to a command follows the replies to all earlier ones; replies of pipelined
+ *       commands gather in output->replies (RFC 2920 §3.2).
+ *   S3  ASK, BEGIN and COMMIT are questions: each is answered by exactly one event (JUDGED, BEGUN,
+ *       STORED), and no input is consumed until then.
+ *   S4  A message that was begun with success ends with one COMMIT or one ABANDON.
+ *   S5  The only way to a 250 for a message is STORED with a 2yz verdict.
+ *   S6  A message ends at CRLF . CRLF, or at the last octet of BDAT LAST, and nowhere else.
+ *   S7  After CLOSE nothing is consumed or said any more.
+ *   S8  Memory: an idle session holds less than 1 KiB; a transaction at most SESSION_TRANSACTION_MAX.
+ *
+ * Text of actions borrows from the event, from output->arena or from the transaction: it is valid
+ * until the next step. */
+#ifndef INBOUND_SESSION_H
+#define INBOUND_SESSION_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "mail/envelope.h"
+
+enum {
+	SESSION_TRANSACTION_MAX = 4 << 20, /* Bytes for one envelope: 1000 recipients with ORCPT need 1.5 MiB. */
+	SESSION_ACTION_MAX = 64,           /* Of one step; it stops consuming before it has no room. */
+	SESSION_REPLIES_MAX = 256 << 10,   /* Bytes of replies that gather before they must be sent. */
+	SESSION_JUNK_MAX = 100,            /* NOOP, RSET, VRFY ... between two messages. */
+	SESSION_HOPS_MAX = 50              /* Received fields (RFC 5321 §6.3 asks for at least 100 hops or
+	                                    * another limit; 50 is what peers use). */
+};
+
+enum session_role {
+	SESSION_MX,         /* Mail for our domains; from trusted clients for all the world. */
+	SESSION_SUBMISSION, /* Mail of our users (RFC 6409). */
+	SESSION_LMTP,       /* RFC 2033 */
+	SESSION_LOCAL       /* sendmail(1) */
+};
+
+struct session_settings {             /* Borrows; must outlive its sessions. */
+	struct text hostname;
+	uint64_t message_size_max;    /* Bytes on the wire; 0: no limit. */
+	uint32_t recipient_count_max; /* Of one message; >= 1. RFC 5321 §4.5.3.1.8 asks for 100. */
+	uint32_t error_count_max;     /* Wrong commands and refused recipients until 421; >= 1. */
+	int64_t patience_ms;          /* For the next bytes: 5 minutes (RFC 5321 §4.5.3.2.7). */
+};
+
+struct session_peer {                 /* Copied, but for its text. */
+	enum session_role role;
+	bool trusted;                 /* May relay, and submit. */
+	struct endpoint client;
+	struct text user;             /* Borrows for the session's life; "uid 1000", or empty. */
+};
+
+enum session_event_kind {
+	SESSION_OPENED,     /* First of all. */
+	SESSION_BYTES,      /* `bytes` */
+	SESSION_JUDGED,     /* Answer to ASK: `verdict`. */
+	SESSION_BEGUN,      /* Answer to BEGIN: `verdict`; when it is 2yz `id` and `unix_ms`. */
+	SESSION_STORED,     /* Answer to COMMIT: `verdict`; its text is said to the client. */
+	SESSION_TIMED_OUT,  /* The patience is over. */
+	SESSION_ENDED,      /* The other side is gone. */
+	SESSION_SHUT_DOWN,  /* We want to go: end soon. */
+	SESSION_EVENT_COUNT
+};
+
+struct session_event { /* Borrows all text during the step. */
+	enum session_event_kind kind;
+	struct text bytes;
+	struct verdict verdict;
+	queue_id id;
+	int64_t unix_ms;
+};
+
+enum session_action_kind {
+	SESSION_ASK,     /* May we take mail for `recipient`? */
+	SESSION_BEGIN,   /* A message is about to come. */
+	SESSION_BODY,    /* Its next `bytes`. */
+	SESSION_COMMIT,  /* It is complete: make `message` durable. */
+	SESSION_ABANDON, /* It will not come. */
+	SESSION_REFUSED, /* For the log: `recipient`, or all when NULL, was answered with `verdict`. */
+	SESSION_CLOSE    /* Send what was said, then close. */
+};
+
+struct session_action {
+	enum session_action_kind kind;
+	const struct address *recipient;
+	struct text bytes;
+	struct verdict verdict;
+	struct message *message;         /* The transaction's; the receiver fills body_size,
+	                                  * chunk_count, expires_ms and due_ms. */
+	struct text message_id;          /* With COMMIT, for the log; may be empty. */
+};
+
+/* What steps say. One may serve all the sessions of a thread. */
+struct session_output {
+	struct buffer replies;           /* Grows; the caller sends and clears it. */
+	struct session_action actions[SESSION_ACTION_MAX];
+	size_t action_count;             /* Of the last step. */
+	struct arena *arena;             /* Of the last step. */
+};
+
+[[nodiscard]] bool session_output_init(struct session_output *output); /* False: no memory. */
+void session_output_done(struct session_output *output);
+
+struct session;
+
+/* Borrows settings. NULL: no memory. */
+[[nodiscard]] struct session *session_new(
+    const struct session_settings *settings, const struct session_peer *peer);
+void session_free(struct session *session); /* NULL is fine. */
+
+/* Take one event. Returns how many bytes of a SESSION_BYTES event were consumed, 0 for others.
+ * Forgets the actions of the step before, never the replies. */
+size_t session_step(
+    struct session *session, const struct session_event *event, struct session_output *output);
+
+/* An answer is due; bytes will not be consumed before it. */
+bool session_awaits(const struct session *session);
+
+/* How long to wait for bytes until SESSION_TIMED_OUT; 0: for ever, an answer is due or all is over.
+ * To be counted anew whenever bytes were consumed: a line that never ends is not progress. */
+int64_t session_patience_ms(const struct session *session);
+
+/* No transaction is open: it may be closed without harm. */
+bool session_is_idle(const struct session *session);
+
+/* For log and reports. `client`: "helo.name[192.0.2.1]". */
+struct text session_helo(const struct session *session);
+struct text session_client_text(const struct session *session, struct arena *arena); /* Empty: no memory. */
+const char *session_protocol(const struct session *session); /* "SMTP", "ESMTP", "LMTP", "local" */
+struct text session_sender(const struct session *session, struct arena *arena); /* "<a@b>"; empty: none. */
+
+/* The truths of every state; called at each step. */
+void session_check(const struct session *session);
+
+#endif

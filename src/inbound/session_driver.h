@@ -1,0 +1,40 @@
+/* For tests: a session and somebody who drives it, as the server's shell does, but in memory.
+ *
+ * Replies gather in `heard`, messages that were committed in `stored`. Answers to the session's questions
+ * are given at once, or (late) only when all bytes of driver_say were offered. */
+#ifndef INBOUND_SESSION_DRIVER_H
+#define INBOUND_SESSION_DRIVER_H
+
+#include "inbound/session.h"
+
+struct driver {
+	/* To be set before driver_open. */
+	struct session_settings settings;
+	struct session_peer peer;
+	size_t piece_size;              /* Bytes are offered in pieces of this size; 0: as they come. */
+	bool late;                      /* See above. */
+	struct text good_domain;        /* Recipients here are known; empty: every recipient is good. */
+	struct text bad_domain;         /* Recipients here are refused. */
+	/* May change any time. */
+	struct verdict begin, store;    /* The answers to BEGIN and COMMIT. */
+	/* To be looked at. */
+	struct session *session;
+	struct session_output output;
+	struct buffer input;            /* Not consumed yet. */
+	struct buffer heard;
+	struct buffer body;             /* Of the message under way. */
+	struct buffer stored;           /* Text of the last committed message. */
+	struct buffer envelope;         /* Of the last committed message, as one line. */
+	size_t begun_count, committed_count, abandoned_count, refused_count;
+	bool closed;
+	struct session_event owed[1];   /* The answer that is due. */
+	bool owes;
+};
+
+void driver_init(struct driver *driver);  /* Sensible settings. */
+void driver_done(struct driver *driver);
+void driver_open(struct driver *driver);
+void driver_say(struct driver *driver, struct text bytes);
+void driver_event(struct driver *driver, enum session_event_kind kind);
+
+#endif

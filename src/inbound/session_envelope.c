@@ -1,0 +1,163 @@
+/* MAIL and RCPT: how an envelope comes to be, and how it goes. */
+#include "base/must.h"
+#include "inbound/session_private.h"
+
+#define NO_MEMORY VERDICT(452, 4, 3, 1, "Insufficient system resources")
+
+void end_transaction(struct session_step *step)
+{
+	struct session *session = step->session;
+
+	if (session->transaction == NULL)
+		return;
+	if (session->transaction->begun)
+		act(step, SESSION_ABANDON);
+	arena_free(session->arena);
+	session->arena = NULL;
+	session->transaction = NULL;
+}
+
+void become_ready(struct session_step *step)
+{
+	struct session *session = step->session;
+
+	if (session->state == STATE_CLOSED)
+		return;
+	end_transaction(step);
+	session->state = STATE_READY;
+	if (session->leaving)
+		say_goodbye(step, VERDICT(421, 4, 3, 2, "The service is shutting down"));
+}
+
+static bool copy_address(struct arena *arena, const struct address *from, struct address *out_address)
+{
+	return arena_copy(arena, from->local, &out_address->local) &&
+	    arena_copy(arena, from->domain, &out_address->domain);
+}
+
+/* Into the transaction's own arena: what the command says dies with its step. */
+static bool fill_envelope(struct session *session, const struct command_mail *mail)
+{
+	struct envelope *envelope = &session->transaction->message.envelope;
+
+	if (mail->smtputf8)
+		envelope->flags |= ENVELOPE_SMTPUTF8;
+	if (mail->body_8bit)
+		envelope->flags |= ENVELOPE_8BIT;
+	envelope->dsn_return = mail->dsn_return;
+	envelope->user = session->peer.user;
+	envelope->client = session_client_text(session, session->arena);
+	return envelope->client.length > 0 &&
+	    copy_address(session->arena, &mail->reverse_path, &envelope->reverse_path) &&
+	    arena_copy(session->arena, mail->envelope_id, &envelope->envelope_id);
+}
+
+static bool open_transaction(struct session *session, const struct command_mail *mail)
+{
+	session->arena = arena_new(SESSION_TRANSACTION_MAX);
+	if (session->arena != NULL)
+		session->transaction = arena_alloc(session->arena, sizeof *session->transaction);
+	if (session->transaction != NULL && fill_envelope(session, mail))
+		return true;
+	arena_free(session->arena);
+	session->arena = NULL;
+	session->transaction = NULL;
+	return false;
+}
+
+void begin_transaction(struct session_step *step)
+{
+	struct session *session = step->session;
+	const struct command_mail *mail = &step->command->mail;
+	const uint64_t size_max = session->settings->message_size_max;
+
+	if (session->peer.role == SESSION_SUBMISSION && !session->peer.trusted) {
+		refuse(step, VERDICT(530, 5, 7, 0, "Authentication required"), NULL);
+	} else if (size_max > 0 && mail->size > size_max) { /* RFC 1870 §6.1 */
+		refuse(step, VERDICT(552, 5, 3, 4, "Message size exceeds the limit"), NULL);
+	} else if (!open_transaction(session, mail)) {
+		refuse(step, NO_MEMORY, NULL);
+	} else {
+		session->state = STATE_SENDER;
+		say(step, VERDICT(250, 2, 1, 0, "Sender ok"));
+	}
+}
+
+/* Room for one recipient more. Doubling wastes half of the arena's part for them at most. */
+static bool grow_recipients(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	const uint32_t count = transaction->message.recipient_count;
+
+	if (count < transaction->recipient_capacity)
+		return true;
+	const uint32_t capacity = count == 0 ? 1 : count * 2;
+	struct recipient *recipients = arena_array(session->arena, capacity, sizeof *recipients);
+
+	if (recipients == NULL)
+		return false;
+	if (count > 0)
+		memcpy(recipients, transaction->message.recipients, count * sizeof *recipients);
+	transaction->message.recipients = recipients;
+	transaction->recipient_capacity = capacity;
+	return true;
+}
+
+void add_recipient(struct session_step *step)
+{
+	struct session *session = step->session;
+	struct transaction *transaction = session->transaction;
+	const struct command_rcpt *rcpt = &step->command->rcpt;
+	const uint32_t count = transaction->message.recipient_count;
+
+	/* RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction. */
+	if (count >= session->settings->recipient_count_max) {
+		refuse(step, VERDICT(452, 4, 5, 3, "Too many recipients"), NULL);
+		return;
+	}
+	transaction->pending = (struct recipient){ .index = count, .notify = rcpt->notify };
+	if (!grow_recipients(session) ||
+	    !copy_address(session->arena, &rcpt->forward_path, &transaction->pending.address) ||
+	    !arena_copy(session->arena, rcpt->original, &transaction->pending.original)) {
+		refuse(step, NO_MEMORY, NULL);
+		return;
+	}
+	session->state = STATE_JUDGING;
+	act(step, SESSION_ASK)->recipient = &transaction->pending.address;
+}
+
+size_t recipient_judged(struct session_step *step)
+{
+	struct session *session = step->session;
+	struct transaction *transaction = session->transaction;
+	struct message *message = &transaction->message;
+	const struct verdict verdict = step->event->verdict;
+
+	must(verdict.code != 0 && message->recipient_count < transaction->recipient_capacity);
+	if (verdict_is_success(&verdict)) {
+		message->recipients[message->recipient_count++] = transaction->pending;
+		session->state = STATE_RECIPIENTS;
+		say(step, VERDICT(250, 2, 1, 5, "Recipient ok"));
+	} else {
+		transaction->refused_any = true;
+		session->state = message->recipient_count > 0 ? STATE_RECIPIENTS : STATE_SENDER;
+		refuse(step, verdict, &transaction->pending.address);
+	}
+	return 0;
+}
+
+void refuse_nested(struct session_step *step)
+{
+	complain(step, VERDICT(503, 5, 5, 1, "A sender was given already"));
+}
+
+void refuse_no_sender(struct session_step *step)
+{
+	complain(step, VERDICT(503, 5, 5, 1, "Give a sender with MAIL first"));
+}
+
+/* RFC 3030 §2: between chunks only BDAT goes on, and RSET back. */
+void refuse_chunks_open(struct session_step *step)
+{
+	complain(step, VERDICT(503, 5, 5, 1, "A message sent by BDAT is not complete"));
+}

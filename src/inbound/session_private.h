@@ -1,0 +1,136 @@
+/* What the files of the session share; see session.h for what it is, session.c for its table. */
+#ifndef INBOUND_SESSION_PRIVATE_H
+#define INBOUND_SESSION_PRIVATE_H
+
+#include "inbound/body_scan.h"
+#include "inbound/header_scan.h"
+#include "inbound/session.h"
+#include "smtp/command.h"
+
+/* STATE(NAME, "what is true in it"). The first five take commands; their order is the table's. */
+#define SESSION_STATES(STATE)                                                       \
+	STATE(CONNECTED, "the banner was said, the client has no name yet")         \
+	STATE(READY, "greeted, no transaction")                                     \
+	STATE(SENDER, "MAIL was accepted, no recipient yet")                        \
+	STATE(RECIPIENTS, "at least one recipient was accepted")                    \
+	STATE(CHUNKS, "a BDAT without LAST was accepted")                           \
+	STATE(NEW, "nothing was said")                                              \
+	STATE(JUDGING, "a recipient waits for its verdict")                         \
+	STATE(BEGINNING, "DATA or the first BDAT waits for the word to begin")      \
+	STATE(TEXT, "the lines behind DATA")                                        \
+	STATE(CHUNK, "the octets behind BDAT")                                      \
+	STATE(STORING, "the message waits to be durable")                           \
+	STATE(CLOSED, "all was said")
+
+enum session_state {
+#define STATE(name, prose) STATE_##name,
+	SESSION_STATES(STATE)
+#undef STATE
+	STATE_COUNT,
+	STATE_COMMANDS = STATE_CHUNKS + 1 /* States below it take commands. */
+};
+
+/* From MAIL to the reply that ends it; lives in its own arena and dies with it. */
+struct transaction {
+	struct message message;        /* Envelope and the accepted recipients. */
+	uint32_t recipient_capacity;
+	bool refused_any;              /* A recipient was refused. */
+	bool begun;                    /* BEGIN was answered 2yz; COMMIT or ABANDON is owed. */
+	bool chunked;                  /* By BDAT. */
+	struct recipient pending;      /* While JUDGING. */
+	struct verdict ruin;           /* code != 0: the message will be refused with this. */
+	uint64_t wire_bytes;           /* Of the text so far. */
+	struct body_scan body;
+	struct header_scan header;
+	bool header_done;              /* What we add to it was added. */
+	struct text message_id;        /* That we made; empty when the client brought one. */
+};
+
+/* The octets of the BDAT under way. */
+struct chunk {
+	uint64_t left;
+	uint64_t size;
+	bool last;
+	struct verdict refusal;        /* code != 0: they are dropped, this is said behind them. */
+	enum session_state after;      /* Where it was sent; a refused one leads back there. */
+};
+
+struct session {
+	const struct session_settings *settings;
+	struct session_peer peer;
+	enum session_state state;
+	bool extended;                 /* EHLO or LHLO: enhanced codes are said (RFC 2034 §4). */
+	bool leaving;                  /* A shutdown was asked for. */
+	bool skipping;                 /* The rest of a line that was too long. */
+	bool mute;                     /* A reply found no memory: nothing can follow it. */
+	uint32_t error_count, junk_count;
+	struct arena *arena;           /* The transaction's; NULL without one. */
+	struct transaction *transaction;
+	struct chunk chunk;
+	uint8_t helo_length;
+	char helo[COMMAND_NAME_MAX];
+};
+
+/* A handler of a table's cell. */
+struct session_step {
+	struct session *session;
+	const struct session_event *event;
+	const struct command *command; /* In handlers of commands. */
+	struct session_output *output;
+};
+typedef void command_handler(struct session_step *step);
+
+/* Bytes are taken by the state they come in; returns how many. */
+typedef size_t event_handler(struct session_step *step);
+
+/* -- session_reply.c: what is said ------------------------------------------ */
+
+/* One line: code, enhanced code if they are in use, text. */
+void say(struct session_step *step, struct verdict verdict);
+/* Lines as they are, CRLF included. */
+[[gnu::format(printf, 2, 3)]] void say_format(struct session_step *step, const char *format, ...);
+/* The answer to EHLO or LHLO. */
+void say_capabilities(struct session_step *step);
+/* Abandon what is under way, say it, close. */
+void say_goodbye(struct session_step *step, struct verdict verdict);
+/* Say it and count it: after too many permanent ones the session is over. So whoever calls
+ * these two does nothing behind them that needs the session to go on. */
+void complain(struct session_step *step, struct verdict verdict);
+/* The same, and the log hears of it: mail was refused. `recipient` NULL: all of it. */
+void refuse(struct session_step *step, struct verdict verdict, const struct address *recipient);
+/* The reply to a whole message: one, or with LMTP one for each recipient (RFC 2033 §4.2). */
+void say_of_message(struct session_step *step, struct verdict verdict);
+/* A new action, all 0 but its kind. */
+struct session_action *act(struct session_step *step, enum session_action_kind kind);
+
+/* -- session_greeting.c: commands that concern no message --------------------- */
+
+command_handler greet, greet_plain, reset, noop, verify, help, quit, refuse_fault, refuse_unknown,
+    refuse_not_offered, refuse_early;
+
+/* -- session_envelope.c: MAIL, RCPT --------------------------------------------- */
+
+command_handler begin_transaction, add_recipient, refuse_nested, refuse_no_sender, refuse_chunks_open;
+event_handler recipient_judged;
+
+/* Forget the transaction; what was begun is abandoned. */
+void end_transaction(struct session_step *step);
+/* A transaction is over: on to the next, or leave. */
+void become_ready(struct session_step *step);
+
+/* -- session_data.c: DATA, BDAT, the text and its end ------------------------------ */
+
+command_handler begin_data, refuse_data, begin_chunk, next_chunk, refuse_chunk;
+event_handler message_begun, take_text, take_chunk, message_stored;
+
+/* -- session_header.c: what is put on top and into the header ------------------------ */
+
+void put_received(struct session_step *step);
+/* Pass a piece of message text on, watching the header while it lasts. */
+void pass_text(struct session_step *step, struct text piece);
+/* The text is over. */
+void finish_text(struct session_step *step);
+/* From here on the text goes nowhere, and `verdict` ends the transaction. The first ruin counts. */
+void ruin(struct session_step *step, struct verdict verdict);
+
+#endif

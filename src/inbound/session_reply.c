@@ -1,0 +1,130 @@
+/* What the session says, and the actions it asks for. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/must.h"
+#include "inbound/session_private.h"
+
+struct session_action *act(struct session_step *step, enum session_action_kind kind)
+{
+	struct session_output *output = step->output;
+
+	must(output->action_count < SESSION_ACTION_MAX);
+	struct session_action *action = &output->actions[output->action_count++];
+
+	*action = (struct session_action){ .kind = kind };
+	return action;
+}
+
+void say_format(struct session_step *step, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	const int length = vsnprintf(NULL, 0, format, list);
+
+	va_end(list);
+	must(length >= 0);
+	/* vsnprintf wants a byte for its NUL, which is not counted. */
+	char *room = buffer_reserve(&step->output->replies, (size_t)length + 1);
+
+	if (room == NULL) {
+		step->session->mute = true;
+		return;
+	}
+	va_start(list, format);
+	vsnprintf(room, (size_t)length + 1, format, list);
+	va_end(list);
+	buffer_added(&step->output->replies, (size_t)length);
+}
+
+/* RFC 2034 §4: enhanced codes in every 2yz, 4yz and 5yz
+ * reply but the banner and those to HELO and EHLO, which come by say_format. */
+static void say_line(struct session_step *step, struct verdict verdict, struct text subject)
+{
+	const struct enhanced_code *enhanced = &verdict.enhanced;
+	char codes[32] = "";
+
+	must(verdict.code >= 200 && verdict.code <= 599);
+	if (step->session->extended && enhanced->class != 0)
+		snprintf(codes, sizeof codes, "%u.%u.%u ", enhanced->class, enhanced->subject, enhanced->detail);
+	say_format(step, "%u %s%.*s%.*s\r\n", verdict.code, codes, TEXT_FORMAT(subject), TEXT_FORMAT(verdict.text));
+}
+
+void say(struct session_step *step, struct verdict verdict)
+{
+	say_line(step, verdict, TEXT_EMPTY);
+}
+
+void say_goodbye(struct session_step *step, struct verdict verdict)
+{
+	struct session *session = step->session;
+
+	if (session->state == STATE_CLOSED)
+		return;
+	end_transaction(step);
+	session->skipping = false;
+	session->state = STATE_CLOSED;
+	say(step, verdict);
+	act(step, SESSION_CLOSE);
+}
+
+void complain(struct session_step *step, struct verdict verdict)
+{
+	struct session *session = step->session;
+
+	say(step, verdict);
+	/* A 4yz is our trouble, not the client's mistake. */
+	if (verdict_is_permanent(&verdict) && ++session->error_count >= session->settings->error_count_max)
+		say_goodbye(step, VERDICT(421, 4, 7, 0, "Too many errors"));
+}
+
+void refuse(struct session_step *step, struct verdict verdict, const struct address *recipient)
+{
+	struct session_action *action = act(step, SESSION_REFUSED);
+
+	action->recipient = recipient;
+	action->verdict = verdict;
+	complain(step, verdict);
+}
+
+static void say_to_each(struct session_step *step, struct verdict verdict)
+{
+	const struct message *message = &step->session->transaction->message;
+
+	for (uint32_t i = 0; i < message->recipient_count; i++) {
+		struct text address, subject = TEXT_EMPTY;
+
+		/* Without memory for the name the reply is still true: their order tells. */
+		if (address_print(&message->recipients[i].address, step->output->arena, &address))
+			(void)!arena_print(step->output->arena, &subject, "<%.*s> ", TEXT_FORMAT(address));
+		say_line(step, verdict, subject);
+	}
+}
+
+void say_of_message(struct session_step *step, struct verdict verdict)
+{
+	if (!verdict_is_success(&verdict)) {
+		struct session_action *action = act(step, SESSION_REFUSED);
+
+		action->verdict = verdict;
+	}
+	if (step->session->peer.role == SESSION_LMTP)
+		say_to_each(step, verdict);
+	else if (verdict_is_success(&verdict))
+		say(step, verdict);
+	else
+		complain(step, verdict);
+}
+
+void say_capabilities(struct session_step *step)
+{
+	const struct session_settings *settings = step->session->settings;
+
+	say_format(step, "250-%.*s greets %.*s\r\n", TEXT_FORMAT(settings->hostname),
+	    TEXT_FORMAT(session_helo(step->session)));
+	say_format(step, "250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n",
+	    (unsigned long long)settings->message_size_max);
+	say_format(step, "250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-LIMITS RCPTMAX=%u\r\n250 HELP\r\n",
+	    (unsigned)settings->recipient_count_max);
+}

@@ -1,0 +1,429 @@
+#include "programs/lane.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/must.h"
+#include "mailbox/courier.h"
+#include "outbound/courier.h"
+#include "queue/queue.h"
+
+enum {
+	LISTENERS_MAX = 64,
+	LOG_LINE_MAX = 64 << 10,
+	DRAIN_PATIENCE_MS = 20000,
+	MAILBOX_CONCURRENCY = 256, /* So that a batch of the mailbox role can fill. */
+	IN_FLIGHT_MAX = 2000,
+	ZONE_FILE_MAX = 64 << 20
+};
+
+struct posted {
+	struct posted *next;
+	lane_job *job;
+	void *context;
+};
+
+struct gate { /* A listening socket, and what its clients are. */
+	struct lane *lane;
+	struct listener *listener;
+	enum session_role role;
+};
+
+struct lane {
+	struct lane_common common;
+	unsigned index;
+	struct loop *loop;
+	struct loop_wake *spool_wake, *post_wake;
+	struct spool_port *port;
+	struct dns *dns;
+	struct hosts_settings hosts;
+	struct endpoint *own;
+	struct queue_id_source ids;
+	struct inbound *inbound;
+	struct outbound *outbound;
+	struct mailbox_courier *mailbox;
+	struct courier outbound_face, mailbox_face;
+	struct queue *queue;
+	struct gate gates[LISTENERS_MAX];
+	unsigned gate_count;
+	struct counters counters;
+	struct buffer line;
+	struct loop_timer *patience;
+	unsigned draining; /* What has not drained yet. */
+	bool stopped;
+
+	pthread_mutex_t lock; /* Guards the list of jobs, the exchange between threads. */
+	struct posted *first, **last;
+};
+
+/* -- the exchange ------------------------------------------------------------- */
+
+bool lane_post(struct lane *lane, lane_job *job, void *context)
+{
+	struct posted *posted = calloc(1, sizeof *posted);
+
+	if (posted == NULL)
+		return false;
+	*posted = (struct posted){ .job = job, .context = context };
+	pthread_mutex_lock(&lane->lock);
+	*lane->last = posted;
+	lane->last = &posted->next;
+	pthread_mutex_unlock(&lane->lock);
+	loop_wake_send(lane->post_wake);
+	return true;
+}
+
+static void run_posted(void *context)
+{
+	struct lane *lane = context;
+
+	pthread_mutex_lock(&lane->lock);
+	struct posted *posted = lane->first;
+
+	lane->first = NULL;
+	lane->last = &lane->first;
+	pthread_mutex_unlock(&lane->lock);
+	while (posted != NULL) {
+		struct posted *next = posted->next;
+
+		posted->job(lane, posted->context);
+		free(posted);
+		posted = next;
+	}
+}
+
+static void spool_calls(void *context)
+{
+	struct lane *lane = context;
+
+	loop_wake_send(lane->spool_wake); /* From the spool's thread. */
+}
+
+static void poll_spool(void *context)
+{
+	struct lane *lane = context;
+
+	spool_port_poll(lane->port);
+	queue_poll_news(lane->queue);
+}
+
+/* -- reporting ---------------------------------------------------------------- */
+
+static void report(void *context, const struct event *event)
+{
+	struct lane *lane = context;
+
+	counters_count_event(&lane->counters, event);
+	buffer_clear(&lane->line);
+	const bool printed = lane->common.conf->log.json ? event_print_json(event, &lane->line)
+							 : event_print_text(event, &lane->line);
+
+	if (printed)
+		log_writer_write(lane->common.log, buffer_text(&lane->line));
+}
+
+/* -- settings ----------------------------------------------------------------- */
+
+static struct inbound_settings inbound_settings_of(const struct lane *lane)
+{
+	const struct conf *conf = lane->common.conf;
+
+	return (struct inbound_settings){ .hostname = conf->hostname,
+		.message_size_max = conf->limits.message_size,
+		.recipient_count_max = conf->limits.recipients,
+		.error_count_max = conf->limits.errors,
+		.connection_count_max = (conf->limits.connections + lane->common.lane_count - 1) / lane->common.lane_count,
+		.patience_ms = conf->limits.idle_ms,
+		.lifetime_ms = conf->queue.lifetime_ms,
+		.relay_from = conf->relay_from,
+		.relay_from_count = conf->relay_from_count };
+}
+
+static struct queue_settings queue_settings_of(const struct conf *conf)
+{
+	return (struct queue_settings){ .hostname = conf->hostname,
+		.retry_ms = conf->queue.retry_ms,
+		.retry_count = conf->queue.retry_count,
+		.lifetime_ms = conf->queue.lifetime_ms,
+		.warn_after_ms = conf->queue.warn_after_ms,
+		.concurrency = conf->outbound.concurrency,
+		.mailbox_concurrency = MAILBOX_CONCURRENCY,
+		.in_flight_max = IN_FLIGHT_MAX };
+}
+
+static bool set_hosts(struct lane *lane, const struct conf *conf)
+{
+	struct endpoint *own = calloc(conf->listener_count, sizeof *own);
+
+	if (own == NULL)
+		return false;
+	for (size_t i = 0; i < conf->listener_count; i++)
+		own[i] = conf->listeners[i].endpoint;
+	free(lane->own);
+	lane->own = own;
+	lane->hosts = (struct hosts_settings){ .dns = lane->dns,
+		.hostname = conf->hostname,
+		.own = own,
+		.own_count = conf->listener_count,
+		.port = conf->outbound.port,
+		.prefer_ip6 = conf->outbound.prefer_ip6 };
+	return true;
+}
+
+static struct dns *zone_dns(struct loop *loop, const char *path, const char **out_reason)
+{
+	FILE *file = fopen(path, "re");
+	char *json = file ? malloc(ZONE_FILE_MAX) : NULL;
+	struct dns *dns = NULL;
+
+	*out_reason = "the zone file cannot be read";
+	if (json != NULL) {
+		const size_t length = fread(json, 1, ZONE_FILE_MAX, file);
+
+		dns = dns_zone_new(loop, (struct text){ json, length }, out_reason);
+	}
+	if (file != NULL)
+		fclose(file);
+	free(json);
+	return dns;
+}
+
+static struct dns *dns_of(struct loop *loop, const struct conf *conf, const char **out_reason)
+{
+	const struct dns_settings settings = { .servers = conf->dns.servers,
+		.server_count = conf->dns.server_count,
+		.trust_anchor = text_of(conf->dns.trust_anchor),
+		.config = text_of(conf->dns.config) };
+
+	return conf->dns.zone[0] != '\0' ? zone_dns(loop, conf->dns.zone, out_reason)
+					 : dns_unbound_new(loop, &settings, out_reason);
+}
+
+/* -- building ----------------------------------------------------------------- */
+
+static uint32_t shards_of(const struct lane *lane)
+{
+	uint32_t shards = 0;
+
+	for (unsigned s = lane->index; s < SPOOL_SHARD_COUNT; s += lane->common.lane_count)
+		shards |= 1u << s;
+	return shards;
+}
+
+static bool build_spool(struct lane *lane)
+{
+	queue_id newest = 0;
+
+	lane->spool_wake = loop_wake_new(lane->loop, poll_spool, lane);
+	lane->post_wake = loop_wake_new(lane->loop, run_posted, lane);
+	if (lane->spool_wake == NULL || lane->post_wake == NULL ||
+	    spool_port_open(lane->common.spool, shards_of(lane), spool_calls, lane, &lane->port) != OK ||
+	    spool_newest_id(lane->common.spool, &newest) != OK)
+		return false;
+	queue_id_source_init(&lane->ids, (uint8_t)lane->index, newest);
+	return true;
+}
+
+static struct outbound *outbound_of(struct lane *lane)
+{
+	const struct conf *conf = lane->common.conf;
+	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index };
+	struct outbound_settings settings = outbound_settings_default;
+
+	settings.hostname = conf->hostname;
+	settings.dial_ms = conf->outbound.connect_ms;
+	settings.idle_ms = conf->outbound.idle_ms;
+	settings.timeouts.greeting_ms = settings.timeouts.hello_ms = conf->outbound.command_ms;
+	settings.timeouts.mail_ms = settings.timeouts.rcpt_ms = conf->outbound.command_ms;
+	settings.timeouts.dot_ms = conf->outbound.final_ms;
+	settings.sources = conf->outbound.sources;
+	settings.source_count = conf->outbound.source_count;
+	return outbound_new(&world, &settings);
+}
+
+static bool build_flow(struct lane *lane)
+{
+	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane) };
+	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
+	const struct queue_settings queue_settings = queue_settings_of(lane->common.conf);
+
+	lane->inbound = inbound_new(&wiring, &inbound_settings, lane->common.router);
+	lane->mailbox = mailbox_courier_new(lane->loop, lane->common.spool);
+	lane->outbound = outbound_of(lane);
+	if (lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
+		return false;
+	lane->mailbox_face = mailbox_courier_face(lane->mailbox);
+	lane->outbound_face = outbound_courier(lane->outbound);
+
+	const struct queue_parts parts = { .loop = lane->loop,
+		.spool = lane->common.spool,
+		.port = lane->port,
+		.shards = shards_of(lane),
+		.lane = lane->index,
+		.in_doubt = lane->common.in_doubt,
+		.ids = &lane->ids,
+		.hosts = &lane->hosts,
+		.outbound = &lane->outbound_face,
+		.mailbox = &lane->mailbox_face,
+		.sink = lane_sink(lane) };
+
+	lane->queue = queue_new(&parts, &queue_settings, lane->common.router);
+	return lane->queue != NULL;
+}
+
+static void patience_over(void *context)
+{
+	struct lane *lane = context;
+
+	loop_stop(lane->loop);
+}
+
+struct lane *lane_new(const struct lane_common *common, unsigned index, const char **out_reason)
+{
+	struct lane *lane = calloc(1, sizeof *lane);
+
+	*out_reason = "out of memory or descriptors";
+	if (lane == NULL)
+		return NULL;
+	lane->common = *common;
+	lane->common.router = router_ref(common->router);
+	lane->index = index;
+	lane->last = &lane->first;
+	buffer_init(&lane->line, LOG_LINE_MAX);
+	must(pthread_mutex_init(&lane->lock, NULL) == 0);
+	lane->loop = loop_new();
+	if (lane->loop == NULL)
+		goto fail;
+	lane->patience = loop_timer_new(lane->loop, patience_over, lane);
+	lane->dns = lane->patience ? dns_of(lane->loop, common->conf, out_reason) : NULL;
+	if (lane->dns == NULL || !set_hosts(lane, common->conf) || !build_spool(lane) || !build_flow(lane))
+		goto fail;
+	return lane;
+fail:
+	lane_free(lane);
+	return NULL;
+}
+
+void lane_run(struct lane *lane)
+{
+	loop_run(lane->loop);
+}
+
+void lane_free(struct lane *lane)
+{
+	if (lane == NULL)
+		return;
+	lane_close_listeners(lane);
+	if (lane->port != NULL)
+		spool_port_close(lane->port);
+	outbound_free(lane->outbound);
+	mailbox_courier_free(lane->mailbox);
+	if (lane->queue != NULL)
+		queue_free(lane->queue);
+	inbound_free(lane->inbound);
+	if (lane->dns != NULL)
+		dns_free(lane->dns);
+	loop_timer_free(lane->patience);
+	loop_wake_free(lane->spool_wake);
+	loop_wake_free(lane->post_wake);
+	loop_free(lane->loop);
+	router_unref(lane->common.router);
+	pthread_mutex_destroy(&lane->lock);
+	buffer_done(&lane->line);
+	free(lane->own);
+	free(lane);
+}
+
+/* -- on the lane's thread ------------------------------------------------------ */
+
+static void accepted(void *context, struct stream *stream)
+{
+	struct gate *gate = context;
+
+	counters_add(&gate->lane->counters, COUNTER_CONNECTIONS, 1);
+	inbound_accept(gate->lane->inbound, stream, gate->role);
+}
+
+bool lane_listen(struct lane *lane, int fd, enum session_role role)
+{
+	struct gate *gate = &lane->gates[lane->gate_count];
+
+	if (lane->gate_count == LISTENERS_MAX) {
+		close(fd);
+		return false;
+	}
+	*gate = (struct gate){ .lane = lane, .role = role };
+	gate->listener = listener_new(lane->loop, fd, accepted, gate);
+	lane->gate_count += gate->listener != NULL;
+	return gate->listener != NULL;
+}
+
+void lane_close_listeners(struct lane *lane)
+{
+	while (lane->gate_count > 0)
+		listener_free(take(lane->gates[--lane->gate_count].listener));
+}
+
+void lane_set_mailbox(struct lane *lane, int fd)
+{
+	(void)!mailbox_courier_set_channel(lane->mailbox, fd);
+}
+
+void lane_reload(struct lane *lane, const struct conf *conf, struct router *router)
+{
+	struct router *old = lane->common.router;
+
+	lane->common.conf = conf;
+	lane->common.router = router_ref(router);
+	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
+	const struct queue_settings queue_settings = queue_settings_of(conf);
+
+	/* Out of memory leaves a part with what it had: mail flows on as before. */
+	(void)!set_hosts(lane, conf);
+	(void)!(inbound_reload(lane->inbound, &inbound_settings, router) == OK);
+	(void)!queue_reload(lane->queue, &queue_settings, router);
+	router_unref(old);
+}
+
+static void one_drained(void *context)
+{
+	struct lane *lane = context;
+
+	if (--lane->draining == 0)
+		loop_stop(lane->loop);
+}
+
+void lane_drain(struct lane *lane)
+{
+	if (lane->stopped)
+		return;
+	lane->stopped = true;
+	lane->draining = 2;
+	lane_close_listeners(lane);
+	loop_timer_set(lane->patience, DRAIN_PATIENCE_MS);
+	inbound_drain(lane->inbound, one_drained, lane);
+	queue_drain(lane->queue, one_drained, lane);
+}
+
+void lane_report_in_doubt(struct lane *lane)
+{
+	queue_id id;
+	uint32_t index;
+
+	while (in_doubt_take_left(lane->common.in_doubt, &id, &index))
+		queue_report_in_doubt(lane->queue, id, index);
+}
+
+struct loop *lane_loop(struct lane *lane) { return lane->loop; }
+struct spool_port *lane_port(struct lane *lane) { return lane->port; }
+const struct hosts_settings *lane_hosts(struct lane *lane) { return &lane->hosts; }
+struct inbound *lane_inbound(struct lane *lane) { return lane->inbound; }
+const struct counters *lane_counters(const struct lane *lane) { return &lane->counters; }
+struct event_sink lane_sink(struct lane *lane)
+{
+	return (struct event_sink){ report, lane };
+}

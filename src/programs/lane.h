@@ -1,0 +1,66 @@
+/* A lane of the mail role: one thread, one event loop, and on it inbound, queue, couriers and DNS.
+ *
+ * Lanes share only what is immutable or made for it: configuration, router, spool, log writer, in-doubt marks. What
+ * one lane wants of another it posts. */
+#ifndef PROGRAMS_LANE_H
+#define PROGRAMS_LANE_H
+
+#include "conf/conf.h"
+#include "dns/dns.h"
+#include "events/counters.h"
+#include "inbound/inbound.h"
+#include "io/log_writer.h"
+#include "route/hosts.h"
+#include "spool/in_doubt.h"
+#include "spool/spool.h"
+
+/* What all lanes work with. Borrowed by them, but for the router (shared). */
+struct lane_common {
+	const struct conf *conf;
+	struct router *router;
+	struct spool *spool;
+	struct in_doubt *in_doubt;
+	struct log_writer *log;
+	unsigned lane_count;
+};
+
+struct lane;
+
+/* Not yet running. `index` < lane_count. On failure NULL and *out_reason (static). */
+[[nodiscard]] struct lane *lane_new(const struct lane_common *common, unsigned index, const char **out_reason);
+
+/* Runs the lane on the calling thread until it has drained; then it is quiet, and may be freed. */
+void lane_run(struct lane *lane);
+void lane_free(struct lane *lane);
+
+/* Run `job` on the lane's thread, soon. Any thread. Every job runs once, in order, also one posted before lane_run. */
+typedef void lane_job(struct lane *lane, void *context);
+[[nodiscard]] bool lane_post(struct lane *lane, lane_job *job, void *context);
+
+/* -- On the lane's own thread ------------------------------------------------- */
+
+/* Accept mail from this socket (takes fd) in this role. */
+[[nodiscard]] bool lane_listen(struct lane *lane, int fd, enum session_role role);
+void lane_close_listeners(struct lane *lane);
+
+/* The channel to a (new) mailbox role; takes fd. */
+void lane_set_mailbox(struct lane *lane, int fd);
+
+/* From now on this configuration and router. */
+void lane_reload(struct lane *lane, const struct conf *conf, struct router *router);
+
+/* Take no new connections and start no deliveries; when what is open has ended, or patience has, lane_run returns. */
+void lane_drain(struct lane *lane);
+
+/* What a crash left in doubt: into the log and the history. */
+void lane_report_in_doubt(struct lane *lane);
+
+/* -- Parts, for what is wired on top of lane 0 --------------------------------- */
+struct loop *lane_loop(struct lane *lane);
+struct spool_port *lane_port(struct lane *lane);
+const struct hosts_settings *lane_hosts(struct lane *lane);
+struct inbound *lane_inbound(struct lane *lane);
+struct event_sink lane_sink(struct lane *lane);
+const struct counters *lane_counters(const struct lane *lane); /* Readable by any thread. */
+
+#endif

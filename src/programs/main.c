@@ -1,0 +1,245 @@
+/* postroad: one binary. The first word says what it does; under the names sendmail and mailq it is those. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "ctl/commands.h"
+#include "programs/roles.h"
+#include "programs/snapshot.h"
+#include "supervisor/privilege.h"
+#include "supervisor/supervisor.h"
+
+static const char default_path[] = "/etc/postroad/postroad.conf";
+
+struct invocation {
+	const char *config;
+	int count;    /* What stands behind the command, without -c FILE. */
+	char **words;
+};
+
+static int help(FILE *out)
+{
+	fputs("usage: postroad COMMAND [-c FILE] ...\n\n"
+	      "  serve                       run in the foreground\n"
+	      "  check                       is the configuration right?\n"
+	      "  send                        hand in a message: sendmail(1)\n"
+	      "  queue list|show ID          what waits, and why\n"
+	      "  queue retry|hold|release|delete ID|all|--sender A|--recipient A|--domain D|--state S\n"
+	      "  trace ID|ADDRESS            the life of a message\n"
+	      "  explain ADDRESS             where mail for it would go now, and why\n"
+	      "  stats                       counters\n"
+	      "  reload, stop                the running server\n"
+	      "  help, version\n\n"
+	      "queue, trace, explain and stats take --json. FILE is /etc/postroad/postroad.conf unless -c names another.\n"
+	      "The manual: postroad(8), postroad.conf(5).\n",
+	    out);
+	return out == stdout ? EX_OK : EX_USAGE;
+}
+
+/* -- serve ------------------------------------------------------------------- */
+
+static bool find_privilege(const struct conf *conf, struct privilege *out_privilege)
+{
+	if (privilege_find(conf->run_as, out_privilege))
+		return true;
+	fprintf(stderr, "%s: run-as = \"%s\": there is no such user (hint: make it with useradd --system %s, or run-as = \"\")\n",
+	    conf->path, conf->run_as, conf->run_as);
+	return false;
+}
+
+/* The part of a path up to its last slash that comes before `stop` (a template's first percent sign). */
+static bool parent_of(const char *path, char room[PATH_MAX])
+{
+	const size_t fixed = strcspn(path, "%");
+	const char *slash = memrchr(path, '/', fixed);
+	const size_t length = slash ? (size_t)(slash - path) : 0;
+
+	if (length >= PATH_MAX)
+		return false;
+	memcpy(room, path, length);
+	room[length] = '\0';
+	return true;
+}
+
+static bool make_folder(const char *path, mode_t mode, const struct privilege *privilege)
+{
+	if (path[0] == '\0' || privilege_make_folder(path, mode, privilege))
+		return true;
+	fprintf(stderr, "postroad: cannot make the folder ");
+	perror(path);
+	return false;
+}
+
+/* Folders that the roles could not make once they have dropped their privileges. */
+static bool make_folders(const struct conf *conf, const struct privilege *privilege)
+{
+	char control[PATH_MAX], mail[PATH_MAX];
+
+	return parent_of(conf->control, control) && parent_of(conf->mailbox.path, mail) &&
+	    make_folder(conf->spool.path, 0700, privilege) && make_folder(control, 0755, privilege) &&
+	    make_folder(mail, 0755, privilege);
+}
+
+static int serve(const struct invocation *invocation)
+{
+	char program[PATH_MAX];
+	struct privilege privilege;
+	struct conf *conf = snapshot_load(invocation->config);
+	const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+
+	if (conf == NULL || !find_privilege(conf, &privilege)) {
+		conf_free(conf);
+		return EX_CONFIG;
+	}
+	if (length <= 0 || !make_folders(conf, &privilege)) {
+		conf_free(conf);
+		return EX_CANTCREAT;
+	}
+	program[length] = '\0';
+	const struct supervisor_settings settings = { .program = program,
+		.config_path = invocation->config,
+		.lane_count = role_lane_count(conf),
+		.load = snapshot_load };
+
+	return supervisor_run(&settings, conf);
+}
+
+static int role(const struct invocation *invocation)
+{
+	const char *name = invocation->count > 0 ? invocation->words[0] : "";
+	struct conf *conf = snapshot_load(invocation->config);
+	struct privilege privilege;
+
+	if (conf == NULL || !find_privilege(conf, &privilege)) {
+		conf_free(conf);
+		return EX_CONFIG;
+	}
+	if (strcmp(name, "mail") == 0)
+		return role_mail(conf, &privilege);
+	if (strcmp(name, "mailbox") == 0)
+		return role_mailbox(conf, &privilege);
+	conf_free(conf);
+	return EX_USAGE;
+}
+
+/* -- the rest ---------------------------------------------------------------- */
+
+static int check(const struct invocation *invocation)
+{
+	struct buffer out;
+	struct conf *conf;
+	bool right;
+
+	buffer_init(&out, COMPLAINTS_BYTES_MAX);
+	conf = snapshot_conf(invocation->config, &out);
+	right = conf != NULL && conf_summary(conf, &out);
+	fprintf(right ? stdout : stderr, "%.*s", TEXT_FORMAT(buffer_text(&out)));
+	buffer_done(&out);
+	conf_free(conf);
+	return right ? EX_OK : 1;
+}
+
+/* `postroad help postroad.conf.5` and `... postroad.conf.sample`: generated documents. */
+static int print_document(const char *name)
+{
+	struct buffer out;
+	bool known = false;
+
+	buffer_init(&out, 4 << 20);
+	if (strcmp(name, "postroad.conf.5") == 0)
+		known = conf_print_manual(&out);
+	else if (strcmp(name, "postroad.conf.sample") == 0)
+		known = conf_print_sample(&out);
+	printf("%.*s", TEXT_FORMAT(buffer_text(&out)));
+	buffer_done(&out);
+	return known ? EX_OK : help(stderr);
+}
+
+typedef int ctl_command(const struct ctl_place *place, int count, char **words);
+
+static int ask_server(const char *name, const struct invocation *invocation)
+{
+	static const struct {
+		const char *name;
+		ctl_command *command;
+	} commands[] = {
+		{ "queue", ctl_queue }, { "trace", ctl_trace }, { "explain", ctl_explain }, { "stats", ctl_stats },
+		{ "reload", ctl_reload }, { "stop", ctl_stop },
+	};
+	struct buffer complaints;
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	struct conf *conf = conf_load(invocation->config, &complaints);
+	int code = -1;
+
+	if (conf == NULL) {
+		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
+		code = EX_CONFIG;
+	} else {
+		const struct ctl_place place = { .control = conf->control, .spool = conf->spool.path };
+
+		if (strcmp(name, "send") == 0)
+			code = ctl_send(&place, conf->hostname.bytes, invocation->count, invocation->words);
+		for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+			if (strcmp(name, commands[i].name) == 0)
+				code = commands[i].command(&place, invocation->count, invocation->words);
+	}
+	conf_free(conf);
+	buffer_done(&complaints);
+	if (code >= 0)
+		return code;
+	fprintf(stderr, "postroad: no such command: %s\n", name);
+	return help(stderr);
+}
+
+/* sendmail's own words for other programs: -bp is mailq. */
+static const char *sendmail_command(int count, char **words)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(words[i], "-bp") == 0)
+			return "queue";
+	return "send";
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+	const char *config = getenv("POSTROAD_CONFIG");
+	struct invocation invocation = { .config = config ? config : default_path };
+	const char *command;
+
+	if (strcmp(name, "mailq") == 0) {
+		command = "queue";
+	} else if (strcmp(name, "sendmail") == 0) {
+		command = sendmail_command(argc - 1, argv + 1);
+		invocation.count = strcmp(command, "send") == 0 ? argc - 1 : 0;
+		invocation.words = argv + 1;
+	} else if (argc < 2) {
+		return help(stderr);
+	} else {
+		command = argv[1];
+		invocation.words = argv + 2;
+		/* Take -c FILE out, wherever it stands; sendmail has no -c. */
+		for (int i = 2; i < argc; i++) {
+			if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
+				invocation.config = argv[++i];
+			else
+				invocation.words[invocation.count++] = argv[i];
+		}
+	}
+	if (strcmp(command, "serve") == 0)
+		return serve(&invocation);
+	if (strcmp(command, "role") == 0)
+		return role(&invocation);
+	if (strcmp(command, "check") == 0)
+		return check(&invocation);
+	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
+		return printf("postroad %s\n", POSTROAD_VERSION) > 0 ? EX_OK : EX_IOERR;
+	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0)
+		return invocation.count > 0 ? print_document(invocation.words[0]) : help(stdout);
+	return ask_server(command, &invocation);
+}

@@ -1,0 +1,400 @@
+/* The mail role: opens spool and log, runs the lanes, and listens to supervisor and operators on lane 0. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "base/cleanup.h"
+#include "base/must.h"
+#include "ctl/server.h"
+#include "programs/lane.h"
+#include "programs/roles.h"
+#include "programs/snapshot.h"
+#include "supervisor/note.h"
+
+enum { LANES_MAX = 16, SOCKETS_MAX = 64, CONFS_MAX = 64 };
+
+struct mail {
+	struct conf *conf;             /* In force. */
+	struct conf *old[CONFS_MAX];   /* Replaced; sessions and deliveries may still look at them. */
+	unsigned old_count;
+	struct router *router;
+	struct spool *spool;
+	struct in_doubt *in_doubt;
+	struct log_writer *log;
+	struct lane *lanes[LANES_MAX];
+	pthread_t threads[LANES_MAX];
+	unsigned lane_count, running;
+	struct admin *admin;
+	struct ctl_server *ctl;
+	struct loop_watch *notes;
+	int control;
+	int sockets[SOCKETS_MAX];      /* Listeners as they come in, until start or reload. */
+	unsigned socket_count;
+	unsigned next_mailbox;         /* The lane that the next mailbox channel is for. */
+	bool started, stopping;
+};
+
+unsigned role_lane_count(const struct conf *conf)
+{
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	const unsigned wanted = conf->lanes > 0 ? conf->lanes : processors > 0 ? (unsigned)processors : 1;
+
+	return wanted > LANES_MAX ? LANES_MAX : wanted;
+}
+
+/* -- jobs for lanes ------------------------------------------------------------ */
+
+struct listen_job {
+	int fd;
+	enum session_role role;
+};
+
+static void job_listen(struct lane *lane, void *context)
+{
+	struct listen_job *job = context;
+
+	(void)!lane_listen(lane, job->fd, job->role);
+	free(job);
+}
+
+static void job_close_listeners(struct lane *lane, void *context)
+{
+	(void)context;
+	lane_close_listeners(lane);
+}
+
+static void job_mailbox(struct lane *lane, void *context)
+{
+	lane_set_mailbox(lane, (int)(intptr_t)context);
+}
+
+struct reload_job {
+	const struct conf *conf;
+	struct router *router;
+};
+
+static void job_reload(struct lane *lane, void *context)
+{
+	struct reload_job *job = context;
+
+	lane_reload(lane, job->conf, job->router);
+	router_unref(job->router);
+	free(job);
+}
+
+static void job_drain(struct lane *lane, void *context)
+{
+	(void)context;
+	lane_drain(lane);
+}
+
+static void job_in_doubt(struct lane *lane, void *context)
+{
+	(void)context;
+	lane_report_in_doubt(lane);
+}
+
+/* -- listening ------------------------------------------------------------------ */
+
+static enum session_role session_role_of(enum conf_role role)
+{
+	return role == CONF_ROLE_LMTP ? SESSION_LMTP : role == CONF_ROLE_SUBMISSION ? SESSION_SUBMISSION : SESSION_MX;
+}
+
+/* Every lane accepts from every socket: each has a descriptor of its own for it. */
+static void open_gates(struct mail *mail)
+{
+	for (unsigned s = 0; s < mail->socket_count && s < mail->conf->listener_count; s++) {
+		for (unsigned i = 0; i < mail->lane_count; i++) {
+			struct listen_job *job = calloc(1, sizeof *job);
+
+			if (job == NULL)
+				continue;
+			job->fd = fcntl(mail->sockets[s], F_DUPFD_CLOEXEC, 0);
+			job->role = session_role_of(mail->conf->listeners[s].role);
+			if (job->fd < 0 || !lane_post(mail->lanes[i], job_listen, job))
+				free(job);
+		}
+	}
+	while (mail->socket_count > 0)
+		close(mail->sockets[--mail->socket_count]);
+}
+
+static void reload(struct mail *mail)
+{
+	struct buffer complaints;
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	/* The supervisor has checked it; but the file may have changed again. */
+	struct conf *conf = mail->old_count < CONFS_MAX ? snapshot_conf(mail->conf->path, &complaints) : NULL;
+	struct router *router = conf ? snapshot_router(conf, &complaints) : NULL;
+
+	if (router == NULL) {
+		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
+		conf_free(conf);
+	} else {
+		mail->old[mail->old_count++] = mail->conf;
+		mail->conf = conf;
+		router_unref(mail->router);
+		mail->router = router;
+		admin_set_router(mail->admin, router);
+		for (unsigned i = 0; i < mail->lane_count; i++) {
+			struct reload_job *job = calloc(1, sizeof *job);
+
+			if (job == NULL)
+				continue;
+			*job = (struct reload_job){ conf, router_ref(router) };
+			(void)!lane_post(mail->lanes[i], job_reload, job);
+			(void)!lane_post(mail->lanes[i], job_close_listeners, NULL);
+		}
+		open_gates(mail);
+		log_writer_reopen(mail->log);
+	}
+	buffer_done(&complaints);
+}
+
+static void stop(struct mail *mail)
+{
+	if (mail->stopping)
+		return;
+	mail->stopping = true;
+	loop_watch_free(take(mail->notes));
+	ctl_server_free(take(mail->ctl));
+	for (unsigned i = 0; i < mail->lane_count; i++)
+		(void)!lane_post(mail->lanes[i], job_drain, NULL);
+}
+
+/* -- operators ------------------------------------------------------------------ */
+
+static void hand_in(void *context, struct stream *stream)
+{
+	struct mail *mail = context;
+
+	inbound_accept(lane_inbound(mail->lanes[0]), stream, SESSION_LOCAL);
+}
+
+static void sum_counters(void *context, struct counters *out_sum)
+{
+	const struct mail *mail = context;
+
+	for (unsigned i = 0; i < mail->lane_count; i++)
+		counters_sum(out_sum, lane_counters(mail->lanes[i]));
+}
+
+static bool ask_reload(void *context)
+{
+	(void)context;
+	return note_send(NOTE_ROLE_FD, "reload", -1);
+}
+
+static bool ask_stop(void *context)
+{
+	(void)context;
+	return note_send(NOTE_ROLE_FD, "stop", -1);
+}
+
+static bool open_control(struct mail *mail)
+{
+	struct lane *lane = mail->lanes[0];
+	const struct admin_settings settings = { .loop = lane_loop(lane),
+		.spool = mail->spool,
+		.port = lane_port(lane),
+		.router = mail->router,
+		.hosts = lane_hosts(lane),
+		.sink = lane_sink(lane),
+		.sum_counters = sum_counters,
+		.reload = ask_reload,
+		.stop = ask_stop,
+		.context = mail };
+
+	mail->admin = admin_new(&settings);
+	if (mail->admin == NULL)
+		return false;
+	const int control = mail->control;
+
+	mail->control = -1;
+	mail->ctl = ctl_server_new(lane_loop(lane), control, mail->admin, hand_in, mail);
+	return mail->ctl != NULL;
+}
+
+/* -- the supervisor -------------------------------------------------------------- */
+
+static void take_descriptor(struct mail *mail, const char *word, int fd)
+{
+	if (strcmp(word, "mailbox") == 0) {
+		struct lane *lane = mail->lanes[mail->next_mailbox++ % mail->lane_count];
+
+		if (lane_post(lane, job_mailbox, (void *)(intptr_t)fd))
+			return;
+	} else if (strcmp(word, "listen") == 0 && mail->socket_count < SOCKETS_MAX) {
+		mail->sockets[mail->socket_count++] = fd;
+		return;
+	} else if (strcmp(word, "control") == 0 && mail->control < 0) {
+		mail->control = fd;
+		return;
+	}
+	close(fd);
+}
+
+/* False: the supervisor is gone. */
+static bool take_note(struct mail *mail)
+{
+	char word[NOTE_LENGTH_MAX];
+	int fd;
+
+	if (!note_receive(NOTE_ROLE_FD, word, &fd))
+		return false;
+	if (fd >= 0)
+		take_descriptor(mail, word, fd);
+	else if (strcmp(word, "start") == 0)
+		mail->started = true;
+	else if (strcmp(word, "reload") == 0)
+		reload(mail);
+	else if (strcmp(word, "stop") == 0)
+		stop(mail);
+	return true;
+}
+
+static void supervisor_speaks(void *context)
+{
+	struct mail *mail = context;
+
+	if (!take_note(mail))
+		stop(mail);
+}
+
+/* -- starting and ending ---------------------------------------------------------- */
+
+static bool fail(const char *what, const char *why)
+{
+	fprintf(stderr, "postroad: %s: %s\n", what, why);
+	return false;
+}
+
+static bool open_log(struct mail *mail)
+{
+	const char *to = mail->conf->log.to;
+	const struct log_writer_settings settings = {
+		.target = strcmp(to, "stderr") == 0 ? LOG_TO_STDERR : strcmp(to, "syslog") == 0 ? LOG_TO_SYSLOG : LOG_TO_PATH,
+		.path = to,
+		.name = "postroad",
+		.json = mail->conf->log.json,
+	};
+	const enum error error = log_writer_open(&settings, &mail->log);
+
+	return error == OK || fail(to, error_text(error));
+}
+
+static bool open_spool(struct mail *mail)
+{
+	const struct spool_lmdb_settings settings = { .path = mail->conf->spool.path,
+		.size_bytes_max = mail->conf->spool.size,
+		.history_max = mail->conf->history_messages };
+	char path[4096];
+	enum error error = spool_lmdb_open(&settings, &mail->spool);
+
+	if (error != OK)
+		return fail(settings.path, error == ERR_BUSY ? "another server works on this spool" : error_text(error));
+	snprintf(path, sizeof path, "%s/in-doubt", settings.path);
+	error = in_doubt_open(path, &mail->in_doubt);
+	return error == OK || fail(path, error_text(error));
+}
+
+static bool make_lanes(struct mail *mail)
+{
+	const struct lane_common common = { .conf = mail->conf,
+		.router = mail->router,
+		.spool = mail->spool,
+		.in_doubt = mail->in_doubt,
+		.log = mail->log,
+		.lane_count = role_lane_count(mail->conf) };
+
+	for (unsigned i = 0; i < common.lane_count; i++) {
+		const char *reason;
+
+		mail->lanes[i] = lane_new(&common, i, &reason);
+		if (mail->lanes[i] == NULL)
+			return fail("a lane cannot start", reason);
+		mail->lane_count++;
+	}
+	return true;
+}
+
+static void *run_lane(void *context)
+{
+	lane_run(context);
+	return NULL;
+}
+
+static bool prepare(struct mail *mail, const struct privilege *privilege)
+{
+	struct buffer complaints;
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	mail->router = snapshot_router(mail->conf, &complaints);
+	if (mail->router == NULL)
+		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
+	buffer_done(&complaints);
+	if (mail->router == NULL || !open_log(mail))
+		return false;
+	if (mail->conf->log.to[0] == '/' && privilege->drop)
+		(void)!chown(mail->conf->log.to, privilege->uid, privilege->gid);
+	if (!privilege_drop(privilege))
+		return fail("mail", "cannot change user");
+	if (!open_spool(mail) || !make_lanes(mail))
+		return false;
+	while (!mail->started)
+		if (!take_note(mail))
+			return false;
+	return open_control(mail);
+}
+
+static void run(struct mail *mail)
+{
+	open_gates(mail);
+	(void)!lane_post(mail->lanes[0], job_in_doubt, NULL);
+	mail->notes = loop_watch_new(lane_loop(mail->lanes[0]), NOTE_ROLE_FD, supervisor_speaks, mail);
+	for (unsigned i = 1; i < mail->lane_count; i++)
+		must(pthread_create(&mail->threads[i], NULL, run_lane, mail->lanes[i]) == 0);
+	(void)!note_send(NOTE_ROLE_FD, "ready", -1);
+	lane_run(mail->lanes[0]);
+	for (unsigned i = 1; i < mail->lane_count; i++)
+		pthread_join(mail->threads[i], NULL);
+}
+
+static void finish(struct mail *mail)
+{
+	loop_watch_free(mail->notes);
+	ctl_server_free(mail->ctl);
+	admin_free(mail->admin);
+	for (unsigned i = 0; i < mail->lane_count; i++)
+		lane_free(mail->lanes[i]);
+	in_doubt_close(mail->in_doubt);
+	if (mail->spool != NULL)
+		spool_close(mail->spool);
+	router_unref(mail->router);
+	log_writer_close(mail->log);
+	while (mail->old_count > 0)
+		conf_free(mail->old[--mail->old_count]);
+	conf_free(mail->conf);
+}
+
+int role_mail(struct conf *conf, const struct privilege *privilege)
+{
+	struct mail mail = { .conf = conf, .control = -1 };
+	bool ready;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTERM, SIG_IGN); /* The supervisor's note stops it in order. */
+	ready = prepare(&mail, privilege);
+	if (ready)
+		run(&mail);
+	finish(&mail);
+	return ready ? EX_OK : EX_UNAVAILABLE;
+}

@@ -1,0 +1,15 @@
+/* The roles that the supervisor starts: `postroad role NAME -c FILE`, with notes at NOTE_ROLE_FD. */
+#ifndef PROGRAMS_ROLES_H
+#define PROGRAMS_ROLES_H
+
+#include "conf/conf.h"
+#include "supervisor/privilege.h"
+
+/* Each takes conf, runs until it is told to stop or its supervisor is gone, and returns an exit code. */
+int role_mail(struct conf *conf, const struct privilege *privilege);
+int role_mailbox(struct conf *conf, const struct privilege *privilege);
+
+/* How many lanes the mail role runs. */
+unsigned role_lane_count(const struct conf *conf);
+
+#endif

@@ -1,0 +1,69 @@
+#include "queue/fate.h"
+
+#include "base/must.h"
+
+/* NOTIFY as given, or what its absence means (RFC 3461 §4.1). */
+static bool wants(const struct recipient *recipient, enum dsn_notify what)
+{
+	const unsigned notify = recipient->notify ? recipient->notify : DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY;
+
+	return (notify & what) && !(notify & DSN_NOTIFY_NEVER);
+}
+
+static struct fate fate_done(const struct fate_question *question)
+{
+	return (struct fate){
+		.kind = FATE_DONE,
+		.action = question->final ? DSN_DELIVERED : DSN_RELAYED,
+		.told = (question->final || question->relayed_without_dsn) &&
+		    !address_is_null(&question->envelope->reverse_path) && wants(question->recipient, DSN_NOTIFY_SUCCESS),
+	};
+}
+
+static struct fate fate_failed(const struct fate_question *question, bool expired)
+{
+	return (struct fate){
+		.kind = FATE_FAILED,
+		.expired = expired,
+		.action = DSN_FAILED,
+		.told = wants(question->recipient, DSN_NOTIFY_FAILURE),
+	};
+}
+
+static bool is_warning_due(const struct fate_question *question)
+{
+	const struct envelope *envelope = question->envelope;
+
+	return question->warn_after_ms > 0 && question->now_ms - envelope->arrived_ms >= question->warn_after_ms &&
+	    !(question->recipient->flags & RECIPIENT_WARNED) && !(envelope->flags & ENVELOPE_BOUNCE) &&
+	    !address_is_null(&envelope->reverse_path) && wants(question->recipient, DSN_NOTIFY_DELAY);
+}
+
+static struct fate fate_waits(const struct fate_question *question)
+{
+	const struct recipient *recipient = question->recipient;
+	const struct retry_moment moment = {
+		.now_ms = question->now_ms,
+		.expires_ms = question->envelope->expires_ms,
+		.attempt_count = recipient->attempt_count + 1,
+		.spread = retry_spread(question->envelope->id, recipient->index),
+	};
+	struct fate fate = { .kind = FATE_WAITS, .action = DSN_DELAYED };
+
+	if (retry_schedule_next(question->schedule, &moment, &fate.due_ms) == RETRY_EXPIRED)
+		return fate_failed(question, true);
+	fate.told = is_warning_due(question);
+	return fate;
+}
+
+struct fate fate_decide(const struct fate_question *question)
+{
+	const struct verdict *verdict = question->verdict;
+
+	must(verdict->code != 0);
+	if (verdict_is_success(verdict))
+		return fate_done(question);
+	if (verdict_is_permanent(verdict))
+		return fate_failed(question, false);
+	return fate_waits(question);
+}

@@ -1,0 +1,114 @@
+/* The queue of a lane: takes what is due, asks where it goes, hands it to a courier, settles.
+ *
+ * Memory holds only what is in hand: the domains that have mail due now, the destinations in use,
+ * the deliveries under way. Everything else stays in the spool, so a million waiting messages cost nothing.
+ *
+ *   Q1  Each owned shard has a watermark: every recipient that is due before it was seen, which means its
+ *       domain is in the table of active domains, or was until nothing more of it was due. News of the
+ *       spool about earlier mail move the watermark back.
+ *   Q2  A recipient is in hand once. It stays in hand until the change that settles it is durable, and
+ *       as long as that change fails: a delivered recipient is not delivered again while we live.
+ *   Q3  One delivery is settled by one change, with the reports that it causes. Events reach
+ *       the sink after that change is durable.
+ *   Q4  At most in_flight_max deliveries are in hand, at most `concurrency` of one destination.
+ *       Active domains take turns; one that waits for its destination takes none.
+ *
+ * A destination in trouble (outcome.pressure) backs off:
+ *
+ *     open ──pressure──► pausing: its mail waits         ──pause over──► one probe
+ *      ▲                 (the first gap of the schedule,                   │    │
+ *      └────────── an answer that is no pressure ◄─────────────────────────┘    │
+ *      │                                                                   pressure
+ *      └── the same, after a longer pause ── down: what is due is settled with ◄┘
+ *                                            the last words, without attempts
+ *
+ * So a dead host costs one connection a pause, its mail keeps the schedule and its senders are
+ * warned in time, and it holds up nobody else. Its concurrency is halved with each trouble and
+ * grows again by one with each success.
+ *
+ * Operators change the spool directly (hold, release, retry, delete); the queue hears of it as news, or
+ * finds the recipient gone when it settles, which is fine. */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include "events/sink.h"
+#include "route/delivery.h"
+#include "spool/in_doubt.h"
+
+enum {
+	QUEUE_GROUP_MAX = 100,          /* Recipients of one delivery (RFC 5321 §4.5.3.1.8). */
+	QUEUE_DOMAIN_MAX = 50000,       /* Active domains of a lane: 10 MB. */
+	QUEUE_DESTINATION_MAX = 10000   /* Remembered without need; those in use come on top. */
+};
+
+struct queue_settings {                 /* Borrows during the call; the queue copies. */
+	struct text hostname;           /* For reports. */
+	const int64_t *retry_ms;        /* Gaps; each > 0. */
+	size_t retry_count;             /* >= 1 */
+	int64_t lifetime_ms;            /* Of our own reports; other mail brings its own end. */
+	int64_t warn_after_ms;          /* 0: never. */
+	uint32_t concurrency;           /* Deliveries at once to one destination; >= 1. */
+	uint32_t mailbox_concurrency;   /* The same to the mailboxes here; >= 1. */
+	uint32_t in_flight_max;         /* Deliveries at once of this lane; >= 1. */
+};
+
+struct queue_parts {                    /* Borrows all; they must outlive the queue. */
+	struct loop *loop;
+	struct spool *spool;
+	struct spool_port *port;        /* Opened for `shards`. */
+	uint32_t shards;                /* Bit s: this lane delivers the mail of shard s. */
+	unsigned lane;                  /* For in_doubt. */
+	struct in_doubt *in_doubt;      /* May be NULL. Couriers mark; the queue clears. */
+	struct queue_id_source *ids;
+	const struct hosts_settings *hosts;
+	const struct courier *outbound;
+	const struct courier *mailbox;
+	struct event_sink sink;
+	int64_t (*now_unix_ms)(void *context); /* NULL: the loop's wall clock. */
+	void *now_context;
+};
+
+struct queue;
+
+/* Gives a queue that starts with the next turn of the loop; NULL: no memory. Shares the router. */
+[[nodiscard]] struct queue *queue_new(
+    const struct queue_parts *parts, const struct queue_settings *settings, struct router *router);
+
+/* Couriers and port must be quiet: no `done` of a delivery or a change may come afterwards. */
+void queue_free(struct queue *queue);
+
+/* After spool_port_poll: look for mail that became due. Also looks at the clock. */
+void queue_poll_news(struct queue *queue);
+
+/* From now on; deliveries under way keep their plan. False: no memory, all is as before. */
+[[nodiscard]] bool queue_reload(struct queue *queue, const struct queue_settings *settings, struct router *router);
+
+/* Start no more deliveries; `idle` is called once, later, when none is in hand. */
+void queue_drain(struct queue *queue, void (*idle)(void *context), void *context);
+
+/* A mark that an earlier process left (in_doubt_take_left): into history and log, if the recipient still waits. */
+void queue_report_in_doubt(struct queue *queue, queue_id id, uint32_t index);
+
+struct queue_counts {
+	uint32_t active_domains, destinations;
+	uint32_t deliveries;            /* In hand, settling included. */
+	uint32_t unsettled;             /* Of those: done, but the spool would not take it yet. */
+};
+struct queue_counts queue_counts(const struct queue *queue);
+
+enum queue_gate { QUEUE_GATE_OPEN, QUEUE_GATE_FULL, QUEUE_GATE_PAUSED, QUEUE_GATE_DOWN };
+
+struct queue_destination {              /* Borrows; valid during the call. */
+	struct text key;                /* "example.net", "via smtp.provider.test:587", "mailbox" */
+	enum queue_gate gate;
+	uint32_t in_flight, concurrency;  /* Deliveries under way, and how many may be now. */
+	uint32_t waiting_domains;
+	int64_t paused_until_ms;        /* Unix time; 0: not paused. */
+	struct verdict last;            /* The last trouble; code 0: none. */
+	struct text hosts;              /* What the last search found; empty: none. */
+	int64_t hosts_expire_ms;
+};
+void queue_each_destination(const struct queue *queue,
+    void (*each)(void *context, const struct queue_destination *destination), void *context);
+
+#endif

@@ -1,0 +1,228 @@
+/* The queue's inside: what is in hand, and who owns it.
+ *
+ *     queue ── domains (active; each in one list: ready, blocked at a destination, or none)
+ *           ── destinations (gate, host list, who waits)
+ *           ── batches (one read of a message) ── jobs (one delivery, expansion or refusal each)
+ *           ── flights (recipients in hand, one each)
+ *
+ * turn.c looks for due mail, pull.c takes it, destination.c guards the gates, job.c delivers,
+ * settle.c writes what came of it, report.c tells senders, facts.c tells the log. */
+#ifndef QUEUE_PRIVATE_H
+#define QUEUE_PRIVATE_H
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) ((void)(element))
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/cleanup.h"
+#include "queue/fate.h"
+#include "queue/queue.h"
+
+enum {
+	BATCH_ARENA_BYTES = 4 << 20,
+	SETTLE_ARENA_BYTES = 4 << 20,
+	SCRATCH_ARENA_BYTES = 1 << 20,
+	SETTLE_RETRY_MS = 5000,
+	TROUBLE_MS = 1000,          /* Memory or disk failed a read: the queue rests. */
+	LAST_WORDS_MAX = 500
+};
+
+/* -- Flights: recipients in hand ---------------------------------------------------------- */
+
+struct flight_key {
+	queue_id id;
+	uint32_t index, zero; /* No padding: it is hashed as bytes. */
+};
+
+struct flight {
+	struct flight_key key;
+	UT_hash_handle hh;
+};
+
+/* -- Domains ------------------------------------------------------------------------------ */
+
+enum domain_state {
+	DOMAIN_READY,   /* In queue->ready. */
+	DOMAIN_TURN,    /* It has its turn right now; in no list. */
+	DOMAIN_BLOCKED, /* In destination->blocked. */
+	DOMAIN_IDLE     /* Nothing more is due; something is in hand. In no list. */
+};
+
+struct domain {
+	UT_hash_handle hh;
+	struct domain *prev, *next;
+	enum domain_state state;
+	struct destination *destination; /* Where its last mail went; shares. NULL: not known. */
+	struct spool_position cursor;    /* What is due before it was taken or is in hand. */
+	uint32_t job_count;
+	struct text name;                /* Behind the struct. */
+};
+
+/* -- Destinations --------------------------------------------------------------------------- */
+
+struct host_cache { /* A host list that lives as long as a delivery uses it. */
+	unsigned references;
+	struct arena *arena;
+	struct host_list list;
+	int64_t expires_ms;
+};
+
+struct destination {
+	UT_hash_handle hh;
+	struct destination *prev, *next; /* In queue->idle_destinations while references == 0. */
+	struct queue *queue;
+	struct arena *arena;             /* Key and hop; the struct itself. */
+	struct text key;
+	struct next_hop hop;
+	unsigned references;             /* Of domains and jobs. */
+	uint32_t limit, in_flight;
+	/* Backing off. */
+	uint32_t failures;
+	bool down;
+	int64_t pause_until_ms;          /* 0: not paused. */
+	struct verdict last;             /* In last_room. */
+	char last_room[LAST_WORDS_MAX];
+	/* Who waits. */
+	struct domain *blocked;
+	uint32_t blocked_count;
+	struct host_cache *hosts;        /* NULL: never found. */
+	struct hosts_search *search;     /* NULL: none under way. */
+	struct job *waiting;             /* For that search. */
+};
+
+/* -- Jobs ------------------------------------------------------------------------------------- */
+
+struct batch { /* Lives in its arena, until its last job is gone. */
+	struct batch *prev, *next;
+	struct arena *arena;
+	struct router *router; /* Shares: decisions were made by it. */
+	unsigned references;
+	struct message message;
+	struct flight *flights;
+	struct job *jobs;      /* By `sibling`. */
+};
+
+struct job {
+	struct job *prev, *next;         /* In destination->waiting or queue->unsettled. */
+	struct job *sibling;             /* In batch->jobs. */
+	struct queue *queue;
+	struct batch *batch;
+	struct domain *domain;
+	struct destination *destination; /* Shares; NULL: none needed. */
+	bool occupies;                   /* Counted in destination->in_flight. */
+	struct host_cache *hosts;        /* Shares. */
+	struct message message;          /* Of this job's recipients only. */
+	struct route_decision route;
+	struct delivery delivery;
+	struct delivery_outcome *outcomes;
+	struct fate *fates;
+	int64_t started_ms;
+	/* The settling change under way. */
+	struct arena *settle_arena;
+	struct event *facts;
+	size_t fact_count, fact_max;
+};
+
+/* -- The queue -------------------------------------------------------------------------------- */
+
+struct shard {
+	bool owned;
+	struct spool_position watermark;
+	int64_t next_due_ms;             /* Nothing behind the watermark is due before. */
+};
+
+struct queue {
+	struct queue_parts parts;
+	struct arena *settings_arena;    /* What `settings` borrows. */
+	struct queue_settings settings;
+	struct router *router;
+	struct loop_timer *timer;
+	bool timer_at_once;
+	struct shard shards[SPOOL_SHARD_COUNT];
+
+	struct domain *domains;          /* Hash. */
+	uint32_t domain_count;
+	struct domain *ready;            /* List; the first is next. */
+	struct destination *destinations; /* Hash. */
+	struct destination *idle_destinations; /* List; the first is the longest idle. */
+	uint32_t idle_destination_count;
+	int64_t pause_next_ms;           /* No pause ends before. */
+
+	struct flight *flights;          /* Hash. */
+	struct batch *batches;
+	uint32_t job_count;
+	struct job *unsettled;
+	uint32_t unsettled_count;
+	int64_t unsettled_until_ms;
+	int64_t trouble_until_ms;
+
+	bool draining;
+	void (*idle)(void *context);
+	void *idle_context;
+
+	struct arena *scratch;           /* For one scan. */
+	char chunk_room[SPOOL_CHUNK_SIZE];
+};
+
+int64_t queue_now_ms(const struct queue *queue);
+struct retry_schedule queue_schedule(const struct queue *queue);
+
+/* turn.c: look again in the loop's next turn. */
+void queue_kick(struct queue *queue);
+
+/* pull.c: a domain that leaves the table, and one that may go on. */
+void domain_free(struct queue *queue, struct domain *domain);
+void domain_ready(struct queue *queue, struct domain *domain);
+bool flight_is_on(const struct queue *queue, queue_id id, uint32_t index);
+
+enum pull { PULL_MORE, PULL_EMPTY, PULL_BLOCKED, PULL_TROUBLE };
+enum pull domain_pull(struct queue *queue, struct domain *domain);
+
+/* destination.c: the destination of a hop (gives a reference); NULL: no memory. */
+struct destination *destination_get(struct queue *queue, const struct next_hop *hop);
+struct destination *destination_ref(struct destination *destination);
+void destination_unref(struct queue *queue, struct destination *destination);
+void destination_free(struct queue *queue, struct destination *destination);
+uint32_t destination_limit_max(const struct queue *queue, const struct destination *destination);
+enum queue_gate destination_gate(const struct destination *destination, int64_t now_ms);
+void destination_block(struct destination *destination, struct domain *domain);
+/* Let blocked domains try again, if the gate is not closed. */
+void destination_unblock(struct queue *queue, struct destination *destination);
+/* Those whose pause is over. */
+void destinations_wake(struct queue *queue, int64_t now_ms);
+/* What an attempt told about the destination itself. */
+void destination_learn(struct queue *queue, struct destination *destination, const struct delivery_outcome *outcomes,
+    size_t outcome_count);
+struct host_cache *host_cache_new(const struct host_list *list, int64_t now_ms);
+struct host_cache *host_cache_ref(struct host_cache *cache);
+void host_cache_unref(struct host_cache *cache);
+
+/* job.c: a job with its destination and decision set starts; it may be over before this returns,
+ * but is never gone before. */
+void job_start(struct job *job);
+/* The courier of this one is to be asked: host list found. */
+void job_deliver(struct job *job, struct host_cache *hosts);
+/* The same outcome for all of its recipients, without an attempt of its own. */
+void job_settle_all(struct job *job, const struct verdict *verdict);
+/* Settled, or nothing left to settle: release everything. */
+void job_end(struct job *job);
+void job_release(struct job *job);
+void batch_unref(struct queue *queue, struct batch *batch);
+
+/* settle.c: write what came of it. */
+void job_settle(struct job *job);
+void queue_retry_unsettled(struct queue *queue);
+
+/* report.c: put the report on everyone who is told into the change; 0 in *out_report if nobody is.
+ * False: no memory. */
+[[nodiscard]] bool report_add(struct job *job, struct spool_change *change, queue_id *out_report);
+
+/* facts.c: the next fact of this settling; NULL: no memory. */
+struct event *fact_new(struct job *job, enum event_kind kind);
+/* A fact about a recipient with the answer that caused it. */
+struct event *fact_of_recipient(struct job *job, enum event_kind kind, const struct recipient *recipient,
+    const struct verdict *verdict);
+[[nodiscard]] bool fact_number(struct job *job, struct event *fact, enum event_field field, int64_t number);
+
+#endif
