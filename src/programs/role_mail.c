@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
@@ -17,7 +18,7 @@
 #include "programs/snapshot.h"
 #include "supervisor/note.h"
 
-enum { LANES_MAX = 16, SOCKETS_MAX = 64, CONFS_MAX = 64 };
+enum { LANES_MAX = 16, SOCKETS_MAX = 64, CONFS_MAX = 64, SPOOL_TRY_MS = 100, SPOOL_TRIES = 300 };
 
 struct mail {
 	struct conf *conf;             /* In force. */
@@ -299,6 +300,11 @@ static bool open_spool(struct mail *mail)
 	char path[4096];
 	enum error error = spool_lmdb_open(&settings, &mail->spool);
 
+	/* A mail role whose supervisor was killed still brings its sessions to their end. */
+	for (int tries = 0; error == ERR_BUSY && tries < SPOOL_TRIES; tries++) {
+		nanosleep(&(struct timespec){ .tv_nsec = SPOOL_TRY_MS * 1000000 }, NULL);
+		error = spool_lmdb_open(&settings, &mail->spool);
+	}
 	if (error != OK)
 		return fail(settings.path, error == ERR_BUSY ? "another server works on this spool" : error_text(error));
 	snprintf(path, sizeof path, "%s/in-doubt", settings.path);

@@ -81,14 +81,44 @@ enum error lmdb_scan_due(struct spool *spool, const struct due_query *query, str
 	return OK;
 }
 
-static enum error gather_positions(struct due_walk *due, size_t max, struct buffer *gathered)
+/* Go on in the next period that has anything. MDB_NOTFOUND: none is left that begins before until_ms. */
+static int due_walk_next_period(struct due_walk *due, struct text domain, uint64_t *period)
 {
+	struct key key;
+
+	key_period(&key, *period + 1);
+
+	MDB_val val = key_val(&key);
+	const int code = mdb_cursor_get(due->walk.cursor, &val, NULL, MDB_SET_RANGE);
+
+	if (code != 0)
+		return code;
+	if (!key_read_period(val, period) || *period > (uint64_t)INT64_MAX >> DUE_PERIOD_SHIFT)
+		return MDB_CORRUPTED;
+
+	const struct spool_position start = { .due_ms = (int64_t)(*period << DUE_PERIOD_SHIFT) };
+
+	key_domain(&due->from, domain, &start);
+	due->op = MDB_SET_RANGE;
+	return start.due_ms <= due->until_ms ? 0 : MDB_NOTFOUND;
+}
+
+static enum error gather_positions(
+    struct due_walk *due, struct text domain, const struct due_query *query, struct buffer *gathered)
+{
+	uint64_t period = (uint64_t)query->after.due_ms >> DUE_PERIOD_SHIFT;
 	struct spool_position found;
+	size_t count = 0;
 	int code = 0;
 
-	for (size_t i = 0; i < max && (code = due_walk_next(due, &found)) == 0; i++) {
-		if (!gather_add(gathered, &found, sizeof found))
+	while (code == 0 && count < query->max) {
+		code = due_walk_next(due, &found);
+		if (code == MDB_NOTFOUND)
+			code = due_walk_next_period(due, domain, &period);
+		else if (code == 0 && !gather_add(gathered, &found, sizeof found))
 			return ERR_NO_MEMORY;
+		else
+			count++;
 	}
 	return code == MDB_NOTFOUND ? OK : error_from_lmdb(code);
 }
@@ -106,7 +136,7 @@ enum error lmdb_scan_domain(struct spool *spool, struct text domain, const struc
 	if (error != OK)
 		return error;
 	gather_init(&gathered, sizeof **out_positions, query->max);
-	error = gather_positions(&due, query->max, &gathered);
+	error = gather_positions(&due, domain, query, &gathered);
 	walk_done(&due.walk);
 
 	const size_t count = buffer_text(&gathered).length / sizeof **out_positions;

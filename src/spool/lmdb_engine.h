@@ -17,10 +17,14 @@
  *   recipient       id, index                     recipient record
  *   body            id, chunk number              XXH3 of the bytes, bytes
  *   due             shard, due, id, index         domain, lower case
- *   domain          domain, NUL, due, id, index   -
+ *   domain          period, domain, NUL, due, id, index    -
  *   history         id, sequence                  stored step
  *   history_index   id                            hashes of addresses; one entry for each message
  *   meta            "format"                      version of all this
+ *
+ * A period is a span of due times (DUE_PERIOD_SHIFT). With the domain alone in front every fresh
+ * recipient would dirty a page of its own in a large queue, once when it comes and once when it
+ * goes; so the index grows at its end, and a scan seeks once or twice for each period in between.
  *
  * The address index is walked, not searched: it grows at its end like all other trees, whereas a
  * tree ordered by hash would dirty a page of its own for each address of each message, to save
@@ -100,7 +104,14 @@ void lmdb_submit(struct spool *spool, struct spool_change *change);
 
 /* -- Keys (lmdb_keys.c) ------------------------------------------------------- */
 
-enum { KEY_ROOM = ADDRESS_DOMAIN_MAX + 1 + 20, KEY_NUMBERED = 12, KEY_POSITION = 20 };
+enum {
+	KEY_NUMBERED = 12,
+	KEY_PERIOD = 8,
+	KEY_POSITION = 20,
+	KEY_ROOM = KEY_PERIOD + ADDRESS_DOMAIN_MAX + 1 + KEY_POSITION,
+
+	DUE_PERIOD_SHIFT = 20 /* 2^20 ms, 17 minutes: some 400 periods in the five days that mail is kept. */
+};
 
 struct key {
 	size_t length;
@@ -111,6 +122,10 @@ void key_id(struct key *key, queue_id id);
 void key_numbered(struct key *key, queue_id id, uint32_t number);
 void key_due(struct key *key, unsigned shard, const struct spool_position *position);
 void key_domain(struct key *key, struct text domain, const struct spool_position *position);
+
+/* Before every key of domain in this period. */
+void key_period(struct key *key, uint64_t period);
+[[nodiscard]] bool key_read_period(MDB_val key, uint64_t *out_period);
 
 static inline MDB_val key_val(struct key *key)
 {

@@ -33,10 +33,21 @@ void key_domain(struct key *key, struct text domain, const struct spool_position
 {
 	must(domain.length <= ADDRESS_DOMAIN_MAX);
 
-	char *at = put_text(key->bytes, domain);
+	char *at = put_u64_ordered(key->bytes, (uint64_t)position->due_ms >> DUE_PERIOD_SHIFT);
 
+	at = put_text(at, domain);
 	at = put_u8(at, 0);
 	key->length = (size_t)(put_position(at, position) - key->bytes);
+}
+
+void key_period(struct key *key, uint64_t period)
+{
+	key->length = (size_t)(put_u64_ordered(key->bytes, period) - key->bytes);
+}
+
+bool key_read_period(MDB_val key, uint64_t *out_period)
+{
+	return key_read_id(key, out_period); /* Both are the first eight bytes. */
 }
 
 bool key_read_id(MDB_val key, queue_id *out_id)

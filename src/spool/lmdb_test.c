@@ -17,7 +17,7 @@ struct world {
 	struct door door;
 };
 
-static int set_up(void **state)
+static int open_world(void **state)
 {
 	struct world *world = calloc(1, sizeof *world);
 
@@ -40,7 +40,7 @@ static void open_again(struct world *world)
 	door_open(&world->door, lmdb_open_in(world->folder), ALL_SHARDS);
 }
 
-static int tear_down(void **state)
+static int close_world(void **state)
 {
 	struct world *world = *state;
 
@@ -461,7 +461,7 @@ static void what_was_answered_survives_kill_9(void **state)
 	free(retired);
 }
 
-#define IN_WORLD(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define IN_WORLD(function) cmocka_unit_test_setup_teardown(function, open_world, close_world)
 
 int main(void)
 {

@@ -58,7 +58,7 @@ static int list_place(struct batch *batch, struct place *place)
 	if (!place->listed)
 		return 0;
 
-	const int code = put(batch, TREE_DUE, &place->due, (struct text){ place->domain.bytes, place->domain_length });
+	const int code = put(batch, TREE_DUE, &place->due, (struct text){ place->domain.bytes + KEY_PERIOD, place->domain_length });
 
 	return code != 0 ? code : put(batch, TREE_DOMAIN, &place->domain, TEXT_EMPTY);
 }

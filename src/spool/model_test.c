@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STEPS = 3000, COMPARE_EVERY = 50, IDS = 40, OPS_MAX = 4, REOPEN_EVERY = 701 };
+enum {
+	STEPS = 3000, COMPARE_EVERY = 50, IDS = 40, OPS_MAX = 4, REOPEN_EVERY = 701,
+	SPREAD_MS = 400000 /* Due times lie within and across the periods of LMDB's index. */
+};
 
 static const struct text domains[] = {
 	{ "a.example", 9 }, { "b.example", 9 }, { "C.example", 9 }, { "c.example", 9 }, { "[IPv6:2001:DB8::1]", 18 },
@@ -41,7 +44,7 @@ static queue_id some_id(struct world *world)
 
 static struct recipient random_recipient(struct world *world, uint32_t index)
 {
-	struct recipient recipient = recipient_to(index, domains[below(world, DOMAINS)], (int64_t)below(world, 20));
+	struct recipient recipient = recipient_to(index, domains[below(world, DOMAINS)], (int64_t)below(world, 20) * SPREAD_MS);
 
 	recipient.flags = below(world, 6) == 0 ? RECIPIENT_HELD : 0;
 	recipient.attempt_count = (uint32_t)below(world, 9);
@@ -190,13 +193,14 @@ static void compare_message(struct world *world, queue_id id)
 
 static void compare_due(struct world *world, unsigned shard)
 {
-	const struct spool_position after = { (int64_t)below(world, 10), below(world, 100), (uint32_t)below(world, 3) };
+	const struct spool_position after = { (int64_t)below(world, 10) * SPREAD_MS, below(world, 100),
+		(uint32_t)below(world, 3) };
 	struct spool_due *a, *b;
 	size_t a_count, b_count;
 	int64_t a_next, b_next;
 
-	assert_int_equal(spool_scan_due(world->model.spool, shard, after, 17, 300, world->model.arena, &a, &a_count), OK);
-	assert_int_equal(spool_scan_due(world->lmdb.spool, shard, after, 17, 300, world->lmdb.arena, &b, &b_count), OK);
+	assert_int_equal(spool_scan_due(world->model.spool, shard, after, 17 * SPREAD_MS, 300, world->model.arena, &a, &a_count), OK);
+	assert_int_equal(spool_scan_due(world->lmdb.spool, shard, after, 17 * SPREAD_MS, 300, world->lmdb.arena, &b, &b_count), OK);
 	assert_int_equal(a_count, b_count);
 	for (size_t i = 0; i < a_count; i++) {
 		assert_int_equal(a[i].position.due_ms, b[i].position.due_ms);
@@ -211,12 +215,12 @@ static void compare_due(struct world *world, unsigned shard)
 
 static void compare_domain(struct world *world, struct text domain)
 {
-	const struct spool_position after = { (int64_t)below(world, 10), below(world, 100), 0 };
+	const struct spool_position after = { (int64_t)below(world, 10) * SPREAD_MS, below(world, 100), 0 };
 	struct spool_position *a, *b;
 	size_t a_count, b_count;
 
-	assert_int_equal(spool_scan_domain(world->model.spool, domain, after, 15, 30, world->model.arena, &a, &a_count), OK);
-	assert_int_equal(spool_scan_domain(world->lmdb.spool, domain, after, 15, 30, world->lmdb.arena, &b, &b_count), OK);
+	assert_int_equal(spool_scan_domain(world->model.spool, domain, after, 15 * SPREAD_MS, 30, world->model.arena, &a, &a_count), OK);
+	assert_int_equal(spool_scan_domain(world->lmdb.spool, domain, after, 15 * SPREAD_MS, 30, world->lmdb.arena, &b, &b_count), OK);
 	assert_int_equal(a_count, b_count);
 	for (size_t i = 0; i < a_count; i++) {
 		assert_int_equal(a[i].due_ms, b[i].due_ms);

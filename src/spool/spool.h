@@ -6,9 +6,12 @@
  *   P1  A change is applied as a whole or not at all; its `done` is called once, on the thread
  *       of its port, inside spool_port_poll. OK means: durable, it survives a power cut.
  *   P2  Changes of one port are applied in the order of submission.
- *   P3  A change that names a message or recipient that is no longer there fails with ERR_GONE and has no effect.
+ *   P3  A change that names a message or recipient that is no longer there fails with ERR_GONE and has no effect;
+ *       so does one that puts a message whose body has a hole. An ID is used once: putting a message, or
+ *       a chunk, of an ID that has a message is ERR_EXISTS, without effect. Operations of a change see those before them.
  *   P4  A failed write or flush fails every change of its batch (ERR_NO_SPACE, ERR_IO) and nothing of
- *       the batch is visible or durable. It is not retried here.
+ *       the batch is visible or durable. It is not retried here. A spool that is full refuses new mail
+ *       (ERR_NO_SPACE) change by change and keeps a reserve for settling what it has.
  *   P5  When its last recipient is retired a message leaves the spool with its body, in the same change.
  *   P6  Body chunks without an envelope are no message: readers never list them, opening sweeps them.
  *   P7  Each chunk carries a checksum; a damaged chunk reads as ERR_CORRUPT, never as other bytes.
@@ -39,7 +42,7 @@ unsigned spool_shard_of(struct text domain); /* Without case. < SPOOL_SHARD_COUN
 struct spool_lmdb_settings {
 	const char *path;          /* Folder; made (0700) when missing, its parent must exist. */
 	uint64_t size_bytes_max;   /* Of the map; 0: a large default. */
-	uint32_t history_max;      /* Messages whose history is kept; the oldest go first. */
+	uint32_t history_max;      /* Messages whose history is kept; the oldest go first, those still in the spool never. */
 	bool read_only;            /* The CLI while the server may run or not: no ports, no sweep. */
 };
 /* Starts the writer thread. ERR_BUSY: another process writes here. */
@@ -51,14 +54,14 @@ void spool_close(struct spool *spool);
 /* -- Changes ---------------------------------------------------------------- */
 
 /* Gives an empty change; NULL: no memory. The builders copy what they are given;
- * when one runs out of memory the change is marked and fails with ERR_NO_MEMORY on submission. */
+ * when one runs out of memory, or the change exceeds 64 MiB, it is marked and fails with ERR_NO_MEMORY on submission. */
 [[nodiscard]] struct spool_change *spool_change_new(void);
 void spool_change_free(struct spool_change *change);
 
 /* Bytes of a body; number counts from 0. */
 void spool_change_put_chunk(struct spool_change *change, queue_id id, uint32_t number, struct text bytes);
 
-/* Envelope and recipients (at least one) of a message whose chunks are in this or earlier changes. */
+/* Envelope and recipients (at least one, indexes ascending) of a message whose chunks are in this or earlier changes. */
 void spool_change_put_message(struct spool_change *change, const struct message *message);
 
 /* Throw away the chunks of a body that never became a message. */
@@ -93,7 +96,7 @@ typedef void spool_done(void *context, enum error result);
 void spool_submit(struct spool_port *port, struct spool_change *change, spool_done *done, void *context);
 
 /* Call the `done` of what is finished. Returns how many. */
-size_t spool_port_poll(struct spool_port *port);
+size_t spool_port_poll(struct spool_port *port); /* A done may submit and read; it must not close the port. */
 
 /* Since the last call: the earliest due time that a committed change gave to a recipient in `shard`
  * (one of this port's); INT64_MAX if none. Any port's changes are heard by the port that owns the shard. */
@@ -149,7 +152,8 @@ struct spool_totals {
 /* Sizes and counts, cheap. */
 [[nodiscard]] enum error spool_totals(struct spool *spool, struct spool_totals *out_totals);
 
-/* Every recorded step of a message, oldest first (stored form). ERR_NOT_FOUND: not in the history. */
+/* The recorded steps of a message, oldest first (stored form); of a long life the first 100 and the
+ * newest 100. ERR_NOT_FOUND: not in the history. */
 [[nodiscard]] enum error spool_read_history(struct spool *spool, queue_id id, struct arena *arena,
     struct text **out_steps, size_t *out_count);
 

@@ -68,7 +68,7 @@ static void put_message(struct session *session)
 	const struct text addresses[] = { TEXT("sender@example.org"), { address, (size_t)length } };
 	struct recipient recipient = {
 		.address = { .local = TEXT("user"), .domain = { domain, (size_t)domain_length } },
-		.due_ms = (int64_t)lane->next_id,
+		.due_ms = queue_id_time_ms(lane->next_id),
 	};
 	const struct message message = {
 		.envelope = {

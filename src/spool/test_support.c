@@ -199,3 +199,47 @@ uint64_t spool_messages(struct door *door)
 	assert_int_equal(spool_totals(door->spool, &totals), OK);
 	return totals.messages;
 }
+
+static int set_up(void **state, const struct engine_opener *engine)
+{
+	struct contract_world *world = calloc(1, sizeof *world);
+
+	world->engine = engine;
+	folder_make(world->folder);
+	door_open(&world->door, engine->open(world->folder), ALL_SHARDS);
+	*state = world;
+	return 0;
+}
+
+int set_up_memory(void **state)
+{
+	return set_up(state, &engine_memory);
+}
+
+int set_up_lmdb(void **state)
+{
+	return set_up(state, &engine_lmdb);
+}
+
+int tear_down(void **state)
+{
+	struct contract_world *world = *state;
+	struct spool *spool = world->door.spool;
+
+	door_close(&world->door);
+	spool_close(spool);
+	folder_remove(world->folder);
+	free(world);
+	return 0;
+}
+
+struct door *door_of(void **state)
+{
+	return &((struct contract_world *)*state)->door;
+}
+
+void expect_text(struct text text, const char *expected)
+{
+	assert_int_equal(text.length, strlen(expected));
+	assert_memory_equal(text.bytes, expected, text.length);
+}

@@ -72,6 +72,24 @@ struct text chunk_bytes(queue_id id, uint32_t number, uint32_t count, char room[
 struct spool_change *retire_change(queue_id id, uint32_t index);
 struct spool_change *record_change(queue_id id, const char *step, const char *address);
 
+/* -- One test on both engines ------------------------------------------------- */
+
+struct contract_world {
+	const struct engine_opener *engine;
+	char folder[64];
+	struct door door; /* Hears of every shard. */
+};
+int set_up_memory(void **state);
+int set_up_lmdb(void **state);
+int tear_down(void **state);
+struct door *door_of(void **state);
+
+#define ON(engine, function) \
+	{ #function " (" #engine ")", function, set_up_##engine, tear_down, NULL }
+#define BOTH(function) ON(memory, function), ON(lmdb, function)
+
+void expect_text(struct text text, const char *expected);
+
 bool spool_has(struct door *door, queue_id id);
 uint64_t spool_messages(struct door *door);
 

@@ -36,6 +36,17 @@ def free_port(address="127.0.0.1"):
         return probe.getsockname()[1]
 
 
+def group_lives(group):
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(") ", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            return True
+    return False
+
+
 class Postroad:
     """One server with a folder of its own; `conf` is added to a small configuration."""
 
@@ -107,9 +118,11 @@ class Postroad:
     def kill(self):
         """All roles at once, as a power cut of the machine's mind would."""
         if self.process:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            group = self.process.pid
+            os.killpg(group, signal.SIGKILL)
             self.process.wait()
             self.process = None
+            until(lambda: not group_lives(group), "the roles to be gone")
 
     def run(self, *words, text=None, check=True):
         result = subprocess.run([PROGRAM, words[0], "-c", str(self.conf), *words[1:]], input=text,

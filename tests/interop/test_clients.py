@@ -65,7 +65,7 @@ def test_smtp_sink(postroad):
             with server.smtp() as client:
                 client.sendmail("alice@example.org", ["carol@remote.test"], "Subject: x\r\n\r\nx\r\n")
         conftest.until(server.queue_is_empty, "an empty queue")
-        assert sum(event["event"] == "delivered" for event in server.log()) == 20
+        conftest.until(lambda: sum(event["event"] == "delivered" for event in server.log()) == 20, "twenty log lines")
     finally:
         sink.terminate()
         sink.wait()
