@@ -164,8 +164,10 @@ class Postfix:
                     ("virtual", "-", "-"), ("anvil", "-", 1), ("scache", "-", 1)]
         programs = {"rewrite": "trivial-rewrite", "defer": "bounce", "trace": "bounce", "retry": "error"}
         unprivileged = {"virtual": "n"}
+        public = {"cleanup", "pickup", "qmgr", "showq", "flush"}
         (etc / "master.cf").write_text(f"127.0.0.1:{self.port} inet n - n - - smtpd\n" + "".join(
-            f"{name} unix - {unprivileged.get(name, '-')} n {wake} {most} {programs.get(name, name)}\n"
+            f"{name} unix {'n' if name in public else '-'} {unprivileged.get(name, '-')} n {wake} {most} "
+            f"{programs.get(name, name)}\n"
             for name, wake, most in services))
         self.recipient = "dst@box.invalid" if scenario == "mailbox" else "dst@sink.invalid"
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -178,6 +178,7 @@ void inbound_drain(struct inbound *inbound, void (*drained)(void *context), void
 		connection_shut_down(connection);
 		connection = next;
 	}
+	intake_hurry(inbound);
 	inbound_look_drained(inbound);
 }
 

@@ -72,5 +72,7 @@ struct verdict intake_verdict(enum error error);
  * The intake frees itself. */
 void intake_abandon(struct intake *intake);
 void intake_free_all(struct inbound *inbound);
+/* We are draining: nothing waits for a better moment any more. */
+void intake_hurry(struct inbound *inbound);
 
 #endif

@@ -296,9 +296,16 @@ static void spool_is_full(void **state)
 	say(&world, "EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\n\r\n");
 	for (unsigned i = 0; i < 12000; i++)
 		say(&world, "0123456789012345678901234567890123456789012345678901234567890123456789012345678\r\n");
-	say(&world, ".\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\nsmall\r\n.\r\nQUIT\r\n");
+	say(&world, ".\r\nQUIT\r\n");
 	loop_run(world.loop);
 	assert_holds(&world.heard, "\r\n452 4.3.1 ");
+	/* The room comes back when the discard is through, which may fail with a batch that was too large. */
+	for (unsigned i = 0; i < 20000 && totals(&world).messages == 0; i++) {
+		buffer_clear(&world.heard);
+		connect_as(&world, SESSION_MX);
+		say(&world, "EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\nsmall\r\n.\r\nQUIT\r\n");
+		loop_run(world.loop);
+	}
 	assert_holds(&world.heard, "\r\n250 2.0.0 Ok: queued as ");
 	assert_int_equal(totals(&world).messages, 1);
 	tear_down(&world);

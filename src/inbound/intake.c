@@ -16,7 +16,7 @@
 
 enum intake_state { INTAKE_COLLECTING, INTAKE_WAITING, INTAKE_COMMITTING, INTAKE_DISCARDING };
 
-enum { FACTS_MAX = 8 << 10, ADDRESSES_MAX = 2 << 20 };
+enum { FACTS_MAX = 8 << 10, ADDRESSES_MAX = 2 << 20, DISCARDS_MAX = 60, DISCARD_AGAIN_MS = 1000 };
 
 struct intake {
 	struct inbound *inbound;
@@ -29,6 +29,8 @@ struct intake {
 	uint32_t chunk_count;            /* Handed in. */
 	uint32_t pending;                /* Changes that are not done. */
 	uint64_t body_size;
+	uint32_t discard_count;          /* Discards that failed. */
+	struct loop_timer *timer;        /* For the next one; NULL until it is needed. */
 	struct message *message;         /* While WAITING. */
 	struct intake_facts facts;       /* While WAITING. */
 	struct arena *arena;             /* Text of the event. */
@@ -70,6 +72,8 @@ static void intake_free(struct intake *intake)
 		inbound->intakes = intake->next;
 	if (intake->next != NULL)
 		intake->next->previous = intake->previous;
+	if (intake->timer != NULL)
+		loop_timer_free(intake->timer);
 	buffer_done(&intake->chunk);
 	arena_free(intake->arena);
 	free(intake);
@@ -80,6 +84,13 @@ void intake_free_all(struct inbound *inbound)
 {
 	while (inbound->intakes != NULL)
 		intake_free(inbound->intakes);
+}
+
+void intake_hurry(struct inbound *inbound)
+{
+	for (struct intake *intake = inbound->intakes; intake != NULL; intake = intake->next)
+		if (intake->timer != NULL && intake->pending == 0)
+			loop_timer_set(intake->timer, 0);
 }
 
 bool intake_is_congested(const struct intake *intake)
@@ -101,25 +112,13 @@ struct verdict intake_verdict(enum error error)
 
 /* -- Discarding ---------------------------------------------------------------------------- */
 
-static void discarded(void *context, enum error result)
+static void discarded(void *context, enum error result);
+
+static void submit_discard(void *context)
 {
 	struct intake *intake = context;
+	struct spool_change *change = spool_change_new();
 
-	(void)result; /* What could not be discarded is swept when the spool opens (spool.h P6). */
-	must(intake->pending > 0 && intake->state == INTAKE_DISCARDING);
-	if (--intake->pending == 0)
-		intake_free(intake);
-}
-
-/* Throw away what is in the spool of it, behind the chunks that are under way (spool.h P2). */
-static void discard(struct intake *intake)
-{
-	struct spool_change *change = intake->chunk_count > 0 ? spool_change_new() : NULL;
-
-	intake->state = INTAKE_DISCARDING;
-	intake->connection = NULL;
-	intake->message = NULL;
-	buffer_release(&intake->chunk);
 	if (change != NULL) {
 		spool_change_discard(change, intake->id);
 		intake->pending++;
@@ -127,6 +126,40 @@ static void discard(struct intake *intake)
 	} else if (intake->pending == 0) {
 		intake_free(intake);
 	}
+}
+
+/* A discard may fail with the batch it was in, in a full spool of all things, where its room is needed most. So it
+ * is tried again, a few times; what is left then is swept when the spool opens (spool.h P6). */
+static void discarded(void *context, enum error result)
+{
+	struct intake *intake = context;
+	struct loop *loop = intake->inbound->wiring.loop;
+
+	must(intake->pending > 0 && intake->state == INTAKE_DISCARDING);
+	if (--intake->pending > 0)
+		return;
+	if (result != OK && !intake->inbound->draining && intake->discard_count++ < DISCARDS_MAX) {
+		if (intake->timer == NULL)
+			intake->timer = loop_timer_new(loop, submit_discard, intake);
+		if (intake->timer != NULL) {
+			loop_timer_set(intake->timer, DISCARD_AGAIN_MS);
+			return;
+		}
+	}
+	intake_free(intake);
+}
+
+/* Throw away what is in the spool of it, behind the chunks that are under way (spool.h P2). */
+static void discard(struct intake *intake)
+{
+	intake->state = INTAKE_DISCARDING;
+	intake->connection = NULL;
+	intake->message = NULL;
+	buffer_release(&intake->chunk);
+	if (intake->chunk_count > 0)
+		submit_discard(intake);
+	else if (intake->pending == 0)
+		intake_free(intake);
 }
 
 void intake_abandon(struct intake *intake)

@@ -5,6 +5,7 @@
 enum {
 	DESTINATION_ARENA_BYTES = 64 << 10,
 	HOSTS_ARENA_BYTES = 256 << 10,
+	LIMIT_FIRST = 5, /* Who never answered holds no more deliveries than these. */
 	HOSTS_TTL_MS_MIN = 1000,
 	HOSTS_TTL_MS_MAX = 300000,
 	PAUSE_MS_FIRST = 30000,
@@ -52,6 +53,8 @@ static struct destination *destination_new(struct queue *queue, struct text key,
 	destination->queue = queue;
 	destination->hop.destination = destination->key;
 	destination->limit = destination_limit_max(queue, destination);
+	if (hop != NULL && destination->limit > LIMIT_FIRST)
+		destination->limit = LIMIT_FIRST;
 	HASH_ADD_KEYPTR(hh, queue->destinations, destination->key.bytes, destination->key.length, destination);
 	if (destination->hh.tbl == NULL) {
 		arena_free(arena);

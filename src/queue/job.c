@@ -4,6 +4,8 @@
  *            ├─ mailbox ─────────────────────┐                      │
  *            └─ hosts ─┬─ known ─────────────┴► courier ─► done ────┴► settle (settle.c) ─► end
  *                      └─ searched ─► found ─┘ or no way */
+#include <stdio.h>
+
 #include "base/must.h"
 #include "queue/queue_private.h"
 
@@ -46,8 +48,22 @@ static void delivered(struct delivery *delivery)
 	job_settle(job);
 }
 
+/* For the log and the counters only: a durable step of each attempt would cost as much as its outcome. */
+static void report_attempt(const struct job *job)
+{
+	const struct event_sink *sink = &job->queue->parts.sink;
+	char count[12];
+	struct event event = { .kind = EVENT_ATTEMPT, .time_ms = job->started_ms, .id = job->message.envelope.id };
+
+	snprintf(count, sizeof count, "%u", job->message.recipient_count);
+	event.fields[EVENT_FIELD_RECIPIENTS] = text_of(count);
+	event.fields[EVENT_FIELD_HOST] = job->destination->key;
+	sink->report(sink->context, &event);
+}
+
 static void deliver(struct job *job, const struct courier *courier)
 {
+	report_attempt(job);
 	job->delivery = (struct delivery){
 		.message = &job->message,
 		.route = &job->route,

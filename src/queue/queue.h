@@ -23,8 +23,8 @@
  *                                            the last words, without attempts
  *
  * So a dead host costs one connection a pause, its mail keeps the schedule and its senders are
- * warned in time, and it holds up nobody else. Its concurrency is halved with each trouble and
- * grows again by one with each success.
+ * warned in time, and it holds up nobody else. Concurrency starts low, grows by one with each
+ * success up to its setting, and is halved with each trouble.
  *
  * Operators change the spool directly (hold, release, retry, delete); the queue hears of it as news, or
  * finds the recipient gone when it settles, which is fine. */

@@ -6,7 +6,8 @@
  *           ── flights (recipients in hand, one each)
  *
  * turn.c looks for due mail, pull.c takes it, destination.c guards the gates, job.c delivers,
- * settle.c writes what came of it, report.c tells senders, facts.c tells the log. */
+ * settle.c writes what came of it, report.c tells senders, facts.c tells the log,
+ * doubt.c what an earlier process left. */
 #ifndef QUEUE_PRIVATE_H
 #define QUEUE_PRIVATE_H
 
@@ -20,7 +21,7 @@
 #include "queue/queue.h"
 
 enum {
-	BATCH_ARENA_BYTES = 4 << 20,
+	BATCH_ARENA_BYTES = 32 << 20, /* A cap: QUEUE_GROUP_MAX expansions to ROUTER_TARGET_MAX addresses. */
 	SETTLE_ARENA_BYTES = 4 << 20,
 	SCRATCH_ARENA_BYTES = 1 << 20,
 	SETTLE_RETRY_MS = 5000,
@@ -198,8 +199,8 @@ struct host_cache *host_cache_new(const struct host_list *list, int64_t now_ms);
 struct host_cache *host_cache_ref(struct host_cache *cache);
 void host_cache_unref(struct host_cache *cache);
 
-/* job.c: a job with its destination and decision set starts; it may be over before this returns,
- * but is never gone before. */
+/* job.c: a job with its destination and decision set starts. It may be over and gone when this returns
+ * (its recipients were deleted), but its batch lives while the caller holds a reference. */
 void job_start(struct job *job);
 /* The courier of this one is to be asked: host list found. */
 void job_deliver(struct job *job, struct host_cache *hosts);

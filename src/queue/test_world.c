@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-static const char aliases[] = "staff: alice, bob, carol@ok.test\npostmaster: root\nloop: gone@ok.test\n";
+static const char aliases[] = "staff: alice, bob, carol@ok.test\npostmaster: root\neve: \\eve, carol@ok.test\n";
 
 static const char zone[] =
     "{\"ok.test\": {\"MX\": [[10, \"mx.ok.test\"]]}, \"mx.ok.test\": {\"A\": [\"192.0.2.1\"]},"
@@ -73,7 +73,7 @@ static struct delivery_outcome outcome_of(const struct world *world, const struc
 	struct delivery_outcome outcome = { .verdict = VERDICT(250, 2, 0, 0, "ok"),
 		.relayed_without_dsn = world->knows_no_dsn };
 
-	if (local_starts(recipient, "bad-"))
+	if (local_starts(recipient, "bad-") || (world->root_fails && local_starts(recipient, "root")))
 		outcome.verdict = VERDICT(550, 5, 1, 1, "no such user");
 	else if (local_starts(recipient, "later-") && !world->accept_later)
 		outcome.verdict = VERDICT(450, 4, 2, 0, "come back later");

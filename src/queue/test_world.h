@@ -32,7 +32,7 @@ struct world {
 	struct queue *queue;
 	int64_t now_ms;
 	/* What the couriers do. */
-	bool accept_later, release_stuck, is_up, knows_no_dsn;
+	bool accept_later, release_stuck, is_up, knows_no_dsn, root_fails;
 	struct delivery *open[WORLD_DELIVERY_MAX];
 	size_t open_count;
 	/* What they saw. */

@@ -285,7 +285,7 @@ bool queue_reload(struct queue *queue, const struct queue_settings *settings, st
 	for (struct destination *destination = queue->destinations; destination != NULL;
 	     destination = destination->hh.next) {
 		host_cache_unref(take(destination->hosts));
-		if (destination->failures == 0)
+		if (destination->limit > destination_limit_max(queue, destination))
 			destination->limit = destination_limit_max(queue, destination);
 		while (destination->blocked != NULL)
 			domain_ready(queue, destination->blocked);
