@@ -54,7 +54,8 @@ static json_t *stats(const struct admin_settings *settings)
 
 	settings->sum_counters(settings->context, &sum);
 	for (unsigned i = 0; i < COUNTER_COUNT; i++)
-		json_object_set_new(counts, counter_word((enum counter)i), json_integer((json_int_t)counters_get(&sum, (enum counter)i)));
+		json_object_set_new(counts, counter_word((enum counter)i),
+		    json_integer((json_int_t)counters_get(&sum, (enum counter)i)));
 	if (spool_totals(settings->spool, &totals) != OK) {
 		json_decref(counts);
 		return admin_failure(EX_IOERR, "the spool cannot be read");

@@ -8,7 +8,8 @@
  * CLI can ask them while no server runs. Actions (admin_request) need the server's lane.
  *
  *   A1  An answer to an action is given after the change is durable.
- *   A2  No answer holds more than ADMIN_PAGE_MAX messages; "next" says where to go on. */
+ *   A2  No answer holds more than ADMIN_PAGE_MAX messages, nor goes on to another one after
+ *       ADMIN_RECIPIENTS_MAX recipients; "next" says where to go on. */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
 
@@ -21,7 +22,13 @@
 #include "route/router.h"
 #include "spool/spool.h"
 
-enum { ADMIN_PAGE_MAX = 500, ADMIN_PAGE_DEFAULT = 100, ADMIN_TRACE_MAX = 20 };
+enum {
+	ADMIN_PAGE_MAX = 500,
+	ADMIN_PAGE_DEFAULT = 100,
+	ADMIN_RECIPIENTS_MAX = 10000,
+	ADMIN_TRACE_MAX = 20,
+	ADMIN_EXPLAIN_MAX = 100 /* Destinations of an alias; each may cost DNS queries. */
+};
 
 /* What the requests of one server act upon. Borrows all; router is taken anew by admin_set_router. */
 struct admin_settings {

@@ -28,16 +28,19 @@ struct admin_filter {
 	struct text recipient; /* whole address */
 	struct text domain;    /* of a recipient */
 	struct text state;     /* "held" or "waiting" */
+	struct text id, after; /* Where in the queue; for admin_page. */
 };
-struct admin_filter admin_filter_of(const json_t *request);
+
+/* Answers NULL, or gives a failure: a member is empty or no string, or there is no such state. */
+json_t *admin_filter_read(const json_t *request, struct admin_filter *out_filter);
 bool admin_filter_takes_message(const struct admin_filter *filter, const struct message *message, struct arena *arena);
 bool admin_filter_takes_recipient(
     const struct admin_filter *filter, const struct recipient *recipient, struct arena *arena);
 
-/* The page of messages that a request means: its "id", or what lies above "after". Answers NULL and fills the
- * outputs, or gives a failure. *out_next: 0 when the end was reached. */
-json_t *admin_page(struct spool *spool, const json_t *request, struct arena *arena, queue_id **out_ids,
-    size_t *out_count, queue_id *out_next);
+/* The page of messages that a request means: its "id", or what lies above "after", "limit" at most. Answers NULL and
+ * fills the outputs, or gives a failure. *out_next: 0 when the end was reached. */
+json_t *admin_page(struct spool *spool, const json_t *request, const struct admin_filter *filter, struct arena *arena,
+    queue_id **out_ids, size_t *out_count, queue_id *out_next);
 
 json_t *admin_queue_list(struct spool *spool, const json_t *request);
 json_t *admin_queue_show(struct spool *spool, const json_t *request);

@@ -64,6 +64,19 @@ static void add_waiting(struct spool *spool, struct text domain, struct arena *a
 }
 
 static void explain_address(struct admin *admin, struct explanation *explanation, const struct address *address,
+    bool expanded);
+
+static void explain_targets(struct admin *admin, struct explanation *explanation, const struct route_decision *decision)
+{
+	const size_t count = decision->target_count < ADMIN_EXPLAIN_MAX ? decision->target_count : ADMIN_EXPLAIN_MAX;
+
+	for (size_t i = 0; i < count; i++)
+		explain_address(admin, explanation, &decision->targets[i], true);
+	if (count < decision->target_count)
+		json_object_set_new(explanation->answer, "omitted", json_integer((json_int_t)(decision->target_count - count)));
+}
+
+static void explain_address(struct admin *admin, struct explanation *explanation, const struct address *address,
     bool expanded)
 {
 	const struct admin_settings *settings = &admin->settings;
@@ -81,8 +94,7 @@ static void explain_address(struct admin *admin, struct explanation *explanation
 	switch (decision->kind) {
 	case ROUTE_EXPAND:
 		json_object_set_new(destination, "kind", json_string("alias"));
-		for (size_t i = 0; i < decision->target_count; i++)
-			explain_address(admin, explanation, &decision->targets[i], true);
+		explain_targets(admin, explanation, decision);
 		break;
 	case ROUTE_MAILBOX:
 		json_object_set_new(destination, "kind", json_string("mailbox"));

@@ -4,14 +4,40 @@
 #include "admin/admin_private.h"
 #include "base/must.h"
 
-struct admin_filter admin_filter_of(const json_t *request)
+/* A filter that is there but empty is a variable that a script forgot to set: it must not come to mean
+ * the whole queue. */
+static json_t *read_member(const json_t *request, const char *key, struct text *out_text)
 {
-	return (struct admin_filter){
-		.sender = admin_member(request, "sender"),
-		.recipient = admin_member(request, "recipient"),
-		.domain = admin_member(request, "domain"),
-		.state = admin_member(request, "state"),
+	const json_t *member = json_object_get(request, key);
+
+	if (member != NULL && !json_is_null(member) && json_string_length(member) == 0)
+		return admin_failure(EX_USAGE, "\"%s\" is given without a value", key);
+	*out_text = admin_member(request, key);
+	return NULL;
+}
+
+json_t *admin_filter_read(const json_t *request, struct admin_filter *out_filter)
+{
+	const struct {
+		const char *key;
+		struct text *place;
+	} members[] = {
+		{ "sender", &out_filter->sender },
+		{ "recipient", &out_filter->recipient },
+		{ "domain", &out_filter->domain },
+		{ "state", &out_filter->state },
+		{ "id", &out_filter->id },
+		{ "after", &out_filter->after },
 	};
+	json_t *failure = NULL;
+
+	*out_filter = (struct admin_filter){ 0 };
+	for (size_t i = 0; failure == NULL && i < sizeof members / sizeof members[0]; i++)
+		failure = read_member(request, members[i].key, members[i].place);
+	if (failure == NULL && out_filter->state.length > 0 && !text_equal(out_filter->state, TEXT("held")) &&
+	    !text_equal(out_filter->state, TEXT("waiting")))
+		failure = admin_failure(EX_USAGE, "the state is \"held\" or \"waiting\"");
+	return failure;
 }
 
 static bool address_is(const struct address *address, struct text wanted, struct arena *arena)
@@ -45,27 +71,25 @@ bool admin_filter_takes_message(const struct admin_filter *filter, const struct 
 	return false;
 }
 
-json_t *admin_page(struct spool *spool, const json_t *request, struct arena *arena, queue_id **out_ids,
-    size_t *out_count, queue_id *out_next)
+json_t *admin_page(struct spool *spool, const json_t *request, const struct admin_filter *filter, struct arena *arena,
+    queue_id **out_ids, size_t *out_count, queue_id *out_next)
 {
-	const struct text id_text = admin_member(request, "id");
-	const struct text after_text = admin_member(request, "after");
 	const json_int_t limit = json_integer_value(json_object_get(request, "limit"));
-	const size_t max = limit > 0 && limit <= ADMIN_PAGE_MAX ? (size_t)limit : ADMIN_PAGE_DEFAULT;
+	const size_t max = limit <= 0 ? ADMIN_PAGE_DEFAULT : limit < ADMIN_PAGE_MAX ? (size_t)limit : ADMIN_PAGE_MAX;
 	queue_id after = 0;
 
-	if (id_text.length > 0) {
+	if (filter->id.length > 0) {
 		queue_id *only = arena_alloc(arena, sizeof *only);
 
-		if (only == NULL || !queue_id_parse(id_text, only))
-			return admin_failure(EX_USAGE, "%.*s is not a queue ID", TEXT_FORMAT(id_text));
+		if (only == NULL || !queue_id_parse(filter->id, only))
+			return admin_failure(EX_USAGE, "%.*s is not a queue ID", TEXT_FORMAT(filter->id));
 		*out_ids = only;
 		*out_count = 1;
 		*out_next = 0;
 		return NULL;
 	}
-	if (after_text.length > 0 && !queue_id_parse(after_text, &after))
-		return admin_failure(EX_USAGE, "%.*s is not a queue ID", TEXT_FORMAT(after_text));
+	if (filter->after.length > 0 && !queue_id_parse(filter->after, &after))
+		return admin_failure(EX_USAGE, "%.*s is not a queue ID", TEXT_FORMAT(filter->after));
 
 	const enum error error = spool_list(spool, after, max, arena, out_ids, out_count);
 

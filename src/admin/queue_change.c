@@ -144,7 +144,7 @@ bool admin_queue_change(struct admin *admin, const json_t *request, struct text 
     admin_answered *answered, void *context)
 {
 	const struct admin_settings *settings = &admin->settings;
-	const struct admin_filter filter = admin_filter_of(request);
+	struct admin_filter filter;
 	size_t which = 0, count;
 	queue_id *ids;
 
@@ -167,7 +167,10 @@ bool admin_queue_change(struct admin *admin, const json_t *request, struct text 
 		.action = (enum action)which,
 		.open = 1 };
 
-	json_t *failure = admin_page(settings->spool, request, arena, &ids, &count, &operation->next);
+	json_t *failure = admin_filter_read(request, &filter);
+
+	if (failure == NULL)
+		failure = admin_page(settings->spool, request, &filter, arena, &ids, &count, &operation->next);
 
 	if (failure != NULL) {
 		answered(context, failure);

@@ -42,8 +42,8 @@ static json_t *message_json(const struct message *message, const struct admin_fi
 
 json_t *admin_queue_list(struct spool *spool, const json_t *request)
 {
-	const struct admin_filter filter = admin_filter_of(request);
 	struct arena *ids_arena = arena_new(ADMIN_ARENA_BYTES), *arena = arena_new(ADMIN_ARENA_BYTES);
+	struct admin_filter filter;
 	queue_id *ids, next;
 	size_t count;
 	json_t *answer = NULL;
@@ -52,21 +52,29 @@ json_t *admin_queue_list(struct spool *spool, const json_t *request)
 		answer = admin_failure(EX_OSERR, "out of memory");
 		goto done;
 	}
-	answer = admin_page(spool, request, ids_arena, &ids, &count, &next);
+	answer = admin_filter_read(request, &filter);
+	if (answer == NULL)
+		answer = admin_page(spool, request, &filter, ids_arena, &ids, &count, &next);
 	if (answer != NULL)
 		goto done;
 
 	json_t *messages = json_array();
+	size_t recipients = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		struct message message;
 
 		arena_reset(arena);
 		/* It may have left between the two reads: then it is not in the list. */
-		if (spool_read_message(spool, ids[i], arena, &message) != OK)
+		if (spool_read_message(spool, ids[i], arena, &message) != OK ||
+		    !admin_filter_takes_message(&filter, &message, arena))
 			continue;
-		if (admin_filter_takes_message(&filter, &message, arena))
-			json_array_append_new(messages, message_json(&message, &filter, arena));
+		json_array_append_new(messages, message_json(&message, &filter, arena));
+		recipients += message.recipient_count;
+		if (recipients >= ADMIN_RECIPIENTS_MAX && i + 1 < count) {
+			next = ids[i];
+			break;
+		}
 	}
 
 	char next_text[QUEUE_ID_TEXT_SIZE];

@@ -14,13 +14,13 @@ static json_t *step_json(const struct event *event)
 	if (event_print_json(event, &line)) {
 		const struct text text = buffer_text(&line);
 
-		step = json_loadb(text.bytes, text.length, 0, NULL);
+		step = json_loadb(text.bytes, text.length, JSON_ALLOW_NUL, NULL);
 	}
 	buffer_done(&line);
 	return step ? step : json_null();
 }
 
-/* The life of one message; NULL when it is not in the history. */
+/* The life of one message; NULL when it is not in the history. Uses up the arena. */
 static json_t *life_json(struct spool *spool, queue_id id, struct arena *arena)
 {
 	struct text *stored;
@@ -50,25 +50,27 @@ static json_t *life_json(struct spool *spool, queue_id id, struct arena *arena)
 json_t *admin_trace(struct spool *spool, const json_t *request)
 {
 	const struct text about = admin_member(request, "about");
-	struct arena *arena = arena_new(ADMIN_ARENA_BYTES);
+	struct arena *ids_arena = arena_new(ADMIN_ARENA_BYTES), *arena = arena_new(ADMIN_ARENA_BYTES);
 	json_t *messages = json_array();
 	queue_id id, *ids = &id;
 	size_t count = 1;
 	enum error error = OK;
 
-	if (arena == NULL)
+	if (ids_arena == NULL || arena == NULL)
 		error = ERR_NO_MEMORY;
 	else if (!queue_id_parse(about, &id))
-		error = spool_find_address(spool, about, ADMIN_TRACE_MAX, arena, &ids, &count);
+		error = spool_find_address(spool, about, ADMIN_TRACE_MAX, ids_arena, &ids, &count);
 
 	/* Found newest first; a reader wants the oldest first. */
 	for (size_t i = error == OK ? count : 0; i > 0; i--) {
+		arena_reset(arena);
 		json_t *life = life_json(spool, ids[i - 1], arena);
 
 		if (life != NULL)
 			json_array_append_new(messages, life);
 	}
 	arena_free(arena);
+	arena_free(ids_arena);
 	if (json_array_size(messages) == 0) {
 		json_decref(messages);
 		return error != OK && error != ERR_NOT_FOUND

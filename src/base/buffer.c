@@ -60,7 +60,8 @@ static char *make_room(struct buffer *buffer, size_t size)
 		buffer->start = 0;
 	}
 	/* Without bytes even room for nothing needs some: NULL means failure. */
-	if ((buffer->bytes == NULL || buffer->length + size > buffer->capacity) && !grow(buffer, buffer->length + size))
+	if ((buffer->bytes == NULL || buffer->length + size > buffer->capacity) &&
+	    !grow(buffer, buffer->length + size))
 		return NULL;
 	return buffer->bytes + buffer->start + buffer->length;
 }

@@ -25,8 +25,7 @@ struct text buffer_text(const struct buffer *buffer);
 
 /* Add bytes, or what printf would write, at the end; false at the limit or without memory. */
 [[nodiscard]] bool buffer_append(struct buffer *buffer, struct text text);
-[[nodiscard, gnu::format(printf, 2, 3)]] bool buffer_print(
-    struct buffer *buffer, const char *format, ...);
+[[nodiscard, gnu::format(printf, 2, 3)]] bool buffer_print(struct buffer *buffer, const char *format, ...);
 
 /* Room for `size` bytes at the end, to be filled and then counted by
  * buffer_added; NULL at the limit. */

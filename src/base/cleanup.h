@@ -8,12 +8,13 @@
 
 #define cleanup(function) __attribute__((cleanup(function)))
 
-/* The pointer, and NULL in its place. */
-#define take(pointer)                              \
-	({                                         \
-		__auto_type taken_ = (pointer);    \
-		(pointer) = NULL;                  \
-		taken_;                            \
+/* The pointer, and NULL in its place. The place is evaluated once: take(list[--count]) is fine. */
+#define take(pointer)                            \
+	({                                       \
+		__auto_type place_ = &(pointer); \
+		__auto_type taken_ = *place_;    \
+		*place_ = NULL;                  \
+		taken_;                          \
 	})
 
 #endif

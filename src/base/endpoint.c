@@ -77,8 +77,7 @@ bool endpoint_parse(struct text text, uint16_t default_port, struct endpoint *ou
 	const struct text host = text_part(text, 0, colon);
 
 	/* An IPv6 address with a port needs its brackets. */
-	if (!endpoint_parse_ip(host, &endpoint) ||
-	    (endpoint.family == ENDPOINT_IP6 && host.bytes[0] != '['))
+	if (!endpoint_parse_ip(host, &endpoint) || (endpoint.family == ENDPOINT_IP6 && host.bytes[0] != '['))
 		return false;
 	endpoint.port = port;
 	*out_endpoint = endpoint;
@@ -113,8 +112,8 @@ struct text endpoint_print(const struct endpoint *endpoint, char room[ENDPOINT_T
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
-	return a->family == b->family && a->port == b->port &&
-	    memcmp(a->ip, b->ip, sizeof a->ip) == 0 && strcmp(a->path, b->path) == 0;
+	return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0 &&
+	    strcmp(a->path, b->path) == 0;
 }
 
 /* IPv4-mapped IPv6 addresses as what they mean. */

@@ -23,8 +23,7 @@ struct endpoint {
 [[nodiscard]] bool endpoint_parse_ip(struct text text, struct endpoint *out_endpoint);
 
 /* "192.0.2.1:25", "[::1]:25", "unix:/path"; a missing port becomes default_port. */
-[[nodiscard]] bool endpoint_parse(
-    struct text text, uint16_t default_port, struct endpoint *out_endpoint);
+[[nodiscard]] bool endpoint_parse(struct text text, uint16_t default_port, struct endpoint *out_endpoint);
 
 /* The address alone ("192.0.2.1", "2001:db8::1", "unix:/path"), and with the
  * port ("[2001:db8::1]:25"). NUL-terminated in `room`; returns its text. */

@@ -24,8 +24,7 @@ bool text_starts(struct text whole, struct text prefix)
 
 bool text_starts_nocase(struct text whole, struct text prefix)
 {
-	return whole.length >= prefix.length &&
-	    text_equal_nocase(text_part(whole, 0, prefix.length), prefix);
+	return whole.length >= prefix.length && text_equal_nocase(text_part(whole, 0, prefix.length), prefix);
 }
 
 bool text_ends(struct text whole, struct text suffix)
@@ -78,9 +77,8 @@ size_t text_find(struct text whole, struct text part)
 {
 	if (part.length == 0)
 		return 0;
-	const char *at = whole.length >= part.length
-	    ? memmem(whole.bytes, whole.length, part.bytes, part.length)
-	    : NULL;
+	const char *at =
+	    whole.length >= part.length ? memmem(whole.bytes, whole.length, part.bytes, part.length) : NULL;
 
 	return at ? (size_t)(at - whole.bytes) : whole.length;
 }
@@ -141,7 +139,7 @@ static size_t utf8_sequence(struct text rest)
 {
 	const unsigned char *b = (const unsigned char *)rest.bytes;
 	const unsigned char lead = b[0];
-	const size_t length = lead < 0x80 ? 1
+	const size_t length = lead < 0x80  ? 1
 	    : lead >= 0xc2 && lead <= 0xdf ? 2
 	    : lead >= 0xe0 && lead <= 0xef ? 3
 	    : lead >= 0xf0 && lead <= 0xf4 ? 4
@@ -152,8 +150,8 @@ static size_t utf8_sequence(struct text rest)
 	for (size_t i = 1; i < length; i++)
 		if ((b[i] & 0xc0) != 0x80)
 			return 0;
-	if ((lead == 0xe0 && b[1] < 0xa0) || (lead == 0xed && b[1] > 0x9f) ||
-	    (lead == 0xf0 && b[1] < 0x90) || (lead == 0xf4 && b[1] > 0x8f))
+	if ((lead == 0xe0 && b[1] < 0xa0) || (lead == 0xed && b[1] > 0x9f) || (lead == 0xf0 && b[1] < 0x90) ||
+	    (lead == 0xf4 && b[1] > 0x8f))
 		return 0;
 	return length;
 }

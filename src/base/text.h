@@ -68,10 +68,25 @@ bool text_is_ascii(struct text whole);
 bool text_is_utf8(struct text whole);
 
 /* ASCII classes and case, free of the locale. */
-static inline bool byte_is_digit(char c) { return c >= '0' && c <= '9'; }
-static inline bool byte_is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-static inline bool byte_is_alnum(char c) { return byte_is_digit(c) || byte_is_alpha(c); }
-static inline char byte_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
-static inline char byte_upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c; }
+static inline bool byte_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+static inline bool byte_is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static inline bool byte_is_alnum(char c)
+{
+	return byte_is_digit(c) || byte_is_alpha(c);
+}
+static inline char byte_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+static inline char byte_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
+}
 
 #endif

@@ -94,8 +94,8 @@ static void pieces_are_cut(void **state)
 
 static void numbers_are_digits_only(void **state)
 {
-	static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "1a", "18446744073709551616", "99999999999999999999",
-		"0x1", "1.0", "\xff" };
+	static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "1a", "18446744073709551616",
+		"99999999999999999999", "0x1", "1.0", "\xff" };
 	uint64_t value = 7;
 
 	(void)state;
@@ -116,17 +116,17 @@ static void utf8_is_well_formed_or_not(void **state)
 		{ "", true, true },
 		{ "a\x7f", true, true },
 		{ "\xc3\xbc\xe2\x82\xac\xf0\x9f\x93\xa7", false, true },
-		{ "\x80", false, false },                 /* Continuation without a lead. */
-		{ "\xc3", false, false },                 /* Cut off. */
+		{ "\x80", false, false }, /* Continuation without a lead. */
+		{ "\xc3", false, false }, /* Cut off. */
 		{ "\xe2\x82", false, false },
 		{ "\xf0\x9f\x93", false, false },
 		{ "\xc3\x28", false, false },
-		{ "\xc0\xaf", false, false },            /* Overlong. */
+		{ "\xc0\xaf", false, false }, /* Overlong. */
 		{ "\xe0\x80\xaf", false, false },
 		{ "\xf0\x80\x80\xaf", false, false },
-		{ "\xed\xa0\x80", false, false },       /* A surrogate. */
+		{ "\xed\xa0\x80", false, false }, /* A surrogate. */
 		{ "\xed\x9f\xbf\xee\x80\x80", false, true },
-		{ "\xf4\x8f\xbf\xbf", false, true },   /* U+10FFFF, the last. */
+		{ "\xf4\x8f\xbf\xbf", false, true }, /* U+10FFFF, the last. */
 		{ "\xf4\x90\x80\x80", false, false },
 		{ "\xf5\x80\x80\x80", false, false },
 		{ "\xff\xfe", false, false },
@@ -134,7 +134,8 @@ static void utf8_is_well_formed_or_not(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		if (text_is_ascii(text_of(rows[i].text)) != rows[i].ascii || text_is_utf8(text_of(rows[i].text)) != rows[i].utf8)
+		if (text_is_ascii(text_of(rows[i].text)) != rows[i].ascii ||
+		    text_is_utf8(text_of(rows[i].text)) != rows[i].utf8)
 			fail_msg("row %zu", i);
 	}
 }
@@ -144,7 +145,8 @@ static void bytes_have_classes_without_a_locale(void **state)
 	(void)state;
 	for (int i = 0; i < 256; i++) {
 		const char c = (char)i;
-		const bool lower = i >= 'a' && i <= 'z', upper = i >= 'A' && i <= 'Z', digit = i >= '0' && i <= '9';
+		const bool lower = i >= 'a' && i <= 'z', upper = i >= 'A' && i <= 'Z',
+			   digit = i >= '0' && i <= '9';
 
 		assert_int_equal(byte_is_digit(c), digit);
 		assert_int_equal(byte_is_alpha(c), lower || upper);

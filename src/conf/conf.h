@@ -1,51 +1,66 @@
-/* The configuration: an immutable snapshot, read from one file.
+/* The configuration: an immutable snapshot, read from one file (postroad.conf(5)).
  *
- * Options are defined in options.def, once. Complaints read "FILE:LINE: what is wrong (hint: what would be
- * right)"; as many as can be found in one reading are given together. */
+ *   C1  Options are defined once, in options.def. Whatever this version cannot act upon is refused, never ignored.
+ *   C2  A snapshot is never changed after conf_load gave it: threads may share it.
+ *   C3  Complaints read "FILE:LINE: what is wrong (hint: what would be right)", a line each, in the order of the
+ *       file; as many as one reading can find are given together.
+ *
+ * Lifecycle: conf_load, read its fields, conf_free. libconfuse keeps state of its own while it reads: one
+ * reading at a time in a process. */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
-
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/endpoint.h"
 
 enum conf_role { CONF_ROLE_MX, CONF_ROLE_SUBMISSION, CONF_ROLE_LMTP };
+enum conf_tls { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_REQUIRED, CONF_TLS_IMPLICIT };
+enum conf_engine { CONF_ENGINE_LMDB, CONF_ENGINE_POSTGRES };
 
 struct conf_listener {
 	struct endpoint endpoint;
 	enum conf_role role;
+	enum conf_tls tls;
+	struct text text;         /* As written: "*:25". */
+	int line;
 };
 
 struct conf_route {
-	struct text pattern;
-	const struct text *via;
+	struct text pattern;      /* "partner.test", ".partner.test", "*" */
+	const struct text *via;   /* At least one: "host", "host:port", "[::1]:25", "unix:/path". */
 	size_t via_count;
 	bool lmtp;
+	enum conf_tls tls;
+	struct text user;         /* Empty: no login. */
+	const char *password_file;
+	int line;
 };
 
-/* Texts are NUL-terminated. Paths are absolute, or were relative to the file's folder; empty: not given. */
+/* Texts are NUL-terminated. Paths are absolute if the file's was, relative ones were in the file's folder. No
+ * text is NULL: what is not given is empty. */
 struct conf {
-	struct arena *arena; /* Holds all of it. */
-	const char *path, *folder;
+	struct arena *arena;      /* Holds all of it. */
+	const char *path, *folder; /* Of the file. */
 
 	struct text hostname;
-	const struct text *domains;
+	const struct text *domains; /* In A-label form. */
 	size_t domain_count;
 	const char *users, *aliases, *control, *run_as;
-	struct text separator;
+	struct text separator;    /* One character, or none. */
 	const struct network *relay_from;
 	size_t relay_from_count;
-	unsigned lanes;
-	const struct conf_listener *listeners;
+	unsigned lanes;           /* 0: one per processor. */
+	const struct conf_listener *listeners; /* At least one, all different. */
 	size_t listener_count;
 	const struct conf_route *routes;
 	size_t route_count;
 	struct {
-		const char *path;
-		struct text lmtp;
+		const char *certificate, *key;
+	} tls;
+	struct {
+		const char *path; /* A template. */
+		struct text lmtp; /* If given, the path is not used. */
 	} mailbox;
 	struct {
 		const struct text *servers;
@@ -61,13 +76,14 @@ struct conf {
 		bool prefer_ip6;
 	} outbound;
 	struct {
+		enum conf_engine engine;
 		const char *path;
 		uint64_t size;
 	} spool;
 	struct {
-		const int64_t *retry_ms;
-		size_t retry_count;
-		int64_t lifetime_ms, warn_after_ms;
+		const int64_t *retry_ms; /* Each > 0. */
+		size_t retry_count;      /* >= 1 */
+		int64_t lifetime_ms, warn_after_ms; /* warn_after_ms 0: never. */
 	} queue;
 	struct {
 		uint64_t message_size;
@@ -76,20 +92,26 @@ struct conf {
 	} limits;
 	uint32_t history_messages;
 	struct {
+		struct text listen;
+	} web;
+	struct {
 		bool json;
-		const char *to;
+		const char *to; /* "stderr", "syslog", or a path with a slash. */
 	} log;
 };
 
-/* Gives the snapshot, or NULL with at least one complaint, a line each, in `complaints`. */
+/* Read the file. Gives the snapshot, or NULL with at least one complaint in `complaints`. */
 [[nodiscard]] struct conf *conf_load(const char *path, struct buffer *complaints);
-[[nodiscard]] struct conf *conf_load_text(const char *name, const char *text, struct buffer *complaints);
-void conf_free(struct conf *conf);
 
-/* What a server with this configuration does, in a few lines for `postroad check`. */
+/* The same from memory. `name` stands for the file in complaints, and its folder is where relative paths begin. */
+[[nodiscard]] struct conf *conf_load_text(const char *name, const char *text, struct buffer *complaints);
+
+void conf_free(struct conf *conf); /* NULL is fine. */
+
+/* What a server with this configuration does, in a few lines for `postroad check`. False: out is full. */
 [[nodiscard]] bool conf_summary(const struct conf *conf, struct buffer *out);
 
-/* The manual page postroad.conf(5) as mdoc, and the annotated sample file. */
+/* From the tables: the manual page postroad.conf(5) as mdoc, and the annotated sample file. */
 [[nodiscard]] bool conf_print_manual(struct buffer *out);
 [[nodiscard]] bool conf_print_sample(struct buffer *out);
 

@@ -1,115 +1,39 @@
-/* What the table says in prose: the manual page, the sample file, and the summary of `postroad check`. */
-#include <string.h>
-
+/* What the tables say in prose: the manual page and the annotated sample file. */
 #include "conf/conf.h"
 #include "conf/table.h"
 
 static const char *kind_prose(const struct option *option)
 {
-	switch (option->kind) {
-	case KIND_STRING:
-		return "string";
-	case KIND_NAME:
-		return "domain name";
-	case KIND_PATH:
-		return "path";
-	case KIND_ENDPOINT:
-		return "address and port, or unix:path";
-	case KIND_ENUM:
-		return "one word";
-	case KIND_BOOL:
-		return "yes or no";
-	case KIND_NUMBER:
-		return "number";
-	case KIND_SIZE:
-		return "size";
-	case KIND_DURATION:
-		return "duration";
-	case KIND_STRINGS:
-	case KIND_HOSTS:
-		return "list of strings";
-	case KIND_NAMES:
-		return "list of domain names";
-	case KIND_NETWORKS:
-		return "list of networks";
-	case KIND_ADDRESSES:
-		return "list of addresses";
-	case KIND_DURATIONS:
-		return "list of durations";
-	}
-	return "";
+	static const char *const prose[] = {
+		[KIND_STRING] = "string",
+		[KIND_NAME] = "host name",
+		[KIND_PATH] = "path",
+		[KIND_ENDPOINT] = "address:port or unix:path",
+		[KIND_ENUM] = "word",
+		[KIND_BOOL] = "yes or no",
+		[KIND_NUMBER] = "number",
+		[KIND_SIZE] = "size",
+		[KIND_DURATION] = "duration",
+		[KIND_STRINGS] = "{strings}",
+		[KIND_NAMES] = "{domains}",
+		[KIND_NETWORKS] = "{networks}",
+		[KIND_ADDRESSES] = "{addresses}",
+		[KIND_HOSTS] = "{hosts}",
+		[KIND_DURATIONS] = "{durations}",
+	};
+
+	return prose[option->kind];
 }
 
-static bool manual_option(const struct option *option, struct buffer *out)
+/* The value as it would be written in the file. */
+static bool print_value(const struct option *option, const char *value, struct buffer *out)
 {
-	return buffer_print(out, ".It Ic %s\n%s.\n%s", option->name, kind_prose(option), option->prose) &&
-	    (option->words == NULL || buffer_print(out, "\nAllowed: %s.", option->words)) &&
-	    (option->value == NULL || buffer_print(out, "\nDefault: %s.", option->value[0] ? option->value : "empty")) &&
-	    (option->availability == AVAILABLE_NOW ||
-	        buffer_print(out, "\n%s",
-	            option->availability == AVAILABLE_LATER ? "Refused by this version." : "This version takes the first only.")) &&
-	    buffer_append(out, TEXT("\n"));
-}
-
-static bool manual_options(const char *section, struct buffer *out)
-{
-	bool ok = buffer_append(out, TEXT(".Bl -tag -width Ds\n"));
-
-	for (size_t i = 0; ok && i < conf_option_count; i++)
-		if (strcmp(conf_options[i].section, section) == 0)
-			ok = manual_option(&conf_options[i], out);
-	return ok && buffer_append(out, TEXT(".El\n"));
-}
-
-bool conf_print_manual(struct buffer *out)
-{
-	bool ok = buffer_append(out,
-		      TEXT(".Dd November 24, 2026\n.Dt POSTROAD.CONF 5\n.Os\n.Sh NAME\n.Nm postroad.conf\n"
-		           ".Nd configuration of the postroad mail server\n.Sh DESCRIPTION\n"
-		           "One file in the syntax of libconfuse:\n.Ql name = value ,\nlists in braces, sections in braces after "
-		           "their name and title.\nComments begin with\n.Ql # .\nSizes take the units K, M and G; durations ms, s, m, h and d.\n"
-		           "A relative path belongs to the folder of the file.\n.Xr postroad 8\n.Cm check\nnames what is wrong in a file, "
-		           "with its line and what would be right.\n.Sh OPTIONS\n")) &&
-	    manual_options("", out);
-
-	for (size_t i = 0; ok && i < conf_section_count; i++) {
-		const struct section *section = &conf_sections[i];
-
-		ok = buffer_print(out, ".Ss %s%s%s%s\n%s\n", section->name, section->titled ? " \\(dq" : "",
-		         section->titled ? section->title : "", section->titled ? "\\(dq" : "", section->prose) &&
-		    manual_options(section->name, out);
-	}
-	return ok &&
-	    buffer_append(out, TEXT(".Sh EXAMPLES\nThe smallest useful file:\n.Bd -literal -offset indent\n"
-	                            "hostname = \"mail.example.org\"\ndomains  = {\"example.org\"}\n"
-	                            "listen \"0.0.0.0:25\" { role = mx }\n.Ed\n.Sh SEE ALSO\n.Xr postroad 8\n"));
-}
-
-/* Prose as comment lines of at most 100 columns. */
-static bool sample_comment(const char *prose, const char *indent, struct buffer *out)
-{
-	struct text rest = text_of(prose), word;
-	size_t column = 0;
-	bool ok = true;
-
-	while (ok && text_cut(&rest, ' ', &word)) {
-		if (column == 0 || column + word.length > 96) {
-			ok = buffer_print(out, "%s%s#", column ? "\n" : "", indent);
-			column = strlen(indent) + 1;
-		}
-		ok = ok && buffer_print(out, " %.*s", TEXT_FORMAT(word));
-		column += word.length + 1;
-	}
-	return ok && buffer_append(out, TEXT("\n"));
-}
-
-static bool sample_value(const struct option *option, struct buffer *out)
-{
-	struct text rest = text_of(option->value), item;
+	struct text rest = text_of(value), item;
 	bool first = true, ok;
 
 	if (!option_is_list(option))
-		return buffer_print(out, "\"%s\"", option->value ? option->value : "");
+		return buffer_print(out, option->kind == KIND_ENUM || option->kind == KIND_NUMBER || option->kind == KIND_BOOL
+		        ? "%s" : "\"%s\"", value);
 	ok = buffer_append(out, TEXT("{"));
 	while (ok && text_cut(&rest, ',', &item)) {
 		ok = buffer_print(out, "%s\"%.*s\"", first ? "" : ", ", TEXT_FORMAT(text_trim(item)));
@@ -118,50 +42,258 @@ static bool sample_value(const struct option *option, struct buffer *out)
 	return ok && buffer_append(out, TEXT("}"));
 }
 
-static bool sample_options(const char *section, const char *indent, struct buffer *out)
-{
-	for (size_t i = 0; i < conf_option_count; i++) {
-		const struct option *option = &conf_options[i];
+/* -- postroad.conf(5) -------------------------------------------------------- */
 
-		if (strcmp(option->section, section) != 0 || option->availability == AVAILABLE_LATER)
-			continue;
-		if (!sample_comment(option->prose, indent, out) || !buffer_print(out, "%s#%s = ", indent, option->name) ||
-		    !sample_value(option, out) || !buffer_append(out, TEXT("\n")))
-			return false;
-	}
-	return true;
+enum { MDOC_COLUMNS = 78, VALUE_BYTES_MAX = 4096 };
+
+static bool mdoc_word(struct text word, bool line_begins, struct buffer *out)
+{
+	bool ok = true;
+
+	/* Else it would be taken for a request. */
+	if (line_begins && (text_starts(word, TEXT(".")) || text_starts(word, TEXT("'"))))
+		ok = buffer_append(out, TEXT("\\&"));
+	for (size_t i = 0; ok && i < word.length; i++)
+		ok = word.bytes[i] == '\\' ? buffer_append(out, TEXT("\\e")) : buffer_append(out, text_part(word, i, 1));
+	return ok;
 }
 
-bool conf_print_sample(struct buffer *out)
+/* Prose for mdoc(7): short lines, and each sentence begins one. */
+static bool mdoc_prose(const char *prose, struct buffer *out)
 {
-	bool ok = buffer_append(out, TEXT("# postroad.conf: every option with its default. See postroad.conf(5).\n\n"
-	                                  "hostname = \"mail.example.org\"\ndomains = {\"example.org\"}\n"
-	                                  "listen \"0.0.0.0:25\" { role = mx }\n\n")) &&
-	    sample_options("", "", out);
+	struct text rest = text_of(prose), word;
+	bool ok = true, sentence_ended = false;
+	size_t column = 0;
 
-	for (size_t i = 0; ok && i < conf_section_count; i++) {
-		const struct section *section = &conf_sections[i];
+	while (ok && text_cut(&rest, ' ', &word)) {
+		const bool line_begins = column == 0 || sentence_ended || column + 1 + word.length > MDOC_COLUMNS;
 
-		ok = buffer_append(out, TEXT("\n")) && sample_comment(section->prose, "", out) &&
-		    buffer_print(out, "#%s%s%s%s {\n", section->name, section->titled ? " \"" : "",
-		        section->titled ? section->title : "", section->titled ? "\"" : "") &&
-		    sample_options(section->name, "#    ", out) && buffer_append(out, TEXT("#}\n"));
+		if (column > 0)
+			ok = buffer_append(out, line_begins ? TEXT("\n") : TEXT(" "));
+		ok = ok && mdoc_word(word, line_begins, out);
+		column = (line_begins ? 0 : column + 1) + word.length;
+		sentence_ended = text_ends(word, TEXT("."));
+	}
+	return ok && buffer_append(out, TEXT("\n"));
+}
+
+static bool manual_words(const struct option *option, struct buffer *out)
+{
+	struct text rest = text_of(option->words), word;
+	bool ok = true, first = true;
+
+	if (option->words == NULL)
+		return true;
+	if (option->kind != KIND_ENUM) {
+		const size_t dots = text_find(rest, TEXT(".."));
+
+		return buffer_print(out, "From %.*s to %s.\n", (int)dots, option->words, option->words + dots + 2);
+	}
+	while (ok && text_cut(&rest, ' ', &word)) {
+		ok = buffer_print(out, "%s%.*s", first ? "One of: " : ", ", TEXT_FORMAT(word));
+		first = false;
+	}
+	return ok && buffer_append(out, TEXT(".\n"));
+}
+
+/* A value as it would be written; mdoc would take its quotes for its own. */
+static bool mdoc_value(const char *what, const struct option *option, const char *value, struct buffer *out)
+{
+	struct buffer written;
+	bool ok;
+
+	buffer_init(&written, VALUE_BYTES_MAX);
+	ok = buffer_print(out, "%s:\n.Ql ", what) && print_value(option, value, &written);
+	for (size_t i = 0; ok && i < written.length; i++) {
+		const struct text byte = text_part(buffer_text(&written), i, 1);
+
+		ok = buffer_append(out, byte.bytes[0] == '"' ? TEXT("\\(dq") : byte);
+	}
+	buffer_done(&written);
+	return ok && buffer_append(out, TEXT(" .\n"));
+}
+
+static bool manual_option(const struct option *option, struct buffer *out)
+{
+	const char *why = availability_why(option->availability);
+	bool ok = buffer_print(out, ".It Ic %s No = Ar %s\n", option->name, kind_prose(option)) &&
+	    mdoc_prose(option->prose, out) && manual_words(option, out);
+
+	if (ok && option->value != NULL)
+		ok = mdoc_value("Default", option, option->value, out);
+	if (ok && option->example != NULL)
+		ok = mdoc_value("Example", option, option->example, out);
+	if (ok && why != NULL)
+		ok = buffer_print(out, "%s:\n%s.\n", option->kind == KIND_ENUM ? "Only the first word is taken" : "Refused", why);
+	return ok;
+}
+
+static bool manual_options(const char *section, struct buffer *out)
+{
+	bool ok = buffer_append(out, TEXT(".Bl -tag -width Ds\n"));
+
+	for (size_t i = 0; ok && i < conf_option_count; i++)
+		if (text_equal(text_of(conf_options[i].section), text_of(section)))
+			ok = manual_option(&conf_options[i], out);
+	return ok && buffer_append(out, TEXT(".El\n"));
+}
+
+static bool manual_section(const struct section *section, struct buffer *out)
+{
+	return (section->title ? buffer_print(out, ".Ss %s \\(dq%s\\(dq { ... }\n", section->name, section->title)
+	                       : buffer_print(out, ".Ss %s { ... }\n", section->name)) &&
+	    mdoc_prose(section->prose, out) && manual_options(section->name, out);
+}
+
+static const char manual_head[] =
+    ".Dd November 24, 2026\n"
+    ".Dt POSTROAD.CONF 5\n"
+    ".Os\n"
+    ".Sh NAME\n"
+    ".Nm postroad.conf\n"
+    ".Nd configuration of the postroad mail server\n"
+    ".Sh DESCRIPTION\n"
+    "One file holds the whole configuration of\n"
+    ".Xr postroad 8 .\n"
+    "It has options, and sections of options:\n"
+    ".Bd -literal -offset indent\n"
+    "# a comment\n"
+    "name = value\n"
+    "name = {\"value\", \"value\"}\n"
+    "section { name = value }\n"
+    "section \\(dqtitle\\(dq { name = value }\n"
+    ".Ed\n"
+    ".Pp\n"
+    "Values with blanks or signs stand in quotes.\n"
+    "In place of\n"
+    ".Ql =\n"
+    "the sign\n"
+    ".Ql +=\n"
+    "adds to a list.\n"
+    "In double quotes and in bare words\n"
+    ".Ql ${NAME}\n"
+    "is replaced by a variable of the environment.\n"
+    "A size is a number with the unit K, M or G,\n"
+    "a duration one with the unit ms, s, m, h or d.\n"
+    "A relative path begins in the folder of the file, also as\n"
+    ".Ql unix:PATH .\n"
+    ".Pp\n"
+    "Unknown options, bad values and impossible combinations are refused.\n"
+    ".Ic postroad check\n"
+    "names all of them, each with its line and what would be right.\n"
+    ".Sh OPTIONS\n";
+
+static const char manual_tail[] =
+    ".Sh FILES\n"
+    ".Bl -tag -width Ds\n"
+    ".It Pa /etc/postroad/postroad.conf\n"
+    "The configuration, unless\n"
+    ".Fl c\n"
+    "names another file.\n"
+    ".El\n"
+    ".Sh EXAMPLES\n"
+    "The smallest useful file:\n"
+    ".Bd -literal -offset indent\n"
+    "hostname = \"mail.example.org\"\n"
+    "domains  = {\"example.org\"}\n"
+    "listen \"0.0.0.0:25\" { role = mx }\n"
+    ".Ed\n"
+    ".Pp\n"
+    "A server that only sends, by way of another one:\n"
+    ".Bd -literal -offset indent\n"
+    "hostname = \"host.example.org\"\n"
+    "domains  = {}\n"
+    "listen \"127.0.0.1:25\" { role = submission }\n"
+    "route \"*\" { via = {\"mail.example.org\"} }\n"
+    ".Ed\n"
+    ".Sh SEE ALSO\n"
+    ".Xr postroad 8\n";
+
+bool conf_print_manual(struct buffer *out)
+{
+	bool ok = buffer_append(out, text_of(manual_head)) && manual_options("", out);
+
+	for (size_t i = 0; ok && i < conf_section_count; i++)
+		ok = manual_section(&conf_sections[i], out);
+	return ok && buffer_append(out, text_of(manual_tail));
+}
+
+/* -- postroad.conf.sample ---------------------------------------------------- */
+
+enum { SAMPLE_COLUMNS = 100 };
+
+/* Prose as comment lines. */
+static bool sample_prose(const char *prose, const char *indent, struct buffer *out)
+{
+	struct text rest = text_of(prose), word;
+	size_t column = 0;
+	bool ok = true;
+
+	while (ok && text_cut(&rest, ' ', &word)) {
+		if (column == 0 || column + word.length + 1 > SAMPLE_COLUMNS) {
+			ok = buffer_print(out, "%s%s#", column ? "\n" : "", indent);
+			column = 8;
+		}
+		ok = ok && buffer_print(out, " %.*s", TEXT_FORMAT(word));
+		column += word.length + 1;
+	}
+	return ok && buffer_append(out, TEXT("\n"));
+}
+
+/* Those without which there is no right file. */
+static bool is_needed(const struct option *option)
+{
+	return option->section[0] == '\0' && (option->kind == KIND_NAME || option->kind == KIND_NAMES);
+}
+
+/* Each option with its default, or else an example; as a comment unless it is needed. */
+static bool sample_options(const char *section, const char *indent, struct buffer *out)
+{
+	bool ok = true, first = true;
+
+	for (size_t i = 0; ok && i < conf_option_count; i++) {
+		const struct option *option = &conf_options[i];
+
+		if (!text_equal(text_of(option->section), text_of(section)) || option->availability != NOW)
+			continue;
+		ok = (first || buffer_print(out, "%.*s\n", indent[0] == '#', indent)) && sample_prose(option->prose, indent, out) &&
+		    buffer_print(out, "%s%s%s = ", indent, is_needed(option) ? "" : "#", option->name) &&
+		    print_value(option, option_example(option), out) && buffer_append(out, TEXT("\n"));
+		first = false;
 	}
 	return ok;
 }
 
-bool conf_summary(const struct conf *conf, struct buffer *out)
+static bool section_is_available(const struct section *section)
 {
-	static const char *const roles[] = { "mx", "submission", "lmtp" };
-	char room[ENDPOINT_TEXT_MAX];
-	bool ok = buffer_print(out, "%s is right.\n  this server   %.*s\n  mail ends for", conf->path, TEXT_FORMAT(conf->hostname));
+	for (size_t i = 0; i < conf_option_count; i++)
+		if (text_equal(text_of(conf_options[i].section), text_of(section->name)) && conf_options[i].availability == NOW)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; ok && i < conf->domain_count; i++)
-		ok = buffer_print(out, " %.*s", TEXT_FORMAT(conf->domains[i]));
-	ok = ok && buffer_append(out, conf->domain_count ? TEXT("\n") : TEXT(" no domain\n"));
-	for (size_t i = 0; ok && i < conf->listener_count; i++)
-		ok = buffer_print(out, "  listens on    %s (%s)\n", endpoint_print(&conf->listeners[i].endpoint, room).bytes,
-		    roles[conf->listeners[i].role]);
-	return ok && buffer_print(out, "  mailboxes     %s\n  spool         %s\n  log           %s\n",
-	    conf->mailbox.lmtp.length > 0 ? conf->mailbox.lmtp.bytes : conf->mailbox.path, conf->spool.path, conf->log.to);
+/* The one listener stands there for good, other titled sections as comments; empty sections mean nothing. */
+static bool sample_section(const struct section *section, struct buffer *out)
+{
+	const bool listens = text_equal(text_of(section->name), TEXT("listen"));
+	const bool comment = section->title != NULL && !listens;
+	bool ok = buffer_append(out, TEXT("\n")) && sample_prose(section->prose, "", out) &&
+	    buffer_print(out, "%s%s", comment ? "#" : "", section->name);
+
+	if (ok && section->title != NULL)
+		ok = buffer_print(out, " \"%s\"", section->example);
+	return ok && buffer_append(out, TEXT(" {\n")) && sample_options(section->name, comment ? "#\t" : "\t", out) &&
+	    buffer_print(out, "%s}\n", comment ? "#" : "");
+}
+
+bool conf_print_sample(struct buffer *out)
+{
+	bool ok = buffer_append(out, TEXT("# postroad.conf: every option of this version, with its default or an example.\n"
+	                                  "# postroad.conf(5) has the details; `postroad check` tells what is wrong.\n\n")) &&
+	    sample_options("", "", out);
+
+	for (size_t i = 0; ok && i < conf_section_count; i++)
+		if (section_is_available(&conf_sections[i]))
+			ok = sample_section(&conf_sections[i], out);
+	return ok;
 }

@@ -1,228 +1,186 @@
-/* libconfuse reads every value as a string or a list of strings; what they mean is decided afterwards, so that one
- * reading finds as many mistakes as it can. */
 #include "conf/reading.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/must.h"
+#include "conf/outline.h"
 
-enum { SECTION_OPTIONS_MAX = 32 };
+enum { SCRATCH_BYTES = 2 << 20 };
 
-/* libconfuse's callbacks carry no context: the reading that runs on this thread. */
-static _Thread_local struct reading *current;
-
-void reading_complain(struct reading *reading, int line, const char *format, ...)
+bool reading_init(struct reading *reading, struct arena *arena, const char *name, const char *folder)
 {
-	char sentence[1024];
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(sentence, sizeof sentence, format, list);
-	va_end(list);
-	reading->complaint_count++;
-	/* A full buffer already holds more complaints than anyone reads. */
-	if (line > 0)
-		(void)!buffer_print(reading->complaints, "%s:%d: %s\n", reading->name, line, sentence);
-	else
-		(void)!buffer_print(reading->complaints, "%s: %s\n", reading->name, sentence);
-}
-
-int reading_line(const struct reading *reading, const cfg_t *section, const char *option)
-{
-	for (size_t i = reading->place_count; i > 0; i--)
-		if (reading->places[i - 1].section == section && strcmp(reading->places[i - 1].option, option) == 0)
-			return reading->places[i - 1].line;
-	return 0;
-}
-
-static int note_place(cfg_t *section, cfg_opt_t *option)
-{
-	struct reading *reading = current;
-
-	if (reading == NULL)
-		return 0; /* A default, set before the reading begins. */
-	if (reading->place_count == READING_PLACES_MAX) {
-		cfg_error(section, "too many options");
-		return -1;
-	}
-	reading->places[reading->place_count++] =
-	    (struct place){ .section = section, .option = cfg_opt_name(option), .line = section->line };
-	return 0;
-}
-
-/* libconfuse's own words, with a hint where we have one. */
-static void confuse_complains(cfg_t *section, const char *format, va_list list)
-{
-	char sentence[512], wrong[64] = "";
-
-	vsnprintf(sentence, sizeof sentence, format, list);
-	if (sscanf(sentence, "no such option '%63[^']'", wrong) == 1) {
-		const char *where = section->name && strcmp(section->name, "root") != 0 ? section->name : "";
-		const char *nearest = conf_nearest(where, wrong);
-
-		reading_complain(current, section->line, "unknown option \"%s\"%s%s (hint: %s%s%s)", wrong,
-		    where[0] ? " in section " : "", where, nearest ? "did you mean \"" : "postroad.conf(5) lists all options",
-		    nearest ? nearest : "", nearest ? "\"?" : "");
-		return;
-	}
-	reading_complain(current, section->line, "%s", sentence);
-}
-
-/* A list's default as libconfuse reads it. It has to know it: an empty list that was written looks to us like
- * one that was not. */
-static char *list_default(struct reading *reading, const struct option *option)
-{
-	struct text rest = text_of(option->value), item, whole = TEXT("{");
-
-	for (bool first = true; text_cut(&rest, ',', &item); first = false)
-		if (!arena_print(reading->arena, &whole, "%.*s%s\"%.*s\"", TEXT_FORMAT(whole), first ? "" : ", ",
-		        TEXT_FORMAT(text_trim(item))))
-			return NULL;
-	return arena_print(reading->arena, &whole, "%.*s}", TEXT_FORMAT(whole)) ? (char *)(uintptr_t)whole.bytes : NULL;
-}
-
-static void fill_section(struct reading *reading, cfg_opt_t *out, size_t max, const char *section)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < conf_option_count; i++) {
-		const struct option *option = &conf_options[i];
-
-		if (strcmp(option->section, section) != 0)
-			continue;
-		must(count + 1 < max);
-		if (option_is_list(option))
-			out[count++] = (cfg_opt_t)CFG_STR_LIST(option->name, list_default(reading, option), CFGF_NONE);
-		else
-			out[count++] = (cfg_opt_t)CFG_STR(option->name, NULL, CFGF_NODEFAULT);
-		out[count - 1].validcb = note_place;
-	}
-	out[count] = (cfg_opt_t)CFG_END();
-}
-
-/* libconfuse takes the end of the file for the end of a section; a missing brace would swallow what follows. */
-static bool braces_are_closed(struct reading *reading, const char *text)
-{
-	int line = 1, depth = 0;
-	char quote = '\0';
-
-	for (const char *c = text; *c != '\0'; c++) {
-		line += *c == '\n';
-		if (quote != '\0') {
-			if (*c == '\\' && c[1] != '\0')
-				c++;
-			else if (*c == quote)
-				quote = '\0';
-		} else if (*c == '"' || *c == '\'') {
-			quote = *c;
-		} else if (*c == '#' || (*c == '/' && c[1] == '/')) {
-			c += strcspn(c, "\n") - 1;
-		} else if (*c == '/' && c[1] == '*') {
-			const char *end = strstr(c + 2, "*/");
-
-			for (; end != NULL && c < end; c++)
-				line += *c == '\n';
-			c += end == NULL;
-		} else {
-			depth += (*c == '{') - (*c == '}');
-		}
-	}
-	if (depth > 0)
-		reading_complain(reading, line, "the file ends inside a section or list (hint: a } is missing)");
-	return depth <= 0;
-}
-
-bool reading_parse(struct reading *reading, const char *text)
-{
-	cfg_opt_t sections[16][SECTION_OPTIONS_MAX], root[SECTION_OPTIONS_MAX + 16];
-	size_t count = 0;
-
-	must(conf_section_count <= 16);
-	fill_section(reading, root, SECTION_OPTIONS_MAX, "");
-	while (root[count].name != NULL)
-		count++;
-	for (size_t i = 0; i < conf_section_count; i++) {
-		const cfg_flag_t flags = conf_sections[i].titled ? CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES : CFGF_NONE;
-
-		fill_section(reading, sections[i], SECTION_OPTIONS_MAX, conf_sections[i].name);
-		root[count] = (cfg_opt_t)CFG_SEC(conf_sections[i].name, sections[i], flags);
-		root[count++].validcb = note_place;
-	}
-	root[count] = (cfg_opt_t)CFG_END();
-
-	reading->places = calloc(READING_PLACES_MAX, sizeof *reading->places);
-	reading->tree = reading->places ? cfg_init(root, CFGF_NONE) : NULL;
-	if (reading->tree == NULL) {
-		reading_complain(reading, 0, "out of memory");
+	*reading = (struct reading){ .arena = arena, .name = name, .folder = folder, .scratch = arena_new(SCRATCH_BYTES) };
+	if (reading->scratch == NULL)
 		return false;
-	}
-	cfg_set_error_function(reading->tree, confuse_complains);
-	current = reading;
-	const int result = cfg_parse_buf(reading->tree, text);
-
-	current = NULL;
-	if (result != CFG_SUCCESS && reading->complaint_count == 0)
-		reading_complain(reading, 0, "cannot be read");
-	return result == CFG_SUCCESS && braces_are_closed(reading, text);
+	reading->places = arena_array(reading->scratch, READING_PLACES_MAX, sizeof *reading->places);
+	reading->complaints = arena_array(reading->scratch, READING_COMPLAINTS_MAX, sizeof *reading->complaints);
+	return reading->places != NULL && reading->complaints != NULL;
 }
 
 void reading_done(struct reading *reading)
 {
 	if (reading->tree != NULL)
 		cfg_free(reading->tree);
-	free(reading->places);
+	arena_free(reading->scratch);
+	*reading = (struct reading){ 0 };
 }
 
-/* Digits at the start, and the unit that follows them. */
-static bool split_number(struct text text, uint64_t *out_number, struct text *out_unit)
+/* -- complaints -------------------------------------------------------------- */
+
+void reading_complain(struct reading *reading, int line, const char *format, ...)
 {
-	size_t digits = 0;
+	char sentence[1024];
+	struct text copy = TEXT("not enough memory to say what is wrong");
+	va_list list;
+	size_t at = reading->complaint_count;
 
-	while (digits < text.length && byte_is_digit(text.bytes[digits]))
-		digits++;
-	*out_unit = text_from(text, digits);
-	return text_to_u64(text_part(text, 0, digits), out_number);
+	if (at == READING_COMPLAINTS_MAX)
+		return;
+	va_start(list, format);
+	vsnprintf(sentence, sizeof sentence, format, list);
+	va_end(list);
+	/* Values may hold anything; a complaint is one line. */
+	for (char *c = sentence; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	(void)!arena_copy(reading->scratch, text_of(sentence), &copy);
+	for (; at > 0 && reading->complaints[at - 1].line > line; at--)
+		reading->complaints[at] = reading->complaints[at - 1];
+	reading->complaints[at] = (struct complaint){ line, copy };
+	reading->complaint_count++;
 }
 
-bool value_size(struct text text, uint64_t *out_bytes)
+void reading_report(const struct reading *reading, struct buffer *out)
 {
-	uint64_t number;
-	struct text unit;
-
-	if (!split_number(text, &number, &unit))
-		return false;
-	const unsigned shift = text_equal_nocase(unit, TEXT("K")) ? 10
-	    : text_equal_nocase(unit, TEXT("M"))              ? 20
-	    : text_equal_nocase(unit, TEXT("G"))              ? 30
-							      : 0;
-
-	if ((shift == 0 && unit.length > 0) || number > UINT64_MAX >> shift)
-		return false;
-	*out_bytes = number << shift;
-	return true;
+	for (size_t i = 0; i < reading->complaint_count; i++)
+		(void)!buffer_print(out, "%s:%d: %.*s\n", reading->name, reading->complaints[i].line,
+		    TEXT_FORMAT(reading->complaints[i].sentence));
+	if (reading->complaint_count == READING_COMPLAINTS_MAX)
+		(void)!buffer_print(out, "%s:1: more is wrong than is told here\n", reading->name);
 }
 
-bool value_duration(struct text text, int64_t *out_ms)
+const struct place *reading_place(
+    const struct reading *reading, const char *section, unsigned ordinal, const struct option *option)
+{
+	for (size_t i = 0; i < reading->place_count; i++) {
+		const struct place *place = &reading->places[i];
+
+		if (place->option == option && place->ordinal == ordinal &&
+		    text_equal(text_of(place->section), text_of(section)))
+			return place;
+	}
+	return NULL;
+}
+
+/* -- libconfuse -------------------------------------------------------------- */
+
+/* libconfuse's error function is given no context: this is the reading that runs on this thread. */
+static _Thread_local struct reading *current;
+
+/* What would be right, by the beginning of libconfuse's words. */
+static const char *hint_for(const char *sentence)
 {
 	static const struct {
-		struct text unit;
-		int64_t ms;
-	} units[] = {
-		{ TEXT("ms"), 1 }, { TEXT("s"), 1000 }, { TEXT("m"), 60000 }, { TEXT("h"), 3600000 }, { TEXT("d"), 86400000 }
+		const char *words, *hint;
+	} hints[] = {
+		{ "missing equal sign", "name = value" },
+		{ "missing opening brace", "name { ... }" },
+		{ "missing title", "like listen \"0.0.0.0:25\" { role = mx }" },
+		{ "found duplicate title", "keep one of them" },
+		{ "premature end", "a quote or a } is missing" },
+		{ "unexpected closing brace", "a { is missing, or there is one } too many" },
+		{ "unexpected token", "values with blanks or signs want quotes, lists want commas" },
+		{ "unterminated", "a quote is missing" },
 	};
-	uint64_t number;
-	struct text unit;
 
-	if (!split_number(text, &number, &unit))
-		return false;
-	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-		if (text_equal(unit, units[i].unit) && number <= (uint64_t)(INT64_MAX / units[i].ms)) {
-			*out_ms = (int64_t)number * units[i].ms;
-			return true;
-		}
+	for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
+		if (text_starts(text_of(sentence), text_of(hints[i].words)))
+			return hints[i].hint;
+	return "postroad.conf(5) shows the syntax";
+}
+
+static void confuse_complains(cfg_t *section, const char *format, va_list list)
+{
+	char sentence[512];
+
+	must(current != NULL);
+	vsnprintf(sentence, sizeof sentence, format, list);
+	reading_complain(current, section ? section->line : 1, "%s (hint: %s)", sentence, hint_for(sentence));
+}
+
+/* A list's default as libconfuse wants it, so that += adds to it; NULL: no memory. */
+static char *list_default(struct arena *arena, const struct option *option)
+{
+	struct text rest = text_of(option->value), item, whole = TEXT("{");
+
+	for (bool first = true; text_cut(&rest, ',', &item); first = false)
+		if (!arena_print(arena, &whole, "%.*s%s\"%.*s\"", TEXT_FORMAT(whole), first ? "" : ", ",
+		        TEXT_FORMAT(text_trim(item))))
+			return NULL;
+	return arena_print(arena, &whole, "%.*s}", TEXT_FORMAT(whole)) ? (char *)(uintptr_t)whole.bytes : NULL;
+}
+
+/* libconfuse's options of one section, with room for `more` and the end mark; NULL: no memory. */
+static cfg_opt_t *options_of(struct arena *arena, const char *section, size_t more, size_t *out_count)
+{
+	cfg_opt_t *options = arena_array(arena, conf_option_count + more + 1, sizeof *options);
+	size_t count = 0;
+
+	for (size_t i = 0; options != NULL && i < conf_option_count; i++) {
+		const struct option *option = &conf_options[i];
+
+		if (!text_equal(text_of(option->section), text_of(section)))
+			continue;
+		if (option_is_list(option))
+			options[count++] = (cfg_opt_t)CFG_STR_LIST(option->name, list_default(arena, option), CFGF_NONE);
+		else
+			options[count++] = (cfg_opt_t)CFG_STR(option->name, option->value, CFGF_NONE);
 	}
-	return false;
+	if (options != NULL)
+		options[count] = (cfg_opt_t)CFG_END();
+	*out_count = count;
+	return options;
+}
+
+/* The whole grammar, from the tables. */
+static cfg_opt_t *grammar(struct arena *arena)
+{
+	size_t count, inner_count;
+	cfg_opt_t *root = options_of(arena, "", conf_section_count, &count);
+
+	for (size_t i = 0; root != NULL && i < conf_section_count; i++) {
+		const struct section *section = &conf_sections[i];
+		const cfg_flag_t flags = section->title ? CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES : CFGF_NONE;
+		cfg_opt_t *inner = options_of(arena, section->name, 0, &inner_count);
+
+		if (inner == NULL)
+			return NULL;
+		root[count++] = (cfg_opt_t)CFG_SEC(section->name, inner, flags);
+	}
+	if (root != NULL)
+		root[count] = (cfg_opt_t)CFG_END();
+	return root;
+}
+
+bool reading_parse(struct reading *reading, char *text)
+{
+	cfg_opt_t *root = grammar(reading->scratch);
+	const enum outline_end end = outline_read(reading, text);
+
+	reading->tree = root ? cfg_init(root, CFGF_NONE) : NULL;
+	if (reading->tree == NULL) {
+		reading_complain(reading, 1, "not enough memory to read it");
+		return false;
+	}
+	if (end == OUTLINE_BROKEN)
+		return false;
+	cfg_set_error_function(reading->tree, confuse_complains);
+	current = reading;
+	const int result = cfg_parse_buf(reading->tree, text);
+
+	current = NULL;
+	if ((result != CFG_SUCCESS || end != OUTLINE_WHOLE) && reading->complaint_count == 0)
+		reading_complain(reading, 1, "cannot be understood (hint: postroad.conf(5) shows the syntax)");
+	return result == CFG_SUCCESS && end == OUTLINE_WHOLE; /* R1 */
 }

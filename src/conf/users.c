@@ -1,54 +1,144 @@
 #include "conf/users.h"
 
+#include <stdlib.h>
+
 #include "mail/address.h"
 
-static bool name_valid(struct text name, struct arena *arena)
+enum { LINE_ARENA_BYTES = 16 << 10, NAME_LENGTH_MAX = ADDRESS_LOCAL_MAX + 1 + ADDRESS_DOMAIN_MAX };
+
+struct entry {
+	struct text name;
+	size_t line;
+};
+
+struct users {
+	const char *file_name;
+	struct arena *scratch; /* For one line. */
+	struct entry *entries;
+	size_t count;
+	struct buffer *complaints;
+	bool right;
+};
+
+static void complain(struct users *users, size_t line, const char *sentence)
+{
+	(void)!buffer_print(users->complaints, "%s:%zu: %s\n", users->file_name, line, sentence);
+	users->right = false;
+}
+
+/* A local part, or an address. A slash would leave the folder of mailboxes. */
+static bool name_valid(struct text name, struct arena *scratch)
 {
 	struct address address;
 	struct text whole = name;
 
-	if (text_find_byte(name, '@') == name.length && !arena_print(arena, &whole, "%.*s@x", TEXT_FORMAT(name)))
+	/* A NUL would end what is printed below, and hide the rest of the name from the grammar. */
+	if (name.length > NAME_LENGTH_MAX || text_find_byte(name, '/') < name.length || text_find_byte(name, '\0') < name.length)
 		return false;
-	return address_parse(whole, true, arena, &address) == OK && text_find_byte(name, '/') == name.length;
+	if (text_find_byte(name, '@') == name.length && !arena_print(scratch, &whole, "%.*s@x", TEXT_FORMAT(name)))
+		return false;
+	return address_parse(whole, true, scratch, &address) == OK;
 }
 
-static size_t count_lines(struct text text)
+static void read_line(struct users *users, struct text line, size_t number, struct arena *arena)
 {
-	size_t count = 1;
+	const struct text name = text_part(line, 0, text_find_byte(line, ':'));
+	struct entry *entry = &users->entries[users->count];
+
+	if (line.length == 0 || line.bytes[0] == '#')
+		return;
+	arena_reset(users->scratch);
+	if (!name_valid(name, users->scratch)) {
+		complain(users, number, "no user begins this line (hint: name:password, or name@domain:password)");
+	} else if (!arena_copy(arena, name, &entry->name)) {
+		complain(users, number, "more users than memory (hint: a shorter file)");
+	} else {
+		entry->line = number;
+		users->count++;
+	}
+}
+
+/* By name without case, then by line. */
+static int compare_entries(const void *a, const void *b)
+{
+	const struct entry *left = a, *right = b;
+	const struct text x = left->name, y = right->name;
+
+	for (size_t i = 0; i < x.length && i < y.length; i++) {
+		const int order = (unsigned char)byte_lower(x.bytes[i]) - (unsigned char)byte_lower(y.bytes[i]);
+
+		if (order != 0)
+			return order;
+	}
+	if (x.length != y.length)
+		return x.length < y.length ? -1 : 1;
+	return left->line < right->line ? -1 : left->line > right->line;
+}
+
+/* Sorts the entries. */
+static void complain_twice(struct users *users)
+{
+	qsort(users->entries, users->count, sizeof *users->entries, compare_entries);
+	for (size_t i = 1; i < users->count; i++) {
+		const struct entry *before = &users->entries[i - 1], *entry = &users->entries[i];
+
+		if (!text_equal_nocase(before->name, entry->name))
+			continue;
+		(void)!buffer_print(users->complaints, "%s:%zu: %.*s stands in line %zu already (hint: keep one of them)\n",
+		    users->file_name, entry->line, TEXT_FORMAT(entry->name), before->line);
+		users->right = false;
+	}
+}
+
+static size_t line_count(struct text text)
+{
+	size_t lines = 1;
 
 	for (size_t i = 0; i < text.length; i++)
-		count += text.bytes[i] == '\n';
-	return count;
+		lines += text.bytes[i] == '\n';
+	return lines;
+}
+
+/* The entries in `users`, in the order of the file. False: no memory; a complaint was made. */
+static bool read_lines(struct users *users, struct text text, struct arena *arena)
+{
+	const size_t lines = line_count(text);
+	struct text line;
+
+	if (lines > USERS_MAX) {
+		complain(users, USERS_MAX, "more than a million lines (hint: a shorter file)");
+		return false;
+	}
+	users->scratch = arena_new(LINE_ARENA_BYTES);
+	users->entries = calloc(lines, sizeof *users->entries);
+	if (users->entries == NULL || users->scratch == NULL) {
+		complain(users, 1, "not enough memory (hint: a shorter file)");
+		return false;
+	}
+	for (size_t number = 1; text_cut(&text, '\n', &line); number++)
+		read_line(users, text_trim(line), number, arena);
+	return true;
 }
 
 bool users_read(struct text text, const char *file_name, struct arena *arena, const struct text **out_names,
     size_t *out_count, struct buffer *complaints)
 {
-	const size_t lines = count_lines(text);
-	struct text *names = lines <= USERS_MAX ? arena_array(arena, lines, sizeof *names) : NULL;
-	struct text line;
-	size_t count = 0;
-	bool right = true;
+	struct users users = { .file_name = file_name, .complaints = complaints, .right = true };
+	struct text *names = NULL;
 
-	if (names == NULL) {
-		(void)!buffer_print(complaints, "%s: more than %d users\n", file_name, USERS_MAX);
-		return false;
+	if (read_lines(&users, text, arena)) {
+		names = arena_array(arena, users.count + 1, sizeof *names);
+		if (names == NULL)
+			complain(&users, 1, "not enough memory (hint: a shorter file)");
+		for (size_t i = 0; names != NULL && i < users.count; i++)
+			names[i] = users.entries[i].name;
+		complain_twice(&users);
 	}
-	for (size_t number = 1; text_cut(&text, '\n', &line); number++) {
-		line = text_trim(line);
-		if (line.length == 0 || line.bytes[0] == '#')
-			continue;
-		const struct text name = text_part(line, 0, text_find_byte(line, ':'));
-
-		if (!name_valid(name, arena) || !arena_copy(arena, name, &names[count])) {
-			(void)!buffer_print(complaints, "%s:%zu: \"%.*s\" is no user (hint: name:password, or name@domain:password)\n",
-			    file_name, number, TEXT_FORMAT(name));
-			right = false;
-			continue;
-		}
-		count++;
+	if (users.right) {
+		*out_names = names;
+		*out_count = users.count;
 	}
-	*out_names = names;
-	*out_count = count;
-	return right;
+	free(users.entries);
+	arena_free(users.scratch);
+	return users.right;
 }

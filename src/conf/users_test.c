@@ -7,47 +7,108 @@
 
 #include "conf/users.h"
 
-static void names_are_read_and_passwords_are_not(void **state)
-{
-	struct arena *arena = arena_new(1 << 20);
+struct outcome {
+	struct arena *arena;
 	struct buffer complaints;
 	const struct text *names;
 	size_t count;
+	bool right;
+};
 
-	(void)state;
-	buffer_init(&complaints, 4096);
-	assert_true(users_read(TEXT("# people\nalice:{PLAIN}x:1000:1000::/home/a::\n\nbob@b.test:{SHA}y\ncarol\n"), "users", arena,
-	    &names, &count, &complaints));
-	assert_int_equal(count, 3);
-	assert_true(text_equal(names[0], TEXT("alice")));
-	assert_true(text_equal(names[1], TEXT("bob@b.test")));
-	assert_true(text_equal(names[2], TEXT("carol")));
-	buffer_done(&complaints);
-	arena_free(arena);
+static struct outcome read_users(struct text text)
+{
+	struct outcome outcome = { .arena = arena_new(1 << 20), .count = 77 };
+
+	buffer_init(&outcome.complaints, 4096);
+	outcome.right =
+	    users_read(text, "users", outcome.arena, &outcome.names, &outcome.count, &outcome.complaints);
+	return outcome;
 }
 
-static void lines_that_are_no_user_are_named(void **state)
+static void outcome_done(struct outcome *outcome)
 {
-	struct arena *arena = arena_new(1 << 20);
-	struct buffer complaints;
-	const struct text *names;
-	size_t count;
+	buffer_done(&outcome->complaints);
+	arena_free(outcome->arena);
+}
+
+static void names_are_read_in_order_and_passwords_are_not(void **state)
+{
+	struct outcome users =
+	    read_users(TEXT("# people\nzoe:{PLAIN}x:1000:1000::/home/a::\r\n\nbob@b.test:{SHA}y\n carol \nbob:x"));
+	static const char *const expected[] = { "zoe", "bob@b.test", "carol", "bob" };
 
 	(void)state;
-	buffer_init(&complaints, 4096);
-	assert_false(users_read(TEXT("ok:x\n../etc:x\na b:x\n:x"), "users", arena, &names, &count, &complaints));
-	assert_true(text_find(buffer_text(&complaints), TEXT("users:2:")) < complaints.length);
-	assert_true(text_find(buffer_text(&complaints), TEXT("users:3:")) < complaints.length);
-	assert_true(text_find(buffer_text(&complaints), TEXT("users:4:")) < complaints.length);
-	buffer_done(&complaints);
-	arena_free(arena);
+	assert_true(users.right);
+	assert_int_equal(users.complaints.length, 0);
+	assert_int_equal(users.count, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(text_equal(users.names[i], text_of(expected[i])));
+	outcome_done(&users);
+}
+
+static void an_empty_file_has_no_users(void **state)
+{
+	static const struct text empty[] = { TEXT(""), TEXT("\n"), TEXT("# none\n"), { NULL, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+		struct outcome users = read_users(empty[i]);
+
+		assert_true(users.right);
+		assert_int_equal(users.count, 0);
+		outcome_done(&users);
+	}
+}
+
+static void wrong_lines_are_all_named_and_their_words_are_not(void **state)
+{
+	static const char expected[] =
+	    "users:2: no user begins this line (hint: name:password, or name@domain:password)\n"
+	    "users:3: no user begins this line (hint: name:password, or name@domain:password)\n"
+	    "users:4: no user begins this line (hint: name:password, or name@domain:password)\n"
+	    "users:6: no user begins this line (hint: name:password, or name@domain:password)\n";
+	struct outcome users = read_users(TEXT("ok:x\n../etc:x\nmallory secret\n:x\nfine:x\na@b@c:x"));
+
+	(void)state;
+	assert_false(users.right);
+	assert_int_equal(users.count, 77);
+	assert_true(text_equal(buffer_text(&users.complaints), text_of(expected)));
+	outcome_done(&users);
+}
+
+static void nobody_stands_there_twice(void **state)
+{
+	struct outcome users = read_users(TEXT("alice:x\nbob:y\nAlice:z\nalice@a.test:x\n"));
+
+	(void)state;
+	assert_false(users.right);
+	assert_true(text_equal(
+	    buffer_text(&users.complaints), TEXT("users:3: Alice stands in line 1 already (hint: keep one of them)\n")));
+	outcome_done(&users);
+}
+
+static void any_byte_may_come(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		const char bytes[] = { 'a', (char)c, 'b', ':', 'x' };
+		struct outcome users = read_users((struct text){ bytes, sizeof bytes });
+
+		assert_int_equal(users.right, users.complaints.length == 0);
+		if (c < ' ' && c != '\n')
+			assert_false(users.right);
+		outcome_done(&users);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_are_read_and_passwords_are_not),
-		cmocka_unit_test(lines_that_are_no_user_are_named),
+		cmocka_unit_test(names_are_read_in_order_and_passwords_are_not),
+		cmocka_unit_test(an_empty_file_has_no_users),
+		cmocka_unit_test(wrong_lines_are_all_named_and_their_words_are_not),
+		cmocka_unit_test(nobody_stands_there_twice),
+		cmocka_unit_test(any_byte_may_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

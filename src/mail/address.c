@@ -24,7 +24,8 @@ static bool is_wide(char c, bool allow_utf8)
 /* RFC 5322 §3.2.3 atext, with RFC 6531 §3.3. */
 static bool is_atext(char c, bool allow_utf8)
 {
-	return byte_is_alnum(c) || is_wide(c, allow_utf8) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	return byte_is_alnum(c) || is_wide(c, allow_utf8) ||
+	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 static bool next_is(struct text rest, char byte)

@@ -133,8 +133,8 @@ static bool take_token(struct list_reader *reader, enum error *out_error)
 	return true;
 }
 
-static enum error finish_item(const struct list_reader *reader, struct text default_domain, struct arena *arena,
-    struct address *out_address)
+static enum error finish_item(const struct list_reader *reader, struct text default_domain,
+    struct arena *arena, struct address *out_address)
 {
 	struct text item = { reader->item, reader->length };
 

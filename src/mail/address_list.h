@@ -12,7 +12,7 @@
 /* Append all addresses in the value of a field to `list` (room for `max`; *count are in use before and after). A
  * name without a domain gets `default_domain`. On failure *count is as before: ERR_SYNTAX, ERR_TOO_LARGE (more
  * than max, or an address over its limits), ERR_NO_MEMORY. */
-[[nodiscard]] enum error address_list_parse(struct text value, struct text default_domain, struct arena *arena,
-    struct address *list, size_t max, size_t *count);
+[[nodiscard]] enum error address_list_parse(struct text value, struct text default_domain,
+    struct arena *arena, struct address *list, size_t max, size_t *count);
 
 #endif

@@ -25,7 +25,7 @@ static const struct {
 	{ "\"Last, First\" <a@x.test>", "a@x.test", OK },
 	{ "J. R. \"Bob\" Dobbs (the one; only) <a@x.test>, b", "a@x.test b@home.test", OK },
 	{ "=?utf-8?q?J=C3=BCrgen?= <a@x.test>", "a@x.test", OK },
-	{ "J\xc3\xbcrgen <j\xc3\xbcrgen@b\xc3\xbc" "cher.test>", "j\xc3\xbcrgen@b\xc3\xbc" "cher.test", OK },
+	{ "Jürgen <jürgen@bücher.test>", "jürgen@bücher.test", OK },
 	{ "Team: a@x.test, B <b@x.test>;, c@x.test", "a@x.test b@x.test c@x.test", OK },
 	{ "undisclosed-recipients:;", "", OK },
 	{ "(c1 (c2 \\) ) ) a@x.test (after)", "a@x.test", OK },
@@ -62,7 +62,8 @@ static struct text joined(const struct address *list, size_t count, struct arena
 
 	for (size_t i = 0; i < count; i++) {
 		assert_true(address_print(&list[i], arena, &one));
-		assert_true(arena_print(arena, &all, "%.*s%s%.*s", TEXT_FORMAT(all), i > 0 ? " " : "", TEXT_FORMAT(one)));
+		assert_true(arena_print(
+		    arena, &all, "%.*s%s%.*s", TEXT_FORMAT(all), i > 0 ? " " : "", TEXT_FORMAT(one)));
 	}
 	return all;
 }
@@ -92,7 +93,8 @@ static void fields_are_appended_and_bounded(void **state)
 
 	(void)state;
 	assert_int_equal(address_list_parse(TEXT("a@x.test"), TEXT("h"), arena, list, 2, &count), OK);
-	assert_int_equal(address_list_parse(TEXT("b@x.test, c@x.test"), TEXT("h"), arena, list, 2, &count), ERR_TOO_LARGE);
+	assert_int_equal(
+	    address_list_parse(TEXT("b@x.test, c@x.test"), TEXT("h"), arena, list, 2, &count), ERR_TOO_LARGE);
 	assert_int_equal(count, 1);
 	assert_int_equal(address_list_parse(TEXT("b@x.test"), TEXT("h"), arena, list, 2, &count), OK);
 	assert_int_equal(count, 2);
@@ -110,12 +112,15 @@ static void deep_comments_and_nul_bytes_do_no_harm(void **state)
 	(void)state;
 	memset(value, '(', sizeof value);
 	assert_int_equal(
-	    address_list_parse((struct text){ value, sizeof value }, TEXT("h"), arena, list, 1, &count), ERR_SYNTAX);
-	assert_int_equal(address_list_parse(TEXT("a\0b@x.test"), TEXT("h"), arena, list, 1, &count), ERR_SYNTAX);
+	    address_list_parse((struct text){ value, sizeof value }, TEXT("h"), arena, list, 1, &count),
+	    ERR_SYNTAX);
+	assert_int_equal(
+	    address_list_parse(TEXT("a\0b@x.test"), TEXT("h"), arena, list, 1, &count), ERR_SYNTAX);
 	arena_free(arena);
 	arena = arena_new(64);
 	assert_int_equal(
-	    address_list_parse((struct text){ value, sizeof value }, TEXT("h"), arena, list, 1, &count), ERR_NO_MEMORY);
+	    address_list_parse((struct text){ value, sizeof value }, TEXT("h"), arena, list, 1, &count),
+	    ERR_NO_MEMORY);
 	arena_free(arena);
 }
 

@@ -34,7 +34,8 @@ static const struct {
 	{ "a@[IPv6:2001:db8::1]", false, OK, "a", "[ipv6:2001:db8::1]", "a@[ipv6:2001:db8::1]" },
 	{ "a@[IPv6:1:2:3:4:5:6::8]", false, ERR_SYNTAX, NULL, NULL, NULL },
 	{ "a@[IPv6:1:2:3:4:5::8]", false, OK, "a", "[ipv6:1:2:3:4:5::8]", "a@[ipv6:1:2:3:4:5::8]" },
-	{ "a@[IPv6:::ffff:192.0.2.1]", false, OK, "a", "[ipv6:::ffff:192.0.2.1]", "a@[ipv6:::ffff:192.0.2.1]" },
+	{ "a@[IPv6:::ffff:192.0.2.1]", false, OK, "a", "[ipv6:::ffff:192.0.2.1]",
+	    "a@[ipv6:::ffff:192.0.2.1]" },
 	{ "a@[tag:content]", false, ERR_SYNTAX, NULL, NULL, NULL },
 	{ "a@[]", false, ERR_SYNTAX, NULL, NULL, NULL },
 	{ "a@[", false, ERR_SYNTAX, NULL, NULL, NULL },
@@ -63,14 +64,15 @@ static const struct {
 	{ "a@b c", false, ERR_SYNTAX, NULL, NULL, NULL },
 	{ "a\r@b", false, ERR_SYNTAX, NULL, NULL, NULL },
 	{ "a@b>", false, ERR_SYNTAX, NULL, NULL, NULL },
-	{ "\xc3\xbcser@example.org", false, ERR_SYNTAX, NULL, NULL, NULL },
-	{ "\xc3\xbcser@b\xc3\xbc" "cher.test", true, OK, "\xc3\xbcser", "b\xc3\xbc" "cher.test", "\xc3\xbcser@b\xc3\xbc" "cher.test" },
+	{ "üser@example.org", false, ERR_SYNTAX, NULL, NULL, NULL },
+	{ "üser@bücher.test", true, OK, "üser", "bücher.test", "üser@bücher.test" },
 	{ "\xc3@example.org", true, ERR_SYNTAX, NULL, NULL, NULL },
 	{ "a@\xff.test", true, ERR_SYNTAX, NULL, NULL, NULL },
 	{ "1234567890123456789012345678901234567890123456789012345678901234@b", false, OK,
 	    "1234567890123456789012345678901234567890123456789012345678901234", "b",
 	    "1234567890123456789012345678901234567890123456789012345678901234@b" },
-	{ "12345678901234567890123456789012345678901234567890123456789012345@b", false, ERR_TOO_LARGE, NULL, NULL, NULL },
+	{ "12345678901234567890123456789012345678901234567890123456789012345@b", false, ERR_TOO_LARGE, NULL,
+	    NULL, NULL },
 };
 
 static void paths_follow_the_grammar(void **state)
@@ -80,7 +82,8 @@ static void paths_follow_the_grammar(void **state)
 		struct arena *arena = arena_new(4096);
 		struct address address = { TEXT("before"), TEXT("before") };
 		struct text printed;
-		const enum error error = address_parse(text_of(paths[i].text), paths[i].utf8, arena, &address);
+		const enum error error =
+		    address_parse(text_of(paths[i].text), paths[i].utf8, arena, &address);
 
 		if (error != paths[i].expected)
 			fail_msg("%s: %s", paths[i].text, error_text(error));
@@ -121,7 +124,7 @@ static void names_with_wide_letters_have_an_ascii_form(void **state)
 	struct text ascii;
 
 	(void)state;
-	assert_int_equal(address_domain_to_ascii(TEXT("B\xc3\xbc" "cher.test"), arena, &ascii), OK);
+	assert_int_equal(address_domain_to_ascii(TEXT("Bücher.test"), arena, &ascii), OK);
 	assert_true(text_equal(ascii, TEXT("xn--bcher-kva.test")));
 	assert_int_equal(address_domain_to_ascii(TEXT("ORG.test"), arena, &ascii), OK);
 	assert_true(text_equal(ascii, TEXT("org.test")));
@@ -131,8 +134,8 @@ static void names_with_wide_letters_have_an_ascii_form(void **state)
 static void domains_that_only_look_harmless_have_no_ascii_form(void **state)
 {
 	/* Wide look-alikes of "/", ".", "@" and "[": libidn2 maps them to the bytes they look like. */
-	static const char *const bad[] = { "b\xc3\xbc\xef\xbc\x8f.test", "\xef\xbc\x8f", "b\xc3\xbc\xef\xbc\x8e",
-		"b\xc3\xbc..test", "b\xc3\xbc\xef\xbc\xa0x.test", ("\xef\xbc\xbb" "192.0.2.1]"), "b\xc3\xbc.\xff", "\xe2\x80\x8d" };
+	static const char *const bad[] = { "bü／.test", "／", "bü．", "bü..test", "bü＠x.test",
+		"［192.0.2.1]", "bü.\xff", "\xe2\x80\x8d" };
 	struct arena *arena = arena_new(64 << 10);
 	struct text ascii;
 
@@ -140,7 +143,7 @@ static void domains_that_only_look_harmless_have_no_ascii_form(void **state)
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		if (address_domain_to_ascii(text_of(bad[i]), arena, &ascii) != ERR_SYNTAX)
 			fail_msg("%s became %.*s", bad[i], TEXT_FORMAT(ascii));
-	assert_int_equal(address_domain_to_ascii(TEXT("b\xc3\xbc\0x.test"), arena, &ascii), ERR_SYNTAX);
+	assert_int_equal(address_domain_to_ascii(TEXT("bü\0x.test"), arena, &ascii), ERR_SYNTAX);
 	arena_free(arena);
 }
 
@@ -152,7 +155,8 @@ static void addresses_are_compared_as_servers_must(void **state)
 	} pairs[] = {
 		{ { { "a", 1 }, { "x.test", 6 } }, { { "a", 1 }, { "X.Test", 6 } }, true },
 		{ { { "a", 1 }, { "x.test", 6 } }, { { "A", 1 }, { "x.test", 6 } }, false },
-		{ { { "Postmaster", 10 }, { "x.test", 6 } }, { { "postmasteR", 10 }, { "x.test", 6 } }, true },
+		{ { { "Postmaster", 10 }, { "x.test", 6 } }, { { "postmasteR", 10 }, { "x.test", 6 } },
+		    true },
 		{ { { "a", 1 }, { "x.test", 6 } }, { { "a", 1 }, { "y.test", 6 } }, false },
 		{ { { NULL, 0 }, { NULL, 0 } }, { { "", 0 }, { "", 0 } }, true },
 	};
@@ -172,16 +176,19 @@ static void every_hostile_byte_is_refused_everywhere(void **state)
 	(void)state;
 	for (int byte = 0; byte < 256; byte++) {
 		const bool control = byte < ' ' || byte == 127;
-		char atom[] = "a?b@example.org", quoted[] = "\"a?b\"@example.org", pair[] = "\"a\\?b\"@example.org";
+		char atom[] = "a?b@example.org", quoted[] = "\"a?b\"@example.org",
+		     pair[] = "\"a\\?b\"@example.org";
 		char domain[] = "ab@exa?ple.org", literal[] = "ab@[192.0.2.?]";
 
 		atom[1] = quoted[2] = pair[3] = domain[6] = literal[12] = (char)byte;
 		assert_int_equal(address_parse(TEXT_ROOM(quoted), true, arena, &address) == OK,
 		    !control && byte < 128 && byte != '"'); /* A backslash quotes the b. */
-		assert_int_equal(address_parse(TEXT_ROOM(pair), true, arena, &address) == OK, !control && byte < 128);
+		assert_int_equal(
+		    address_parse(TEXT_ROOM(pair), true, arena, &address) == OK, !control && byte < 128);
 		assert_int_equal(address_parse(TEXT_ROOM(domain), true, arena, &address) == OK,
 		    byte_is_alnum((char)byte) || byte == '-' || byte == '.' || byte == '_');
-		assert_int_equal(address_parse(TEXT_ROOM(literal), true, arena, &address) == OK, byte_is_digit((char)byte));
+		assert_int_equal(address_parse(TEXT_ROOM(literal), true, arena, &address) == OK,
+		    byte_is_digit((char)byte));
 		if (control || byte > 127 || byte == ' ')
 			assert_int_equal(address_parse(TEXT_ROOM(atom), true, arena, &address), ERR_SYNTAX);
 		arena_reset(arena);
@@ -218,7 +225,8 @@ static void no_memory_is_said(void **state)
 	struct text text;
 
 	(void)state;
-	assert_int_equal(address_parse(TEXT("\"a\"@averylongdomain.example.org"), false, arena, &address), ERR_NO_MEMORY);
+	assert_int_equal(
+	    address_parse(TEXT("\"a\"@averylongdomain.example.org"), false, arena, &address), ERR_NO_MEMORY);
 	address = (struct address){ TEXT("averylonguser"), TEXT("averylongdomain.example.org") };
 	assert_false(address_print(&address, arena, &text));
 	arena_free(arena);

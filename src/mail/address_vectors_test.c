@@ -114,13 +114,14 @@ static bool agrees(const struct vector *vector, bool allow_utf8, struct arena *a
 	const enum error error = address_parse(text, allow_utf8, arena, &address);
 
 	if ((error == OK) != expected_valid(vector)) {
-		print_error("%.*s: %.*s: %s\n", TEXT_FORMAT(vector->category), TEXT_FORMAT(text), error_text(error));
+		print_error(
+		    "%.*s: %.*s: %s\n", TEXT_FORMAT(vector->category), TEXT_FORMAT(text), error_text(error));
 		return false;
 	}
 	if (error != OK)
 		return true;
-	return address_print(&address, arena, &printed) && address_parse(printed, allow_utf8, arena, &again) == OK &&
-	    address_equal(&address, &again);
+	return address_print(&address, arena, &printed) &&
+	    address_parse(printed, allow_utf8, arena, &again) == OK && address_equal(&address, &again);
 }
 
 static void every_address_of_the_set_is_judged_as_mapped(void **state)

@@ -5,15 +5,15 @@
 #include "base/must.h"
 
 static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
-	"Dec" };
+static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
+	"Nov", "Dec" };
 
 enum {
 	DAY_S = 86400,
-	ERA_DAYS = 146097,       /* 400 years, after which the calendar repeats itself. */
-	DAYS_TO_1970 = 719468,   /* From 0000-03-01, where the first era begins. */
+	ERA_DAYS = 146097,     /* 400 years, after which the calendar repeats itself. */
+	DAYS_TO_1970 = 719468, /* From 0000-03-01, where the first era begins. */
 	CENTURY_DAYS = 36524,
-	LEAP_CYCLE_DAYS = 1460   /* Four years without the leap day at their end. */
+	LEAP_CYCLE_DAYS = 1460 /* Four years without the leap day at their end. */
 };
 
 struct parts {
@@ -35,7 +35,8 @@ static void date_of_day(int64_t unix_day, struct parts *out_parts)
 	const int64_t era = floor_divide(days_since, ERA_DAYS);
 	const int day_of_era = (int)(days_since - era * ERA_DAYS);
 	const int year_of_era = (day_of_era - day_of_era / LEAP_CYCLE_DAYS + day_of_era / CENTURY_DAYS -
-	    day_of_era / (ERA_DAYS - 1)) / 365;
+				    day_of_era / (ERA_DAYS - 1)) /
+	    365;
 	const int day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	const int month = (5 * day_of_year + 2) / 153; /* 0 is March; 153 days in every five months. */
 
@@ -62,8 +63,8 @@ struct text date_print(int64_t unix_ms, int offset_minutes, char room[DATE_TEXT_
 	const int distance = offset_minutes < 0 ? -offset_minutes : offset_minutes;
 
 	must(distance <= DATE_OFFSET_MAX);
-	snprintf(room, DATE_TEXT_SIZE, "%s, %d %s %04lld %02d:%02d:%02d %c%02d%02d", days[parts.weekday], parts.day,
-	    months[parts.month - 1], (long long)parts.year, parts.hour, parts.minute, parts.second,
+	snprintf(room, DATE_TEXT_SIZE, "%s, %d %s %04lld %02d:%02d:%02d %c%02d%02d", days[parts.weekday],
+	    parts.day, months[parts.month - 1], (long long)parts.year, parts.hour, parts.minute, parts.second,
 	    offset_minutes < 0 ? '-' : '+', distance / 60, distance % 60);
 	return text_of(room);
 }
@@ -72,7 +73,8 @@ struct text date_print_rfc3339(int64_t unix_ms, char room[DATE_TEXT_SIZE])
 {
 	const struct parts parts = parts_of(floor_divide(unix_ms, 1000));
 
-	snprintf(room, DATE_TEXT_SIZE, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)parts.year, parts.month,
-	    parts.day, parts.hour, parts.minute, parts.second, (int)((unix_ms % 1000 + 1000) % 1000));
+	snprintf(room, DATE_TEXT_SIZE, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)parts.year,
+	    parts.month, parts.day, parts.hour, parts.minute, parts.second,
+	    (int)((unix_ms % 1000 + 1000) % 1000));
 	return text_of(room);
 }

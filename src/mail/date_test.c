@@ -30,7 +30,8 @@ static void known_moments_are_written_as_known(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
-		assert_string_equal(date_print(dates[i].unix_ms, dates[i].offset_minutes, room).bytes, dates[i].mail);
+		assert_string_equal(
+		    date_print(dates[i].unix_ms, dates[i].offset_minutes, room).bytes, dates[i].mail);
 		assert_string_equal(date_print_rfc3339(dates[i].unix_ms, room).bytes, dates[i].rfc3339);
 	}
 }

@@ -27,35 +27,35 @@ enum recipient_flag {
 
 struct recipient {
 	/* Fixed when it enters the spool. */
-	uint32_t index;                /* Unique within its message, for ever. */
+	uint32_t index; /* Unique within its message, for ever. */
 	struct address address;
-	struct text original;          /* ORCPT decoded, "rfc822;user@example.org"; empty: none. */
-	uint8_t notify;                /* enum dsn_notify bits. */
+	struct text original; /* ORCPT decoded, "rfc822;user@example.org"; empty: none. */
+	uint8_t notify;       /* enum dsn_notify bits. */
 	/* Delivery state; only the queue changes it. */
-	uint8_t flags;                 /* enum recipient_flag bits. */
+	uint8_t flags; /* enum recipient_flag bits. */
 	uint32_t attempt_count;
-	int64_t due_ms;                /* Unix time of the next attempt. */
-	struct verdict last;           /* Last answer; code 0 before the first attempt. */
+	int64_t due_ms;      /* Unix time of the next attempt. */
+	struct verdict last; /* Last answer; code 0 before the first attempt. */
 };
 
 enum envelope_flag {
-	ENVELOPE_SMTPUTF8 = 1,   /* Demanded by MAIL or by an address (RFC 6531). */
-	ENVELOPE_8BIT = 2,       /* BODY=8BITMIME, or 8-bit bytes seen in the body. */
-	ENVELOPE_BOUNCE = 4,     /* Made by us: a DSN. */
+	ENVELOPE_SMTPUTF8 = 1, /* Demanded by MAIL or by an address (RFC 6531). */
+	ENVELOPE_8BIT = 2,     /* BODY=8BITMIME, or 8-bit bytes seen in the body. */
+	ENVELOPE_BOUNCE = 4,   /* Made by us: a DSN. */
 	ENVELOPE_REQUIRETLS = 8
 };
 
 struct envelope {
 	queue_id id;
-	int64_t arrived_ms;            /* Unix time. */
-	int64_t expires_ms;            /* Unix time when it is given up. */
+	int64_t arrived_ms; /* Unix time. */
+	int64_t expires_ms; /* Unix time when it is given up. */
 	uint16_t flags;
 	enum dsn_return dsn_return;
 	struct address reverse_path;
-	struct text envelope_id;       /* ENVID decoded; empty: none. */
-	struct text client;            /* "helo.name[192.0.2.1]"; for log, trace and reports. */
-	struct text user;              /* Authenticated user, or "uid 1000" of sendmail; may be empty. */
-	uint64_t body_size;            /* Bytes stored, trace header included. */
+	struct text envelope_id; /* ENVID decoded; empty: none. */
+	struct text client;      /* "helo.name[192.0.2.1]"; for log, trace and reports. */
+	struct text user;        /* Authenticated user, or "uid 1000" of sendmail; may be empty. */
+	uint64_t body_size;      /* Bytes stored, trace header included. */
 	uint32_t chunk_count;
 };
 

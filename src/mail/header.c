@@ -32,7 +32,8 @@ static struct text without_line_end(struct text text)
  * read by many, so they do not hide a field here either. */
 static struct text field_name(struct text before_colon)
 {
-	while (before_colon.length > 0 && memchr(" \t", before_colon.bytes[before_colon.length - 1], 2) != NULL)
+	while (
+	    before_colon.length > 0 && memchr(" \t", before_colon.bytes[before_colon.length - 1], 2) != NULL)
 		before_colon.length--;
 	for (size_t i = 0; i < before_colon.length; i++)
 		if (before_colon.bytes[i] <= ' ' || before_colon.bytes[i] > '~')

@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 
-struct header_field { /* A value; borrows. */
+struct header_field {      /* A value; borrows. */
 	struct text name;  /* Without colon and the space before it; empty: the line is no field. */
 	struct text value; /* As it stands, folding included, without the final line end. */
 	struct text whole; /* Name, value and line end. */

@@ -55,7 +55,8 @@ static void text_sorts_as_the_number_does_and_comes_back(void **state)
 
 static void other_text_is_refused(void **state)
 {
-	static const char *const bad[] = { "", "0", "00000000000000", "z000000000000", "000000000000u", "00000000000 0" };
+	static const char *const bad[] = { "", "0", "00000000000000", "z000000000000", "000000000000u",
+		"00000000000 0" };
 	queue_id id = 7;
 
 	(void)state;

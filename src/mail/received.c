@@ -78,11 +78,11 @@ bool received_print(const struct received *received, struct buffer *out)
 	if (!buffer_append(out, TEXT("Received: ")) || !append_from(received, allow_utf8, out) ||
 	    !append_by(received, out) ||
 	    !buffer_print(out, "\r\n\twith %.*s id %s", TEXT_FORMAT(received->protocol),
-	        queue_id_print(received->id, id).bytes))
+		queue_id_print(received->id, id).bytes))
 		return false;
 	if (received->recipient.length > 0 &&
 	    (!buffer_append(out, TEXT("\r\n\tfor <")) || !append_path(out, received->recipient, allow_utf8) ||
-	        !buffer_append(out, TEXT(">"))))
+		!buffer_append(out, TEXT(">"))))
 		return false;
 	return buffer_print(out, ";\r\n\t%s\r\n", date_print(received->unix_ms, 0, date).bytes);
 }

@@ -14,14 +14,14 @@
 #include "base/endpoint.h"
 #include "mail/queue_id.h"
 
-struct received { /* A value; borrows all of its text. */
-	struct text helo;             /* As the client said it; hostile. */
+struct received {                      /* A value; borrows all of its text. */
+	struct text helo;              /* As the client said it; hostile. */
 	const struct endpoint *client; /* A UNIX endpoint: handed in locally, no "from" clause. */
-	struct text user;             /* For mail handed in locally, "uid 1000"; empty otherwise. */
-	struct text hostname;         /* Ours. */
-	struct text protocol;         /* "ESMTP", "UTF8SMTP", "LMTP", "local" ... (RFC 3848, 6531); ours */
+	struct text user;              /* For mail handed in locally, "uid 1000"; empty otherwise. */
+	struct text hostname;          /* Ours. */
+	struct text protocol;          /* "ESMTP", "UTF8SMTP", "LMTP", "local" ... (RFC 3848, 6531); ours */
 	queue_id id;
-	struct text recipient;        /* As address_print wrote it, if there is exactly one; empty otherwise. */
+	struct text recipient; /* As address_print wrote it, if there is exactly one; empty otherwise. */
 	int64_t unix_ms;
 };
 

@@ -17,12 +17,22 @@ struct verdict {
 	struct text host; /* Who said it: "mx.example.net[192.0.2.1]"; empty: we did. */
 };
 
-static inline bool verdict_is_success(const struct verdict *v) { return v->code / 100 == 2; }
-static inline bool verdict_is_temporary(const struct verdict *v) { return v->code / 100 == 4; }
-static inline bool verdict_is_permanent(const struct verdict *v) { return v->code / 100 == 5; }
+static inline bool verdict_is_success(const struct verdict *v)
+{
+	return v->code / 100 == 2;
+}
+static inline bool verdict_is_temporary(const struct verdict *v)
+{
+	return v->code / 100 == 4;
+}
+static inline bool verdict_is_permanent(const struct verdict *v)
+{
+	return v->code / 100 == 5;
+}
 
 /* VERDICT(550, 5,1,1, "no such user") */
 #define VERDICT(code_, class_, subject_, detail_, text_) \
-	((struct verdict){ .code = (code_), .enhanced = { (class_), (subject_), (detail_) }, .text = TEXT(text_) })
+	((struct verdict){                               \
+	    .code = (code_), .enhanced = { (class_), (subject_), (detail_) }, .text = TEXT(text_) })
 
 #endif

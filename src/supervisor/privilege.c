@@ -36,13 +36,17 @@ bool privilege_drop(const struct privilege *privilege)
 bool privilege_make_folder(const char *path, mode_t mode, const struct privilege *privilege)
 {
 	char part[PATH_MAX];
-	const size_t length = strlen(path);
+	size_t length = strlen(path);
 
+	/* With a slash behind it the folder itself would pass for one of its parents. */
+	while (length > 1 && path[length - 1] == '/')
+		length--;
 	if (length >= sizeof part) {
 		errno = ENAMETOOLONG;
 		return false;
 	}
-	memcpy(part, path, length + 1);
+	memcpy(part, path, length);
+	part[length] = '\0';
 	for (size_t i = 1; i < length; i++) {
 		if (part[i] != '/')
 			continue;

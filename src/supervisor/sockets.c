@@ -41,10 +41,11 @@ static socklen_t address_of(const struct endpoint *endpoint, union any_address *
 	return 0;
 }
 
+/* Without waiting: who is too busy to accept (EAGAIN) is alive, too. */
 static bool answers(const union any_address *address, socklen_t length)
 {
-	const int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const bool alive = fd >= 0 && connect(fd, &address->any, length) == 0;
+	const int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const bool alive = fd >= 0 && (connect(fd, &address->any, length) == 0 || errno == EAGAIN);
 
 	if (fd >= 0)
 		close(fd);
@@ -58,6 +59,15 @@ static enum error fail(int fd)
 	if (fd >= 0)
 		close(fd);
 	return error;
+}
+
+/* Only a socket: a path that names something else by mistake keeps it, and bind fails. */
+static void remove_dead(const char *path)
+{
+	struct stat about;
+
+	if (lstat(path, &about) == 0 && S_ISSOCK(about.st_mode))
+		unlink(path);
 }
 
 enum error sockets_listen(const struct endpoint *endpoint, int *out_fd)
@@ -74,7 +84,7 @@ enum error sockets_listen(const struct endpoint *endpoint, int *out_fd)
 			close(fd);
 			return ERR_BUSY;
 		}
-		unlink(endpoint->path);
+		remove_dead(endpoint->path);
 	}
 	if (endpoint->family != ENDPOINT_UNIX && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
 		return fail(fd);

@@ -35,6 +35,8 @@ struct role {
 	int channel;          /* Our end; -1: none. */
 	int64_t started_ms, due_ms; /* due_ms: when to start it again. */
 	int64_t wait_ms;
+	bool fresh;           /* Started, and not yet given what it works with. */
+	bool outdated;        /* The configuration changed while it was fresh. */
 };
 
 struct bound {
@@ -49,6 +51,7 @@ struct supervisor {
 	struct bound *bound;
 	size_t bound_count;
 	int control;
+	char control_path[ENDPOINT_PATH_MAX + 1]; /* Where it is, whatever a reload says. */
 	int signals;
 	bool ready;           /* The mail role has worked once. */
 	bool stopping;
@@ -107,11 +110,11 @@ static bool bind_listeners(struct supervisor *supervisor, const struct conf *con
 		enum error error = OK;
 
 		fresh[i].endpoint = *endpoint;
-		if (old != NULL)
-			fresh[i].fd = fcntl(*old, F_DUPFD_CLOEXEC, 0);
-		else
+		if (old == NULL)
 			error = sockets_listen(endpoint, &fresh[i].fd);
-		if (error != OK || fresh[i].fd < 0) {
+		else if ((fresh[i].fd = fcntl(*old, F_DUPFD_CLOEXEC, 0)) < 0)
+			error = error_from_errno(errno);
+		if (error != OK) {
 			report("cannot listen on %s: %s%s", endpoint_print(endpoint, room).bytes, error_text(error),
 			    error == ERR_BUSY ? " (another server has it)"
 			        : error == ERR_DENIED ? " (a port below 1024 needs root)" : "");
@@ -162,6 +165,7 @@ static bool start_role(struct supervisor *supervisor, enum role_name name)
 		return false;
 	}
 	role->channel = pair[0];
+	role->fresh = true;
 	return true;
 }
 
@@ -190,30 +194,56 @@ static void send_listeners(struct supervisor *supervisor, const char *word)
 	(void)!note_send(channel, word, -1);
 }
 
-/* Start what is due. A send that fails means that the role died: its SIGCHLD follows. */
+/* Give fresh roles what they work with; that needs both, for their channels. A send that fails
+ * means that the role died: its SIGCHLD follows. */
+static void supply_roles(struct supervisor *supervisor)
+{
+	struct role *mail = &supervisor->roles[ROLE_MAIL], *mailbox = &supervisor->roles[ROLE_MAILBOX];
+
+	if (mail->pid == 0 || mailbox->pid == 0 || (!mail->fresh && !mailbox->fresh))
+		return;
+	if (mail->fresh)
+		(void)!note_send(mail->channel, "control", supervisor->control);
+	join_roles(supervisor);
+	if (mail->fresh)
+		send_listeners(supervisor, "start");
+	if (mail->outdated)
+		send_listeners(supervisor, "reload");
+	mail->outdated = false;
+	mail->fresh = mailbox->fresh = false;
+}
+
+/* Start what is due. */
 static void start_due(struct supervisor *supervisor)
 {
-	bool fresh[ROLE_COUNT] = { false };
-
 	for (unsigned name = 0; name < ROLE_COUNT; name++) {
 		struct role *role = &supervisor->roles[name];
 
 		if (role->pid != 0 || now_ms() < role->due_ms)
 			continue;
-		fresh[name] = start_role(supervisor, (enum role_name)name);
-		if (!fresh[name]) {
+		if (!start_role(supervisor, (enum role_name)name)) {
 			report("cannot start role %s: %s", role_words[name], strerror(errno));
 			role->due_ms = now_ms() + 1000;
 		}
 	}
-	if (supervisor->roles[ROLE_MAIL].pid == 0 || supervisor->roles[ROLE_MAILBOX].pid == 0)
+	supply_roles(supervisor);
+}
+
+/* No more roles are started. Mail is told, and then left alone: one that is still starting up
+ * reads the end of its channel where it waits for what it works with. */
+static void stop(struct supervisor *supervisor)
+{
+	struct role *mail = &supervisor->roles[ROLE_MAIL];
+
+	if (supervisor->stopping)
 		return;
-	if (fresh[ROLE_MAIL])
-		(void)!note_send(supervisor->roles[ROLE_MAIL].channel, "control", supervisor->control);
-	if (fresh[ROLE_MAIL] || fresh[ROLE_MAILBOX])
-		join_roles(supervisor);
-	if (fresh[ROLE_MAIL])
-		send_listeners(supervisor, "start");
+	supervisor->stopping = true;
+	supervisor->stop_by_ms = now_ms() + STOP_PATIENCE_MS;
+	if (mail->channel < 0)
+		return;
+	(void)!note_send(mail->channel, "stop", -1);
+	close(mail->channel);
+	mail->channel = -1;
 }
 
 static void role_died(struct supervisor *supervisor, enum role_name name, int status)
@@ -222,15 +252,16 @@ static void role_died(struct supervisor *supervisor, enum role_name name, int st
 	const int64_t life_ms = now_ms() - role->started_ms;
 
 	role->pid = 0;
-	close(role->channel);
+	role->fresh = role->outdated = false;
+	if (role->channel >= 0)
+		close(role->channel);
 	role->channel = -1;
 	if (supervisor->stopping)
 		return;
 	if (!supervisor->ready && WIFEXITED(status)) {
 		/* It never worked: the reason is on stderr, and trying again would not mend it. */
-		supervisor->stopping = true;
 		supervisor->exit_code = WEXITSTATUS(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
-		supervisor->stop_by_ms = now_ms() + STOP_PATIENCE_MS;
+		stop(supervisor);
 		return;
 	}
 	if (life_ms > LONG_LIFE_MS || role->wait_ms == 0)
@@ -241,7 +272,7 @@ static void role_died(struct supervisor *supervisor, enum role_name name, int st
 	report("role %s %s %d; started again in %lld ms", role_words[name],
 	    WIFSIGNALED(status) ? "was ended by signal" : "ended with code",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (long long)role->wait_ms);
-	/* The mailbox role serves one mail role: it ends as its channels close, and starts again with it. */
+	/* The other role lives on: it gets new channels when this one is there again. */
 }
 
 static void reap(struct supervisor *supervisor)
@@ -259,6 +290,9 @@ static void reap(struct supervisor *supervisor)
 
 static void reload(struct supervisor *supervisor)
 {
+	if (supervisor->stopping)
+		return;
+
 	struct conf *conf = supervisor->settings.load(supervisor->settings.config_path);
 
 	if (conf == NULL || !bind_listeners(supervisor, conf)) {
@@ -268,18 +302,13 @@ static void reload(struct supervisor *supervisor)
 	}
 	conf_free(supervisor->conf);
 	supervisor->conf = conf;
-	send_listeners(supervisor, "reload");
+	if (supervisor->roles[ROLE_MAIL].fresh)
+		supervisor->roles[ROLE_MAIL].outdated = true;
+	else
+		send_listeners(supervisor, "reload");
+	if (strcmp(conf->control, supervisor->control_path) != 0)
+		report("the control socket stays at %s until the next start", supervisor->control_path);
 	report("configuration reloaded");
-}
-
-static void stop(struct supervisor *supervisor)
-{
-	if (supervisor->stopping)
-		return;
-	supervisor->stopping = true;
-	supervisor->stop_by_ms = now_ms() + STOP_PATIENCE_MS;
-	if (supervisor->roles[ROLE_MAIL].pid != 0)
-		(void)!note_send(supervisor->roles[ROLE_MAIL].channel, "stop", -1);
 }
 
 static void take_signals(struct supervisor *supervisor)
@@ -394,6 +423,7 @@ static int start(struct supervisor *supervisor)
 		    error == ERR_BUSY ? " (a server is running there)" : "");
 		return EX_CANTCREAT;
 	}
+	memcpy(supervisor->control_path, control, strlen(control) + 1);
 	if (!bind_listeners(supervisor, supervisor->conf))
 		return EX_UNAVAILABLE;
 	return watch_signals(supervisor) ? EX_OK : EX_OSERR;
@@ -407,13 +437,13 @@ int supervisor_run(const struct supervisor_settings *settings, struct conf *conf
 	for (unsigned name = 0; name < ROLE_COUNT; name++)
 		supervisor.roles[name].channel = -1;
 	supervisor.exit_code = start(&supervisor);
-	if (supervisor.exit_code == EX_OK) {
+	if (supervisor.exit_code == EX_OK)
 		run(&supervisor);
-		unlink(supervisor.conf->control);
-	}
 	close_bound(supervisor.bound, supervisor.bound_count);
-	if (supervisor.control >= 0)
+	if (supervisor.control >= 0) {
+		unlink(supervisor.control_path);
 		close(supervisor.control);
+	}
 	if (supervisor.signals >= 0)
 		close(supervisor.signals);
 	conf_free(supervisor.conf);

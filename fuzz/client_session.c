@@ -1,0 +1,42 @@
+#include "target.h"
+
+#include "outbound/session.h"
+
+/* Carry out what the session wants, and hand it a message whenever it can take one. */
+static void serve(struct client_session *session, struct delivery *delivery)
+{
+	while (client_session_todo(session)->want_chunk)
+		client_session_chunk(session, TEXT("a\r\n.\r\n\xff"));
+	if (client_session_todo(session)->ready) {
+		memset(
+		    delivery->outcomes, 0, delivery->message->recipient_count * sizeof *delivery->outcomes);
+		client_session_send(session, delivery);
+	}
+	client_session_did(session);
+}
+
+void target(struct text input, unsigned choice, struct arena *arena)
+{
+	const struct client_settings settings = { .hostname = TEXT("mail.test"),
+		.lmtp = choice & 1,
+		.timeouts = CLIENT_TIMEOUTS_DEFAULT,
+		.messages_max = 3 };
+	struct client_session *session = client_session_new(&settings, TEXT("mx.test[192.0.2.1]"));
+	struct recipient recipients[3] = { { .address = { TEXT("a"), TEXT("x.test") } },
+		{ .index = 1, .address = { TEXT("b c"), TEXT("x.test") } },
+		{ .index = 2, .address = { TEXT("d"), TEXT("y.test") } } };
+	const struct message message = { .recipients = recipients,
+		.recipient_count = 3,
+		.envelope = { .flags = choice & 2 ? ENVELOPE_8BIT : 0, .chunk_count = 2, .body_size = 14 } };
+	struct delivery_outcome outcomes[3];
+	struct delivery delivery = { .message = &message, .arena = arena, .outcomes = outcomes };
+
+	must(session != NULL);
+	client_session_connected(session);
+	for (; input.length > 0 && !client_session_todo(session)->ended;
+	     input = text_from(input, 1 + choice / 4)) {
+		client_session_bytes(session, text_part(input, 0, 1 + choice / 4));
+		serve(session, &delivery);
+	}
+	client_session_free(session);
+}

@@ -1,0 +1,20 @@
+#include "target.h"
+
+#include "inbound/session_driver.h"
+
+void target(struct text input, unsigned choice, [[maybe_unused]] struct arena *arena)
+{
+	struct driver driver;
+
+	driver_init(&driver);
+	driver.peer.role = (enum session_role)(choice & 3);
+	driver.peer.trusted = choice & 4;
+	driver.late = choice & 8;
+	driver.piece_size = choice >> 4;
+	driver_open(&driver);
+	driver_say(&driver, input);
+	session_check(driver.session);
+	driver_event(&driver, SESSION_ENDED);
+	must(driver.begun_count >= driver.committed_count + driver.abandoned_count);
+	driver_done(&driver);
+}

@@ -1,0 +1,274 @@
+#include "conf/build.h"
+
+#include <string.h>
+
+#include "conf/part.h"
+#include "mail/address.h"
+
+static void build_top(struct reading *reading, struct conf *conf)
+{
+	const struct part top = part_top(reading);
+
+	conf->hostname = part_hostname(&top, "hostname");
+	if (part_line(&top, "hostname") == 0)
+		reading_complain(reading, 1, "hostname is missing (hint: hostname = \"mail.example.org\")");
+	conf->domains = part_domains(&top, "domains", &conf->domain_count);
+	conf->users = part_path(&top, "users");
+	conf->aliases = part_path(&top, "aliases");
+	conf->control = part_path(&top, "control");
+	if (strlen(conf->control) > ENDPOINT_PATH_MAX)
+		reading_complain(reading, part_line(&top, "control"), "control \"%s\" is too long for a socket (hint: at most %d bytes)",
+		    conf->control, ENDPOINT_PATH_MAX);
+	conf->run_as = part_text(&top, "run-as").bytes;
+	conf->separator = part_text(&top, "separator");
+	if (conf->separator.length > 1 || (conf->separator.length == 1 && strchr("+-_=#/%!~^", conf->separator.bytes[0]) == NULL))
+		reading_complain(reading, part_line(&top, "separator"), "separator = \"%s\" cannot divide a name (hint: \"+\" or \"-\")",
+		    conf->separator.bytes);
+	conf->relay_from = part_networks(&top, "relay-from", &conf->relay_from_count);
+	conf->lanes = (unsigned)part_quantity(&top, "lanes");
+}
+
+/* -- listen ------------------------------------------------------------------ */
+
+/* ADDRESS:PORT, *:PORT, :PORT or unix:PATH. */
+static bool listen_endpoint(const struct part *part, struct endpoint *out_endpoint)
+{
+	const struct text title = part->title;
+	struct text whole = part_unix_absolute(part, title);
+
+	if (text_starts(title, TEXT("*:")) &&
+	    !arena_print(part->reading->arena, &whole, "0.0.0.0%.*s", TEXT_FORMAT(text_from(title, 1))))
+		return false;
+	if (text_starts(title, TEXT(":")) && !text_starts(title, TEXT("::")) &&
+	    !arena_print(part->reading->arena, &whole, "0.0.0.0%.*s", TEXT_FORMAT(title)))
+		return false;
+	return endpoint_parse(whole, 0, out_endpoint) && (out_endpoint->port != 0 || out_endpoint->family == ENDPOINT_UNIX);
+}
+
+static void check_listener(const struct conf *conf, const struct conf_listener *listener, struct reading *reading)
+{
+	for (const struct conf_listener *other = conf->listeners; other < listener; other++)
+		if (endpoint_equal(&other->endpoint, &listener->endpoint))
+			reading_complain(reading, listener->line, "listen \"%.*s\" is the same as that of line %d (hint: keep one of them)",
+			    TEXT_FORMAT(listener->text), other->line);
+	if (listener->role == CONF_ROLE_SUBMISSION && conf->relay_from_count == 0)
+		reading_complain(reading, listener->line,
+		    "listen \"%.*s\" would refuse everybody: relay-from is empty (hint: relay-from = {\"127.0.0.1\"})",
+		    TEXT_FORMAT(listener->text));
+}
+
+static void build_listeners(struct reading *reading, struct conf *conf)
+{
+	const unsigned count = part_count(reading, "listen");
+	struct conf_listener *listeners = arena_array(reading->arena, count + 1, sizeof *listeners);
+
+	conf->listeners = listeners;
+	if (count == 0)
+		reading_complain(reading, 1, "nothing listens (hint: listen \"0.0.0.0:25\" { role = mx })");
+	if (listeners == NULL)
+		reading_complain(reading, 1, "larger than any sensible configuration (hint: make it shorter)");
+	for (unsigned i = 0; listeners != NULL && i < count; i++) {
+		const struct part part = part_nth(reading, "listen", i);
+		struct conf_listener *listener = &listeners[conf->listener_count];
+
+		*listener = (struct conf_listener){ .text = TEXT(""), .line = part.line };
+		listener->role = (enum conf_role)part_word(&part, "role");
+		listener->tls = (enum conf_tls)part_word(&part, "tls");
+		if (!arena_copy(reading->arena, part.title, &listener->text) || !listen_endpoint(&part, &listener->endpoint)) {
+			reading_complain(reading, part.line,
+			    "listen \"%.*s\" is not ADDRESS:PORT (hint: like 0.0.0.0:25, [::]:25 or *:25)", TEXT_FORMAT(part.title));
+			continue;
+		}
+		check_listener(conf, listener, reading);
+		conf->listener_count++;
+	}
+}
+
+/* -- route ------------------------------------------------------------------- */
+
+static bool pattern_valid(struct text pattern)
+{
+	const struct text domain = text_starts(pattern, TEXT(".")) ? text_from(pattern, 1) : pattern;
+
+	return text_equal(pattern, TEXT("*")) || (address_domain_valid(domain, true) && domain.bytes[0] != '[');
+}
+
+static void build_route(const struct part *part, struct conf_route *route)
+{
+	route->line = part->line;
+	route->pattern = TEXT("");
+	if (!arena_copy(part->reading->arena, part->title, &route->pattern) || !pattern_valid(route->pattern))
+		reading_complain(part->reading, part->line, "route \"%.*s\" is not for a domain (hint: example.net, .example.net or *)",
+		    TEXT_FORMAT(part->title));
+	route->via = part_hosts(part, "via", &route->via_count);
+	if (route->via_count == 0)
+		reading_complain(part->reading, part->line, "route \"%.*s\" leads nowhere (hint: via = {\"mx.example.net:25\"})",
+		    TEXT_FORMAT(part->title));
+	route->lmtp = part_bool(part, "lmtp");
+	route->tls = (enum conf_tls)part_word(part, "tls");
+	route->user = part_text(part, "user");
+	route->password_file = part_path(part, "password-file");
+	if ((route->user.length > 0) != (route->password_file[0] != '\0'))
+		reading_complain(part->reading, part->line, "route \"%.*s\" has half of a login (hint: user and password-file)",
+		    TEXT_FORMAT(part->title));
+}
+
+static void build_routes(struct reading *reading, struct conf *conf)
+{
+	const unsigned count = part_count(reading, "route");
+	struct conf_route *routes = arena_array(reading->arena, count + 1, sizeof *routes);
+
+	if (routes == NULL)
+		reading_complain(reading, 1, "larger than any sensible configuration (hint: make it shorter)");
+	for (unsigned i = 0; routes != NULL && i < count; i++) {
+		const struct part part = part_nth(reading, "route", i);
+
+		build_route(&part, &routes[i]);
+		for (unsigned k = 0; k < i; k++)
+			if (text_equal_nocase(routes[k].pattern, routes[i].pattern))
+				reading_complain(reading, part.line, "route \"%.*s\" is the same as that of line %d (hint: keep one of them)",
+				    TEXT_FORMAT(part.title), routes[k].line);
+	}
+	conf->routes = routes;
+	conf->route_count = routes ? count : 0;
+}
+
+/* -- the other sections ------------------------------------------------------ */
+
+/* What is wrong with the template of a Maildir's path; NULL: nothing. */
+static const char *template_problem(const char *path)
+{
+	bool tells_users_apart = false;
+
+	for (; *path != '\0'; path++) {
+		if (*path != '%')
+			continue;
+		path++;
+		if (*path == '\0' || strchr("undt%", *path) == NULL)
+			return "has a % that stands for nothing (hint: %u, %d, %t or %%)";
+		tells_users_apart |= *path == 'u' || *path == 'n';
+	}
+	return tells_users_apart ? NULL : "is one for all users (hint: %u is the user)";
+}
+
+static void build_mailbox(struct reading *reading, struct conf *conf)
+{
+	const struct part mailbox = part_section(reading, "mailbox");
+	const int lmtp_line = part_line(&mailbox, "lmtp"), path_line = part_line(&mailbox, "path");
+
+	conf->mailbox.path = part_path(&mailbox, "path");
+	conf->mailbox.lmtp = part_endpoint(&mailbox, "lmtp");
+	const char *problem = template_problem(conf->mailbox.path);
+
+	if (problem != NULL)
+		reading_complain(reading, path_line, "mailbox path = \"%s\" %s", conf->mailbox.path, problem);
+	if (lmtp_line > 0 && path_line > 0)
+		reading_complain(reading, lmtp_line > path_line ? lmtp_line : path_line,
+		    "mailbox has both path and lmtp (hint: keep one of them)");
+}
+
+static void build_dns(struct reading *reading, struct conf *conf)
+{
+	const struct part dns = part_section(reading, "dns");
+
+	conf->dns.servers = part_texts(&dns, "server", &conf->dns.server_count);
+	for (size_t i = 0; i < conf->dns.server_count; i++) {
+		const struct text server = conf->dns.servers[i];
+		const size_t at = text_find_byte(server, '@');
+		struct endpoint endpoint;
+		uint64_t port = 53;
+
+		if (!endpoint_parse_ip(text_part(server, 0, at), &endpoint) ||
+		    (at < server.length && !text_to_u64(text_from(server, at + 1), &port)) || port == 0 || port > UINT16_MAX)
+			reading_complain(reading, part_line(&dns, "server"),
+			    "dns server = \"%.*s\" is not an address (hint: like 127.0.0.1 or 127.0.0.1@5353)", TEXT_FORMAT(server));
+	}
+	conf->dns.trust_anchor = part_path(&dns, "trust-anchor");
+	conf->dns.config = part_path(&dns, "config");
+	conf->dns.zone = part_path(&dns, "zone");
+	if (conf->dns.zone[0] != '\0' && (conf->dns.server_count > 0 || conf->dns.config[0] != '\0'))
+		reading_complain(reading, part_line(&dns, "zone"),
+		    "dns has a zone and somebody to ask (hint: keep the zone, or server and config)");
+}
+
+static void build_outbound(struct reading *reading, struct conf *conf)
+{
+	const struct part outbound = part_section(reading, "outbound");
+
+	conf->outbound.port = (uint16_t)part_quantity(&outbound, "port");
+	conf->outbound.sources = part_addresses(&outbound, "source", &conf->outbound.source_count);
+	conf->outbound.concurrency = (unsigned)part_quantity(&outbound, "concurrency");
+	conf->outbound.connect_ms = (int64_t)part_quantity(&outbound, "connect-timeout");
+	conf->outbound.command_ms = (int64_t)part_quantity(&outbound, "command-timeout");
+	conf->outbound.final_ms = (int64_t)part_quantity(&outbound, "final-timeout");
+	conf->outbound.idle_ms = (int64_t)part_quantity(&outbound, "idle");
+	conf->outbound.prefer_ip6 = part_bool(&outbound, "prefer-ip6");
+}
+
+static void build_queue(struct reading *reading, struct conf *conf)
+{
+	const struct part queue = part_section(reading, "queue");
+	const int warn_line = part_line(&queue, "warn-after"), lifetime_line = part_line(&queue, "lifetime");
+
+	conf->queue.retry_ms = part_durations(&queue, "retry", &conf->queue.retry_count);
+	conf->queue.lifetime_ms = (int64_t)part_quantity(&queue, "lifetime");
+	conf->queue.warn_after_ms = (int64_t)part_quantity(&queue, "warn-after");
+	/* A short lifetime alone is no mistake: then nobody is warned before the bounce. */
+	if (warn_line > 0 && conf->queue.warn_after_ms > conf->queue.lifetime_ms)
+		reading_complain(reading, warn_line > lifetime_line ? warn_line : lifetime_line,
+		    "queue warn-after is longer than lifetime (hint: a shorter one, or 0s for no warning)");
+}
+
+static void build_rest(struct reading *reading, struct conf *conf)
+{
+	const struct part spool = part_section(reading, "spool"), limits = part_section(reading, "limits");
+	const struct part history = part_section(reading, "history"), web = part_section(reading, "web");
+	const struct part tls = part_section(reading, "tls");
+
+	conf->spool.engine = (enum conf_engine)part_word(&spool, "engine");
+	conf->spool.path = part_path(&spool, "path");
+	conf->spool.size = part_quantity(&spool, "size");
+	conf->limits.message_size = part_quantity(&limits, "message-size");
+	conf->limits.recipients = (unsigned)part_quantity(&limits, "recipients");
+	conf->limits.connections = (unsigned)part_quantity(&limits, "connections");
+	conf->limits.errors = (unsigned)part_quantity(&limits, "errors");
+	conf->limits.idle_ms = (int64_t)part_quantity(&limits, "idle");
+	conf->history_messages = (uint32_t)part_quantity(&history, "messages");
+	conf->web.listen = part_text(&web, "listen");
+	conf->tls.certificate = part_path(&tls, "certificate");
+	conf->tls.key = part_path(&tls, "key");
+}
+
+static void build_log(struct reading *reading, struct conf *conf)
+{
+	const struct part log = part_section(reading, "log");
+	const struct text to = part_text(&log, "to");
+
+	conf->log.json = part_word(&log, "format") == 1;
+	if (text_equal(to, TEXT("stderr")) || text_equal(to, TEXT("syslog")))
+		conf->log.to = to.bytes;
+	else
+		conf->log.to = part_path(&log, "to");
+	if (to.length == 0)
+		reading_complain(reading, part_line(&log, "to"), "log to = \"\" leads nowhere (hint: stderr, syslog or a path)");
+}
+
+void conf_build(struct reading *reading, struct conf *conf)
+{
+	build_top(reading, conf);
+	build_listeners(reading, conf);
+	build_routes(reading, conf);
+	build_mailbox(reading, conf);
+	build_dns(reading, conf);
+	build_outbound(reading, conf);
+	build_queue(reading, conf);
+	build_rest(reading, conf);
+	build_log(reading, conf);
+	const struct part top = part_top(reading);
+
+	if (conf->domain_count == 0 && conf->route_count == 0 && part_line(&top, "domains") == 0)
+		reading_complain(reading, 1,
+		    "no domains and no route (hint: domains = {\"example.org\"}, or domains = {} for a server that only sends)");
+	if (conf->domain_count == 0 && conf->relay_from_count == 0)
+		reading_complain(reading, 1, "no domains and no relay-from: every message would be refused (hint: fill one of them)");
+}
