@@ -199,7 +199,7 @@ static struct measure measure_of(const struct option *option)
 		return (struct measure){ value_duration, "is not a duration",
 			"a number with the unit ms, s, m, h or d, like 30s" };
 	default:
-		must(!"a quantity");
+		must(false); /* Asked of a quantity only. */
 		return (struct measure){ NULL, NULL, NULL };
 	}
 }

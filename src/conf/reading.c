@@ -100,7 +100,7 @@ static const char *hint_for(const char *sentence)
 	return "postroad.conf(5) shows the syntax";
 }
 
-static void confuse_complains(cfg_t *section, const char *format, va_list list)
+[[gnu::format(printf, 2, 0)]] static void confuse_complains(cfg_t *section, const char *format, va_list list)
 {
 	char sentence[512];
 
