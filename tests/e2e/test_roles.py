@@ -1,0 +1,107 @@
+"""Roles that die, configurations that change, and questions while no server runs."""
+import os
+import pathlib
+import signal
+import smtplib
+import socket
+
+import conftest
+
+HELLO = "From: a@client.test\r\nSubject: Hello\r\n\r\nHello.\r\n"
+
+
+def role_pid(server, name):
+    """The process of a role of this server."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+            parent = int((path.parent / "stat").read_text().rsplit(") ", 1)[1].split()[1])
+        except (OSError, IndexError):
+            continue
+        if parent == server.process.pid and words[1:3] == [b"role", name.encode()]:
+            return int(path.parent.name)
+    return None
+
+
+def send(server, to="alice@example.org"):
+    with server.smtp() as client:
+        client.sendmail("a@client.test", [to], HELLO)
+
+
+def kill_role(server, name):
+    old = role_pid(server, name)
+    os.kill(old, signal.SIGKILL)
+    conftest.until(lambda: role_pid(server, name) not in (None, old), f"another {name} role")
+
+
+def test_a_dead_mail_role_starts_again(postroad):
+    server = postroad()
+    send(server)
+    server.mail("alice")
+    kill_role(server, "mail")
+    # The socket stayed open: a client waits in its backlog instead of being refused.
+    send(server)
+    server.mail("alice", count=2)
+
+
+def test_a_dead_mailbox_role_starts_again(postroad):
+    server = postroad()
+    send(server)
+    server.mail("alice")
+    kill_role(server, "mailbox")
+    send(server)
+    server.mail("alice", count=2)
+
+
+def test_reload_takes_new_aliases_and_listeners(postroad):
+    server = postroad(aliases="one: alice\n")
+    port = conftest.free_port()
+    with server.smtp() as client:
+        client.ehlo()
+        (server.home / "aliases").write_text("one: alice\ntwo: bob\n")
+        server.write_conf(f'listen "127.0.0.1:{port}" {{ role = mx }}\n')
+        server.run("reload")
+        conftest.until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, "the new socket")
+        # The session that was open goes on, and knows the new alias.
+        client.sendmail("a@client.test", ["two@example.org"], HELLO)
+    with smtplib.SMTP("127.0.0.1", port, timeout=conftest.PATIENCE_S) as client:
+        client.sendmail("a@client.test", ["two@example.org"], HELLO)
+    server.mail("bob", count=2)
+
+
+def test_a_wrong_reload_changes_nothing(postroad):
+    server = postroad()
+    server.write_conf("limits { message-size = much }\n")
+    assert server.run("check", check=False).returncode == 1
+    assert server.run("reload", check=False).returncode == 78
+    server.process.send_signal(signal.SIGHUP)
+    conftest.until(lambda: "reload refused" in (server.home / "stderr").read_text(), "the refusal")
+    send(server)
+    server.mail("alice")
+
+
+def test_questions_without_a_server(postroad):
+    server = postroad(zone={"slow.test": "SERVFAIL"}, retry=("1h",))
+    send(server, "x@slow.test")
+    conftest.until(lambda: server.queue()[0]["recipients"][0]["attempts"] == 1, "the first attempt")
+    server.stop()
+    [message] = server.queue()
+    assert message["recipients"][0]["address"] == "x@slow.test"
+    assert server.ask("trace", "x@slow.test")[0]["steps"][0]["event"] == "received"
+    assert server.run("stats", check=False).returncode == 69
+    assert server.run("queue", "hold", "all", check=False).returncode == 69
+
+
+def test_a_second_server_is_refused(postroad, tmp_path):
+    server = postroad()
+    second = server.run("serve", check=False)
+    assert second.returncode != 0
+    assert "a server is running there" in second.stderr
+    send(server)
+    server.mail("alice")
+
+
+def test_stop_by_command(postroad):
+    server = postroad()
+    server.run("stop")
+    assert server.process.wait(conftest.PATIENCE_S) == 0
