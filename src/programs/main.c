@@ -110,7 +110,8 @@ static int serve(const struct invocation *invocation)
 
 static int role(const struct invocation *invocation)
 {
-	const char *name = invocation->count > 0 ? invocation->words[0] : "";
+	const char *name = invocation->count > 1 ? invocation->words[0] : "";
+	const unsigned lanes = invocation->count > 1 ? (unsigned)strtoul(invocation->words[1], NULL, 10) : 0;
 	struct conf *conf = snapshot_load(invocation->config);
 	struct privilege privilege;
 
@@ -118,8 +119,8 @@ static int role(const struct invocation *invocation)
 		conf_free(conf);
 		return EX_CONFIG;
 	}
-	if (strcmp(name, "mail") == 0)
-		return role_mail(conf, &privilege);
+	if (strcmp(name, "mail") == 0 && lanes >= 1 && lanes <= ROLE_LANES_MAX)
+		return role_mail(conf, &privilege, lanes);
 	if (strcmp(name, "mailbox") == 0)
 		return role_mailbox(conf, &privilege);
 	conf_free(conf);

@@ -18,24 +18,27 @@
 #include "programs/snapshot.h"
 #include "supervisor/note.h"
 
-enum { LANES_MAX = 16, SOCKETS_MAX = 64, CONFS_MAX = 64, SPOOL_TRY_MS = 100, SPOOL_TRIES = 300 };
+enum { LANES_MAX = ROLE_LANES_MAX, SOCKETS_MAX = 64, SPOOL_TRY_MS = 100, SPOOL_TRIES = 300 };
 
 struct mail {
 	struct conf *conf;             /* In force. */
-	struct conf *old[CONFS_MAX];   /* Replaced; sessions and deliveries may still look at them. */
-	unsigned old_count;
+	struct conf **old;             /* Replaced; sessions and deliveries may still look at them. */
+	size_t old_count;
 	struct router *router;
 	struct spool *spool;
 	struct in_doubt *in_doubt;
 	struct log_writer *log;
 	struct lane *lanes[LANES_MAX];
 	pthread_t threads[LANES_MAX];
-	unsigned lane_count, running;
+	unsigned wanted_lanes, lane_count; /* lane_count: made so far. */
 	struct admin *admin;
 	struct ctl_server *ctl;
 	struct loop_watch *notes;
 	int control;
-	int sockets[SOCKETS_MAX];      /* Listeners as they come in, until start or reload. */
+	struct {
+		int fd;
+		enum session_role role;
+	} sockets[SOCKETS_MAX];        /* Listeners as they come in, until start or reload. */
 	unsigned socket_count;
 	unsigned next_mailbox;         /* The lane that the next mailbox channel is for. */
 	bool started, stopping;
@@ -103,28 +106,60 @@ static void job_in_doubt(struct lane *lane, void *context)
 
 /* -- listening ------------------------------------------------------------------ */
 
-static enum session_role session_role_of(enum conf_role role)
+/* What the word behind "listen " says. */
+static bool session_role_of(const char *word, enum session_role *out_role)
 {
-	return role == CONF_ROLE_LMTP ? SESSION_LMTP : role == CONF_ROLE_SUBMISSION ? SESSION_SUBMISSION : SESSION_MX;
+	static const struct {
+		const char *word;
+		enum session_role role;
+	} roles[] = { { "mx", SESSION_MX }, { "submission", SESSION_SUBMISSION }, { "lmtp", SESSION_LMTP } };
+
+	for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+		if (strcmp(word, roles[i].word) == 0) {
+			*out_role = roles[i].role;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void close_sockets(struct mail *mail)
+{
+	while (mail->socket_count > 0)
+		close(mail->sockets[--mail->socket_count].fd);
 }
 
 /* Every lane accepts from every socket: each has a descriptor of its own for it. */
 static void open_gates(struct mail *mail)
 {
-	for (unsigned s = 0; s < mail->socket_count && s < mail->conf->listener_count; s++) {
+	for (unsigned s = 0; s < mail->socket_count; s++) {
 		for (unsigned i = 0; i < mail->lane_count; i++) {
 			struct listen_job *job = calloc(1, sizeof *job);
 
 			if (job == NULL)
 				continue;
-			job->fd = fcntl(mail->sockets[s], F_DUPFD_CLOEXEC, 0);
-			job->role = session_role_of(mail->conf->listeners[s].role);
-			if (job->fd < 0 || !lane_post(mail->lanes[i], job_listen, job))
-				free(job);
+			job->fd = fcntl(mail->sockets[s].fd, F_DUPFD_CLOEXEC, 0);
+			job->role = mail->sockets[s].role;
+			if (job->fd >= 0 && lane_post(mail->lanes[i], job_listen, job))
+				continue;
+			if (job->fd >= 0)
+				close(job->fd);
+			free(job);
 		}
 	}
-	while (mail->socket_count > 0)
-		close(mail->sockets[--mail->socket_count]);
+	close_sockets(mail);
+}
+
+/* The configuration in force becomes an old one; false: no memory. */
+static bool keep_old_conf(struct mail *mail)
+{
+	struct conf **grown = realloc(mail->old, (mail->old_count + 1) * sizeof *grown);
+
+	if (grown == NULL)
+		return false;
+	mail->old = grown;
+	mail->old[mail->old_count++] = mail->conf;
+	return true;
 }
 
 static void reload(struct mail *mail)
@@ -133,14 +168,15 @@ static void reload(struct mail *mail)
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
 	/* The supervisor has checked it; but the file may have changed again. */
-	struct conf *conf = mail->old_count < CONFS_MAX ? snapshot_conf(mail->conf->path, &complaints) : NULL;
+	struct conf *conf = mail->admin ? snapshot_conf(mail->conf->path, &complaints) : NULL;
 	struct router *router = conf ? snapshot_router(conf, &complaints) : NULL;
 
-	if (router == NULL) {
+	if (router == NULL || !keep_old_conf(mail)) {
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
+		router_unref(router);
 		conf_free(conf);
+		close_sockets(mail);
 	} else {
-		mail->old[mail->old_count++] = mail->conf;
 		mail->conf = conf;
 		router_unref(mail->router);
 		mail->router = router;
@@ -233,8 +269,9 @@ static void take_descriptor(struct mail *mail, const char *word, int fd)
 
 		if (lane_post(lane, job_mailbox, (void *)(intptr_t)fd))
 			return;
-	} else if (strcmp(word, "listen") == 0 && mail->socket_count < SOCKETS_MAX) {
-		mail->sockets[mail->socket_count++] = fd;
+	} else if (strncmp(word, "listen ", 7) == 0 && mail->socket_count < SOCKETS_MAX &&
+	    session_role_of(word + 7, &mail->sockets[mail->socket_count].role)) {
+		mail->sockets[mail->socket_count++].fd = fd;
 		return;
 	} else if (strcmp(word, "control") == 0 && mail->control < 0) {
 		mail->control = fd;
@@ -319,7 +356,7 @@ static bool make_lanes(struct mail *mail)
 		.spool = mail->spool,
 		.in_doubt = mail->in_doubt,
 		.log = mail->log,
-		.lane_count = role_lane_count(mail->conf) };
+		.lane_count = mail->wanted_lanes };
 
 	for (unsigned i = 0; i < common.lane_count; i++) {
 		const char *reason;
@@ -355,10 +392,12 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 		return fail("mail", "cannot change user");
 	if (!open_spool(mail) || !make_lanes(mail))
 		return false;
-	while (!mail->started)
+	while (!mail->started && !mail->stopping)
 		if (!take_note(mail))
 			return false;
-	return open_control(mail);
+	if (mail->stopping)
+		return false;
+	return (mail->control >= 0 && open_control(mail)) || fail("the control socket", "cannot be served");
 }
 
 static void run(struct mail *mail)
@@ -389,11 +428,13 @@ static void finish(struct mail *mail)
 	while (mail->old_count > 0)
 		conf_free(mail->old[--mail->old_count]);
 	conf_free(mail->conf);
+	free(mail->old);
+	close_sockets(mail);
 }
 
-int role_mail(struct conf *conf, const struct privilege *privilege)
+int role_mail(struct conf *conf, const struct privilege *privilege, unsigned lane_count)
 {
-	struct mail mail = { .conf = conf, .control = -1 };
+	struct mail mail = { .conf = conf, .control = -1, .wanted_lanes = lane_count };
 	bool ready;
 
 	signal(SIGPIPE, SIG_IGN);

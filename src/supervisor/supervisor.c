@@ -40,6 +40,7 @@ struct role {
 };
 
 struct bound {
+	enum conf_role role;
 	struct endpoint endpoint;
 	int fd;
 };
@@ -110,6 +111,7 @@ static bool bind_listeners(struct supervisor *supervisor, const struct conf *con
 		enum error error = OK;
 
 		fresh[i].endpoint = *endpoint;
+		fresh[i].role = conf->listeners[i].role;
 		if (old == NULL)
 			error = sockets_listen(endpoint, &fresh[i].fd);
 		else if ((fresh[i].fd = fcntl(*old, F_DUPFD_CLOEXEC, 0)) < 0)
@@ -141,7 +143,10 @@ _Noreturn static void become_role(const struct supervisor *supervisor, enum role
 	/* dup2 to itself would leave close-on-exec set. */
 	if (channel == NOTE_ROLE_FD ? fcntl(channel, F_SETFD, 0) != 0 : dup2(channel, NOTE_ROLE_FD) < 0)
 		_exit(EX_OSERR);
-	execl(supervisor->settings.program, "postroad", "role", role_words[name], "-c",
+	char lanes[16];
+
+	snprintf(lanes, sizeof lanes, "%u", supervisor->settings.lane_count);
+	execl(supervisor->settings.program, "postroad", "role", role_words[name], lanes, "-c",
 	    supervisor->settings.config_path, (char *)NULL);
 	_exit(EX_OSERR);
 }
@@ -185,12 +190,17 @@ static void join_roles(struct supervisor *supervisor)
 	(void)!note_send(supervisor->roles[ROLE_MAILBOX].channel, "start", -1);
 }
 
+/* The note carries the role: the file may have changed by the time that mail reads it. */
+static const char *const listen_words[] = {
+	[CONF_ROLE_MX] = "listen mx", [CONF_ROLE_SUBMISSION] = "listen submission", [CONF_ROLE_LMTP] = "listen lmtp"
+};
+
 static void send_listeners(struct supervisor *supervisor, const char *word)
 {
 	const int channel = supervisor->roles[ROLE_MAIL].channel;
 
 	for (size_t i = 0; i < supervisor->bound_count; i++)
-		(void)!note_send(channel, "listen", supervisor->bound[i].fd);
+		(void)!note_send(channel, listen_words[supervisor->bound[i].role], supervisor->bound[i].fd);
 	(void)!note_send(channel, word, -1);
 }
 
@@ -306,6 +316,8 @@ static void reload(struct supervisor *supervisor)
 		supervisor->roles[ROLE_MAIL].outdated = true;
 	else
 		send_listeners(supervisor, "reload");
+	if (supervisor->roles[ROLE_MAILBOX].pid != 0)
+		(void)!note_send(supervisor->roles[ROLE_MAILBOX].channel, "reload", -1);
 	if (strcmp(conf->control, supervisor->control_path) != 0)
 		report("the control socket stays at %s until the next start", supervisor->control_path);
 	report("configuration reloaded");

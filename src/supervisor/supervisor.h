@@ -12,7 +12,7 @@
 
 /* What a supervisor works with: who wires gives it, so that this folder knows no role's inside. */
 struct supervisor_settings {
-	const char *program;     /* Executed as `PROGRAM role NAME -c CONFIG`. */
+	const char *program;     /* Executed as `PROGRAM role NAME LANES -c CONFIG`. */
 	const char *config_path;
 	unsigned lane_count;
 	/* Reads the configuration; on failure prints the complaints and gives NULL. */
