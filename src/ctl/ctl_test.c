@@ -220,20 +220,31 @@ static void send_all(int fd, struct text bytes)
 	must(send(fd, bytes.bytes, bytes.length, MSG_NOSIGNAL) == (ssize_t)bytes.length);
 }
 
-/* What comes until the end, after which nothing is sent. */
-static char *receive_all(int fd)
+/* What comes: at least so many lines, then, after saying that nothing more will, all up to the end. */
+static char *receive_lines(int fd, size_t lines)
 {
 	struct buffer buffer;
 	char room[65536];
 	ssize_t length;
 
 	buffer_init(&buffer, 64 << 20);
+	while (lines > 0 && (length = recv(fd, room, sizeof room, 0)) > 0) {
+		must(buffer_append(&buffer, (struct text){ room, (size_t)length }));
+		for (ssize_t i = 0; i < length; i++)
+			lines -= room[i] == '\n';
+	}
 	shutdown(fd, SHUT_WR);
 	while ((length = recv(fd, room, sizeof room, 0)) > 0)
 		must(buffer_append(&buffer, (struct text){ room, (size_t)length }));
 	must(buffer_append(&buffer, (struct text){ "", 1 }));
 	close(fd);
 	return buffer.bytes;
+}
+
+/* All that comes, after saying that nothing more will. */
+static char *receive_all(int fd)
+{
+	return receive_lines(fd, 0);
 }
 
 static size_t count_of(const char *text, char byte)
@@ -306,7 +317,7 @@ static void flood(struct world *world)
 
 	memset(lines, '\n', sizeof lines);
 	send_all(fd, (struct text){ lines, sizeof lines });
-	char *all = receive_all(fd);
+	char *all = receive_lines(fd, sizeof lines);
 
 	must(count_of(all, '\n') == sizeof lines);
 	free(all);

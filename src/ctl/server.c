@@ -31,6 +31,7 @@ struct client {
 	struct buffer output;      /* Of the answer: what the stream did not take yet. */
 	uint32_t uid;
 	bool asking, working;
+	bool heard_all;            /* The other side has said its last; it still gets its answers. */
 };
 
 static void client_release(struct client *client)
@@ -157,6 +158,14 @@ static bool client_idle(const struct client *client)
 
 /* Answer line after line until one has to wait, for admin or for the socket. A loop, and only one of it: a client
  * who sends thousands of lines at once must not cost a stack frame for each. */
+/* A stream that has ended calls no `drained` any more: what fits its backlog goes, and then it ends. */
+static void client_say_last(struct client *client)
+{
+	if (stream_write(client->stream, buffer_text(&client->output)))
+		stream_finish(take(client->stream), LINGER_MS);
+	client_close(client);
+}
+
 static void client_work(struct client *client)
 {
 	struct buffer line;
@@ -171,6 +180,8 @@ static void client_work(struct client *client)
 	client->working = false;
 	if (client->stream == NULL || (client->server == NULL && !client->asking))
 		client_close(client);
+	else if (client->heard_all && !client->asking)
+		client_say_last(client);
 	else if (client_idle(client))
 		stream_resume(client->stream);
 	else
@@ -193,8 +204,14 @@ static void client_bytes(void *context, struct text bytes)
 
 static void client_ended(void *context, enum error reason)
 {
-	(void)reason;
-	client_close(context);
+	struct client *client = context;
+
+	if (reason != ERR_CLOSED) {
+		client_close(client);
+		return;
+	}
+	client->heard_all = true;
+	client_work(client);
 }
 
 static void client_drained(void *context)
