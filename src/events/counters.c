@@ -24,7 +24,8 @@ const char *counter_prose(enum counter counter)
 
 void counters_add(struct counters *counters, enum counter counter, uint64_t amount)
 {
-	/* One writer: no need for an atomic addition. */
+	must(counter < COUNTER_COUNT);
+	/* One writer: no need for an atomic addition (N2). */
 	const uint64_t value = atomic_load_explicit(&counters->values[counter], memory_order_relaxed);
 
 	atomic_store_explicit(&counters->values[counter], value + amount, memory_order_relaxed);
@@ -32,6 +33,7 @@ void counters_add(struct counters *counters, enum counter counter, uint64_t amou
 
 uint64_t counters_get(const struct counters *counters, enum counter counter)
 {
+	must(counter < COUNTER_COUNT);
 	return atomic_load_explicit(&counters->values[counter], memory_order_relaxed);
 }
 
@@ -41,27 +43,59 @@ void counters_sum(struct counters *sum, const struct counters *more)
 		counters_add(sum, (enum counter)i, counters_get(more, (enum counter)i));
 }
 
+/* Counters are told apart by their position; 0, which no event counts, stands for none. */
+struct counted {
+	enum counter total;
+	enum counter here;      /* Besides, if it happened at a mailbox here. */
+	enum counter recipient; /* Besides, if it was about one recipient. */
+};
+_Static_assert(COUNTER_CONNECTIONS == 0);
+
+static struct counted counted_of(enum event_kind kind)
+{
+	static const struct counted by_kind[EVENT_KIND_COUNT] = {
+		[EVENT_RECEIVED] = { .total = COUNTER_RECEIVED },
+		[EVENT_REJECTED] = { .total = COUNTER_REJECTED, .recipient = COUNTER_REJECTED_RECIPIENTS },
+		[EVENT_EXPANDED] = { .total = COUNTER_EXPANDED },
+		[EVENT_ATTEMPT] = { .total = COUNTER_ATTEMPTS },
+		[EVENT_DELIVERED] = { .total = COUNTER_DELIVERED, .here = COUNTER_DELIVERED_HERE },
+		[EVENT_DEFERRED] = { .total = COUNTER_DEFERRED, .here = COUNTER_DEFERRED_HERE },
+		[EVENT_BOUNCED] = { .total = COUNTER_BOUNCED, .here = COUNTER_BOUNCED_HERE },
+		[EVENT_DISCARDED] = { .total = COUNTER_DISCARDED },
+		[EVENT_WARNED] = { .total = COUNTER_WARNED },
+		[EVENT_GENERATED] = { .total = COUNTER_REPORTS },
+		[EVENT_HELD] = { .total = COUNTER_HELD },
+		[EVENT_RELEASED] = { .total = COUNTER_RELEASED },
+		[EVENT_RETRIED] = { .total = COUNTER_RETRIED },
+		[EVENT_DELETED] = { .total = COUNTER_DELETED },
+		[EVENT_IN_DOUBT] = { .total = COUNTER_IN_DOUBT },
+		[EVENT_FINISHED] = { .total = COUNTER_FINISHED },
+	};
+	_Static_assert(EVENT_KIND_COUNT == 16, "a new kind of event wants its counter");
+
+	must(kind < EVENT_KIND_COUNT);
+	return by_kind[kind];
+}
+
+static void add_number(struct counters *counters, enum counter counter, struct text digits)
+{
+	uint64_t number;
+
+	if (text_to_u64(digits, &number))
+		counters_add(counters, counter, number);
+}
+
 void counters_count_event(struct counters *counters, const struct event *event)
 {
-	static const struct {
-		bool counted;
-		enum counter counter;
-	} by_kind[EVENT_KIND_COUNT] = {
-		[EVENT_RECEIVED] = { true, COUNTER_RECEIVED },
-		[EVENT_REJECTED] = { true, COUNTER_REJECTED },
-		[EVENT_EXPANDED] = { true, COUNTER_EXPANDED },
-		[EVENT_ATTEMPT] = { true, COUNTER_ATTEMPTS },
-		[EVENT_DELIVERED] = { true, COUNTER_DELIVERED },
-		[EVENT_DEFERRED] = { true, COUNTER_DEFERRED },
-		[EVENT_BOUNCED] = { true, COUNTER_BOUNCED },
-		[EVENT_DISCARDED] = { true, COUNTER_DISCARDED },
-		[EVENT_GENERATED] = { true, COUNTER_REPORTS },
-		[EVENT_IN_DOUBT] = { true, COUNTER_IN_DOUBT },
-	};
-	uint64_t size;
+	const struct counted counted = counted_of(event->kind);
 
-	if (by_kind[event->kind].counted)
-		counters_add(counters, by_kind[event->kind].counter, 1);
-	if (event->kind == EVENT_RECEIVED && text_to_u64(event->fields[EVENT_FIELD_SIZE], &size))
-		counters_add(counters, COUNTER_RECEIVED_BYTES, size);
+	counters_add(counters, counted.total, 1);
+	if (counted.here != 0 && text_starts(event->fields[EVENT_FIELD_HOST], TEXT("/")))
+		counters_add(counters, counted.here, 1);
+	if (counted.recipient != 0 && event->fields[EVENT_FIELD_RECIPIENT].bytes != NULL)
+		counters_add(counters, counted.recipient, 1);
+	if (event->kind == EVENT_RECEIVED) {
+		add_number(counters, COUNTER_RECEIVED_BYTES, event->fields[EVENT_FIELD_SIZE]);
+		add_number(counters, COUNTER_RECEIVED_RECIPIENTS, event->fields[EVENT_FIELD_RECIPIENTS]);
+	}
 }

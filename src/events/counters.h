@@ -1,4 +1,9 @@
-/* Counters: one set for each lane, written by it alone, read by any thread. */
+/* Counters: one set for each lane, written by it alone, read by any thread.
+ *
+ *   N1  A counter only grows. Each stands for itself: a reader may see one without another that was counted with it.
+ *   N2  One thread writes a set; no lock and no atomic addition is needed.
+ *
+ * A value: zero it to begin, release nothing. */
 #ifndef EVENTS_COUNTERS_H
 #define EVENTS_COUNTERS_H
 
@@ -14,21 +19,23 @@ enum counter {
 };
 
 struct counters {
-	_Atomic uint64_t values[COUNTER_COUNT]; /* Relaxed: each stands for itself. */
+	_Atomic uint64_t values[COUNTER_COUNT];
 };
 
-/* The name that operators see, and what it counts. Static. */
+/* As `postroad stats` names it, and what it counts. Static. */
 const char *counter_word(enum counter counter);
 const char *counter_prose(enum counter counter);
 
-/* Only the thread that owns the set adds; any may read. */
+/* By the thread that owns the set. */
 void counters_add(struct counters *counters, enum counter counter, uint64_t amount);
+
+/* By any thread. */
 uint64_t counters_get(const struct counters *counters, enum counter counter);
 
-/* Add every value of `more` to `sum`. */
+/* Add every value of `more`, which any thread may own, to `sum`, which this one does. */
 void counters_sum(struct counters *sum, const struct counters *more);
 
-/* Count what an event stands for. */
+/* Count what an event stands for. A HOST that begins with a slash is a mailbox here. */
 void counters_count_event(struct counters *counters, const struct event *event);
 
 #endif

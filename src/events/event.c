@@ -7,29 +7,58 @@
 
 enum { HEAD_BYTES = 9, FIELD_HEAD_BYTES = 5 };
 
-static const char *const kind_words[EVENT_KIND_COUNT] = {
-#define EVENT(name, word, prose) [EVENT_##name] = #word,
+struct words {
+	const char *word, *prose;
+};
+
+static const struct words kinds[EVENT_KIND_COUNT] = {
+#define EVENT(name, word_, prose_) [EVENT_##name] = { .word = #word_, .prose = prose_ },
 #include "events/events.def"
 #undef EVENT
 };
 
-static const char *const field_words[EVENT_FIELD_COUNT] = {
-#define FIELD(name, word, prose) [EVENT_FIELD_##name] = #word,
+static const struct words fields[EVENT_FIELD_COUNT] = {
+#define FIELD(name, word_, prose_) [EVENT_FIELD_##name] = { .word = #word_, .prose = prose_ },
 #include "events/fields.def"
 #undef FIELD
 };
 
+/* One byte of the stored form holds either. */
+_Static_assert(EVENT_KIND_COUNT <= UINT8_MAX && EVENT_FIELD_COUNT <= UINT8_MAX);
+
 const char *event_kind_word(enum event_kind kind)
 {
 	must(kind < EVENT_KIND_COUNT);
-	return kind_words[kind];
+	return kinds[kind].word;
+}
+
+const char *event_kind_prose(enum event_kind kind)
+{
+	must(kind < EVENT_KIND_COUNT);
+	return kinds[kind].prose;
 }
 
 const char *event_field_word(enum event_field field)
 {
 	must(field < EVENT_FIELD_COUNT);
-	return field_words[field];
+	return fields[field].word;
 }
+
+const char *event_field_prose(enum event_field field)
+{
+	must(field < EVENT_FIELD_COUNT);
+	return fields[field].prose;
+}
+
+/* E2: take back what was appended behind `length`. */
+static bool kept_whole(struct buffer *out, size_t length, bool ok)
+{
+	if (!ok)
+		out->length = length;
+	return ok;
+}
+
+/* -- stored ------------------------------------------------------------------ */
 
 static bool append_number(struct buffer *out, uint64_t value, unsigned bytes)
 {
@@ -49,18 +78,27 @@ static uint64_t number_of(struct text bytes)
 	return value;
 }
 
-bool event_encode(const struct event *event, struct buffer *out)
+static bool encode(const struct event *event, struct buffer *out)
 {
 	if (!append_number(out, event->kind, 1) || !append_number(out, (uint64_t)event->time_ms, 8))
 		return false;
 	for (unsigned i = 0; i < EVENT_FIELD_COUNT; i++) {
 		const struct text value = event->fields[i];
 
+		must(value.length <= UINT32_MAX);
 		if (value.bytes != NULL &&
 		    (!append_number(out, i, 1) || !append_number(out, value.length, 4) || !buffer_append(out, value)))
 			return false;
 	}
 	return true;
+}
+
+bool event_encode(const struct event *event, struct buffer *out)
+{
+	must(event->kind < EVENT_KIND_COUNT);
+	const size_t before = out->length;
+
+	return kept_whole(out, before, encode(event, out));
 }
 
 enum error event_decode(queue_id id, struct text stored, struct event *out_event)
@@ -97,13 +135,56 @@ static bool field_is_number(enum event_field field)
 	    field == EVENT_FIELD_ATTEMPTS || field == EVENT_FIELD_DELAY;
 }
 
-/* Length of the longest well-formed UTF-8 sequence at the start; 0 if there is none. */
-static size_t sequence_length(struct text rest)
+/* Bytes of the UTF-8 character at the start; 0 if there is none. */
+static size_t character_length(struct text rest)
 {
 	for (size_t length = 1; length <= 4 && length <= rest.length; length++)
 		if (text_is_utf8(text_part(rest, 0, length)))
 			return length;
 	return 0;
+}
+
+/* The code of a character that must not be printed as it is: control characters of ASCII and Latin 1 (U+0080 to
+ * U+009F, U+009B begins a terminal's command), and the separators that end a line for some readers. 0: it may. */
+static unsigned dangerous_code(struct text character)
+{
+	const unsigned char *c = (const unsigned char *)character.bytes;
+
+	if (character.length == 1)
+		return c[0] < ' ' || c[0] == 0x7f || c[0] == '"' || c[0] == '\\' ? c[0] : 0;
+	if (character.length == 2 && c[0] == 0xc2 && c[1] < 0xa0)
+		return c[1];
+	if (character.length == 3 && c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9))
+		return 0x2000u + c[2] - 0x80u;
+	return 0;
+}
+
+/* How many bytes at the start may be printed as they are; NUL may not. */
+static size_t harmless_length(struct text value)
+{
+	size_t length = 0;
+
+	while (length < value.length && value.bytes[length] != '\0') {
+		const size_t character = character_length(text_from(value, length));
+
+		if (character == 0 || dangerous_code(text_part(value, length, character)) != 0)
+			break;
+		length += character;
+	}
+	return length;
+}
+
+/* The character at the start, which is not harmless; *out_length: its bytes. NUL is shown as U+FFFD, since many
+ * readers of JSON refuse the whole line for its escape. */
+static bool append_escaped(struct buffer *out, struct text value, size_t *out_length)
+{
+	const size_t length = character_length(value);
+	const unsigned code = length > 0 ? dangerous_code(text_part(value, 0, length)) : 0;
+
+	*out_length = length > 0 ? length : 1;
+	if (length == 0 || value.bytes[0] == '\0')
+		return buffer_append(out, TEXT("\xef\xbf\xbd"));
+	return code == '"' || code == '\\' ? buffer_print(out, "\\%c", (int)code) : buffer_print(out, "\\u%04x", code);
 }
 
 /* Between quotes, as JSON wants it; the text form borrows the same rules. */
@@ -112,32 +193,20 @@ static bool append_quoted(struct buffer *out, struct text value)
 	bool ok = buffer_append(out, TEXT("\""));
 
 	while (ok && value.length > 0) {
-		const unsigned char c = (unsigned char)value.bytes[0];
-		const size_t length = sequence_length(value);
+		size_t length = harmless_length(value);
 
-		if (c == '"' || c == '\\')
-			ok = buffer_print(out, "\\%c", c);
-		else if (c < ' ' || c == 0x7f)
-			ok = buffer_print(out, "\\u%04x", c);
-		else if (length == 0)
-			ok = buffer_append(out, TEXT("\xef\xbf\xbd"));
-		else
-			ok = buffer_append(out, text_part(value, 0, length));
-		value = text_from(value, length > 0 ? length : 1);
+		ok = length > 0 ? buffer_append(out, text_part(value, 0, length)) : append_escaped(out, value, &length);
+		value = text_from(value, length);
 	}
 	return ok && buffer_append(out, TEXT("\""));
 }
 
 static bool is_plain(struct text value)
 {
-	for (size_t i = 0; i < value.length; i++)
-		if ((unsigned char)value.bytes[i] <= ' ' || value.bytes[i] == '"' || value.bytes[i] == '\\' ||
-		    value.bytes[i] == 0x7f)
-			return false;
-	return value.length > 0 && text_is_utf8(value);
+	return value.length > 0 && text_find_byte(value, ' ') == value.length && harmless_length(value) == value.length;
 }
 
-bool event_print_text(const struct event *event, struct buffer *out)
+static bool print_text(const struct event *event, struct buffer *out)
 {
 	char time[DATE_TEXT_SIZE], id[QUEUE_ID_TEXT_SIZE];
 
@@ -149,37 +218,49 @@ bool event_print_text(const struct event *event, struct buffer *out)
 
 		if (value.bytes == NULL)
 			continue;
-		if (!buffer_print(out, " %s=", field_words[i]) ||
+		if (!buffer_print(out, " %s=", fields[i].word) ||
 		    !(is_plain(value) ? buffer_append(out, value) : append_quoted(out, value)))
 			return false;
 	}
 	return true;
 }
 
-bool event_print_json(const struct event *event, struct buffer *out)
+bool event_print_text(const struct event *event, struct buffer *out)
+{
+	const size_t before = out->length;
+
+	return kept_whole(out, before, print_text(event, out));
+}
+
+static bool print_json_field(enum event_field field, struct text value, struct buffer *out)
+{
+	uint64_t number;
+
+	if (!buffer_print(out, ",\"%s\":", fields[field].word))
+		return false;
+	if (field_is_number(field) && text_to_u64(value, &number))
+		return buffer_print(out, "%llu", (unsigned long long)number);
+	return append_quoted(out, value);
+}
+
+static bool print_json(const struct event *event, struct buffer *out)
 {
 	char time[DATE_TEXT_SIZE], id[QUEUE_ID_TEXT_SIZE];
-	uint64_t number;
 
 	if (!buffer_print(out, "{\"time\":\"%s\",\"event\":\"%s\"", date_print_rfc3339(event->time_ms, time).bytes,
 	        event_kind_word(event->kind)))
 		return false;
 	if (event->id != 0 && !buffer_print(out, ",\"id\":\"%s\"", queue_id_print(event->id, id).bytes))
 		return false;
-	for (unsigned i = 0; i < EVENT_FIELD_COUNT; i++) {
-		const struct text value = event->fields[i];
-		bool ok;
-
-		if (value.bytes == NULL)
-			continue;
-		if (!buffer_print(out, ",\"%s\":", field_words[i]))
+	for (unsigned i = 0; i < EVENT_FIELD_COUNT; i++)
+		if (event->fields[i].bytes != NULL && !print_json_field((enum event_field)i, event->fields[i], out))
 			return false;
-		if (field_is_number((enum event_field)i) && text_to_u64(value, &number))
-			ok = buffer_print(out, "%llu", (unsigned long long)number);
-		else
-			ok = append_quoted(out, value);
-		if (!ok)
-			return false;
-	}
 	return buffer_append(out, TEXT("}"));
+}
+
+bool event_print_json(const struct event *event, struct buffer *out)
+{
+	const size_t before = out->length;
+
+	return kept_whole(out, before, print_json(event, out));
 }
