@@ -428,6 +428,32 @@ static void a_summary_names_what_matters(void **state)
 	conf_free(conf);
 }
 
+static void a_summary_of_much_is_short(void **state)
+{
+	struct buffer file, out;
+
+	(void)state;
+	buffer_init(&file, 4 << 20);
+	assert_true(buffer_append(&file, TEXT("hostname = a.test\nlisten \":25\" {}\ndomains = {a.test")));
+	for (unsigned i = 0; i < 100000; i++)
+		assert_true(buffer_print(&file, ", d%u.test", i));
+	assert_true(buffer_append(&file, TEXT("}\n")));
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(buffer_print(&file, "listen \":%u\" {}\nroute \"r%u.test\" { via = {a} }\n", i + 1000, i));
+	assert_true(buffer_append(&file, (struct text){ "", 1 }));
+
+	struct conf *conf = load_right(buffer_text(&file).bytes);
+
+	buffer_init(&out, 4096);
+	assert_int_equal(conf->domain_count, 100001);
+	assert_true(conf_summary(conf, &out));
+	assert_true(text_find(buffer_text(&out), TEXT(" and 99991 more\n")) < out.length);
+	assert_true(text_find(buffer_text(&out), TEXT("routes: and 90 more\n")) < out.length);
+	conf_free(conf);
+	buffer_done(&out);
+	buffer_done(&file);
+}
+
 static void files_are_read_from_disk(void **state)
 {
 	char path[] = "/tmp/postroad-conf-test-XXXXXX";
@@ -469,6 +495,7 @@ int main(void)
 		cmocka_unit_test(each_option_takes_its_example_or_says_why_not),
 		cmocka_unit_test(each_option_is_in_the_manual_and_the_sample),
 		cmocka_unit_test(a_summary_names_what_matters),
+		cmocka_unit_test(a_summary_of_much_is_short),
 		cmocka_unit_test(files_are_read_from_disk),
 	};
 

@@ -2,8 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "base/must.h"
 #include "conf/outline.h"
 
 enum { SCRATCH_BYTES = 2 << 20 };
@@ -75,9 +75,6 @@ const struct place *reading_place(
 
 /* -- libconfuse -------------------------------------------------------------- */
 
-/* libconfuse's error function is given no context: this is the reading that runs on this thread. */
-static _Thread_local struct reading *current;
-
 /* What would be right, by the beginning of libconfuse's words. */
 static const char *hint_for(const char *sentence)
 {
@@ -100,13 +97,30 @@ static const char *hint_for(const char *sentence)
 	return "postroad.conf(5) shows the syntax";
 }
 
-[[gnu::format(printf, 2, 0)]] static void confuse_complains(cfg_t *section, const char *format, va_list list)
+/* libconfuse calls this without any context, so the sentence is left in the section it is about, where the tree has
+ * room for a comment; complain_as_confuse finds it there. */
+[[gnu::format(printf, 2, 0)]] static void keep_sentence(cfg_t *section, const char *format, va_list list)
 {
 	char sentence[512];
 
-	must(current != NULL);
+	if (section->comment != NULL)
+		return; /* The first one is the reason of the others. */
 	vsnprintf(sentence, sizeof sentence, format, list);
-	reading_complain(current, section ? section->line : 1, "%s (hint: %s)", sentence, hint_for(sentence));
+	section->comment = strdup(sentence);
+}
+
+static void complain_as_confuse(struct reading *reading, const cfg_t *section)
+{
+	if (section->comment != NULL)
+		reading_complain(reading, section->line, "%s (hint: %s)", section->comment, hint_for(section->comment));
+}
+
+static void complain_for_confuse(struct reading *reading)
+{
+	complain_as_confuse(reading, reading->tree);
+	for (size_t i = 0; i < conf_section_count; i++)
+		for (unsigned k = 0; k < cfg_size(reading->tree, conf_sections[i].name); k++)
+			complain_as_confuse(reading, cfg_getnsec(reading->tree, conf_sections[i].name, k));
 }
 
 /* A list's default as libconfuse wants it, so that += adds to it; NULL: no memory. */
@@ -175,11 +189,10 @@ bool reading_parse(struct reading *reading, char *text)
 	}
 	if (end == OUTLINE_BROKEN)
 		return false;
-	cfg_set_error_function(reading->tree, confuse_complains);
-	current = reading;
+	cfg_set_error_function(reading->tree, keep_sentence);
 	const int result = cfg_parse_buf(reading->tree, text);
 
-	current = NULL;
+	complain_for_confuse(reading);
 	if ((result != CFG_SUCCESS || end != OUTLINE_WHOLE) && reading->complaint_count == 0)
 		reading_complain(reading, 1, "cannot be understood (hint: postroad.conf(5) shows the syntax)");
 	return result == CFG_SUCCESS && end == OUTLINE_WHOLE; /* R1 */

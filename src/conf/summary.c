@@ -1,13 +1,26 @@
 /* What a server with a configuration does, in words. */
 #include "conf/conf.h"
 
+/* Of each list, so that a summary stays one and fits whatever the caller has room for. */
+enum { SHOWN_MAX = 10 };
+
+static size_t shown_of(size_t count)
+{
+	return count < SHOWN_MAX ? count : SHOWN_MAX;
+}
+
+static bool print_more(const char *indent, size_t count, const char *end, struct buffer *out)
+{
+	return count <= SHOWN_MAX || buffer_print(out, "%sand %zu more%s", indent, count - SHOWN_MAX, end);
+}
+
 static bool print_list(const char *what, const struct text *list, size_t count, const char *none, struct buffer *out)
 {
 	bool ok = buffer_print(out, "  %-14s", what);
 
-	for (size_t i = 0; ok && i < count; i++)
+	for (size_t i = 0; ok && i < shown_of(count); i++)
 		ok = buffer_print(out, "%s%.*s", i > 0 ? ", " : "", TEXT_FORMAT(list[i]));
-	return ok && buffer_print(out, "%s\n", count > 0 ? "" : none);
+	return ok && print_more(" ", count, "", out) && buffer_print(out, "%s\n", count > 0 ? "" : none);
 }
 
 static bool print_listeners(const struct conf *conf, struct buffer *out)
@@ -16,21 +29,21 @@ static bool print_listeners(const struct conf *conf, struct buffer *out)
 	char room[ENDPOINT_TEXT_MAX];
 	bool ok = true;
 
-	for (size_t i = 0; ok && i < conf->listener_count; i++)
+	for (size_t i = 0; ok && i < shown_of(conf->listener_count); i++)
 		ok = buffer_print(out, "  listens on    %s (%s)\n", endpoint_print(&conf->listeners[i].endpoint, room).bytes,
 		    roles[conf->listeners[i].role]);
-	return ok;
+	return ok && print_more("                ", conf->listener_count, "\n", out);
 }
 
 static bool print_routes(const struct conf *conf, struct buffer *out)
 {
 	bool ok = true;
 
-	for (size_t i = 0; ok && i < conf->route_count; i++)
+	for (size_t i = 0; ok && i < shown_of(conf->route_count); i++)
 		ok = buffer_print(out, "  mail for %s goes by %s\n", conf->routes[i].pattern.bytes,
 		         conf->routes[i].lmtp ? "LMTP" : "SMTP") &&
 		    print_list("      to", conf->routes[i].via, conf->routes[i].via_count, "", out);
-	return ok;
+	return ok && print_more("  routes: ", conf->route_count, "\n", out);
 }
 
 bool conf_summary(const struct conf *conf, struct buffer *out)
