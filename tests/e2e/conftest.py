@@ -51,7 +51,7 @@ class Postroad:
     """One server with a folder of its own; `conf` is added to a small configuration."""
 
     def __init__(self, home, conf="", hostname="mail.example.org", domains=("example.org",), users=("alice", "bob"),
-                 aliases=None, address="127.0.0.1", zone=None, retry=("1s", "1s", "2s"), dns=None, outbound_port=None,
+                 aliases=None, address="127.0.0.1", zone=None, retry=("1s", "1s", "2s"), dns=None, outbound_port=None, outbound="",
                  relay=True):
         self.home = pathlib.Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ class Postroad:
             'mailbox { path = "mail/%d/%u" }',
             'relay-from = {"127.0.0.0/8"}' if relay else "relay-from = {}",
             dns or 'dns { zone = "zone.json" }',
-            f"outbound {{ port = {outbound_port or self.port} }}",
+            f"outbound {{ port = {outbound_port or self.port} {outbound} }}",
             "queue { retry = {%s} }" % ", ".join(f'"{gap}"' for gap in retry),
             'spool { path = "spool" }',
             'control = "control.sock"',

@@ -1,6 +1,7 @@
 """Mail for others: across DNS, through refusals, delays and broken connections."""
 import email
 import re
+import threading
 
 import conftest
 
@@ -81,6 +82,28 @@ def test_drops_at_every_step(postroad, remote):
         server = postroad(name="drop-" + step, zone=ZONE, outbound_port=mx.port)
         send(server)
         conftest.until(lambda: mx.messages, f"the message after a drop at {step}")
+        server.stop()
+
+
+def test_a_silent_host_is_given_up_and_tried_again(postroad, remote):
+    """Our patience is one second; the host says nothing at first until the connection is gone."""
+    for step in ("EHLO", "RCPT", "END"):
+        gone, tries = threading.Event(), []
+
+        def answer(line, tries=tries, gone=gone):
+            tries.append(line)
+            if len(tries) == 1:
+                gone.wait(conftest.PATIENCE_S)
+            return "250 remote.test"
+
+        mx = remote(script={step: answer})
+        server = postroad(name="silent-" + step, zone=ZONE, outbound_port=mx.port,
+                          outbound="command-timeout = 1s final-timeout = 1s")
+        send(server)
+        conftest.until(lambda: mx.messages, f"the message after silence at {step}")
+        gone.set()
+        steps = server.ask("trace", "carol@remote.test")[0]["steps"]
+        assert "deferred" in [each["event"] for each in steps]
         server.stop()
 
 

@@ -53,6 +53,12 @@ def test_a_dead_mailbox_role_starts_again(postroad):
     server.mail("alice", count=2)
 
 
+def takes(client, recipient):
+    client.rset()
+    client.mail("a@client.test")
+    return client.rcpt(recipient)[0] == 250
+
+
 def test_reload_takes_new_aliases_and_listeners(postroad):
     server = postroad(aliases="one: alice\n")
     port = conftest.free_port()
@@ -62,10 +68,15 @@ def test_reload_takes_new_aliases_and_listeners(postroad):
         server.write_conf(f'listen "127.0.0.1:{port}" {{ role = mx }}\n')
         server.run("reload")
         conftest.until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, "the new socket")
-        # The session that was open goes on, and knows the new alias.
-        client.sendmail("a@client.test", ["two@example.org"], HELLO)
+        # The socket is there before the lanes have read the new files: wait for those.
+        conftest.until(lambda: server.ask("explain", "two@example.org")["from_anyone"].startswith("250"), "the new alias")
+        # The session that was open goes on, and knows it.
+        conftest.until(lambda: takes(client, "two@example.org"), "the open session to know it")
+        assert client.data(HELLO)[0] == 250
     with smtplib.SMTP("127.0.0.1", port, timeout=conftest.PATIENCE_S) as client:
-        client.sendmail("a@client.test", ["two@example.org"], HELLO)
+        client.ehlo()
+        conftest.until(lambda: takes(client, "two@example.org"), "the new socket's session to know it")
+        assert client.data(HELLO)[0] == 250
     server.mail("bob", count=2)
 
 
