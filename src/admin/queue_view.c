@@ -101,7 +101,7 @@ json_t *admin_queue_show(struct spool *spool, const json_t *request)
 		answer = admin_failure(EX_NOINPUT,
 		    "no message %.*s in the queue (postroad trace tells what became of it)", TEXT_FORMAT(id_text));
 	} else {
-		static _Thread_local char chunk[SPOOL_CHUNK_SIZE];
+		char chunk[SPOOL_CHUNK_SIZE];
 		size_t length = 0;
 		json_t *text = json_null();
 

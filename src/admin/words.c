@@ -2,10 +2,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "admin/admin_private.h"
-#include "base/must.h"
+#include "mail/date.h"
 
 json_t *admin_string(struct text text)
 {
@@ -41,15 +40,9 @@ struct text admin_member(const json_t *object, const char *key)
 
 json_t *admin_time(int64_t unix_ms)
 {
-	const time_t seconds = (time_t)(unix_ms / 1000);
-	struct tm parts;
-	char stamp[32], whole[48];
+	char room[DATE_TEXT_SIZE];
 
-	if (gmtime_r(&seconds, &parts) == NULL)
-		return json_null();
-	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(whole, sizeof whole, "%s.%03dZ", stamp, (int)(unix_ms % 1000));
-	return json_string(whole);
+	return json_string(date_print_rfc3339(unix_ms, room).bytes);
 }
 
 json_t *admin_verdict(const struct verdict *verdict)

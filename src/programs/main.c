@@ -144,22 +144,6 @@ static int check(const struct invocation *invocation)
 	return right ? EX_OK : 1;
 }
 
-/* `postroad help postroad.conf.5` and `... postroad.conf.sample`: generated documents. */
-static int print_document(const char *name)
-{
-	struct buffer out;
-	bool known = false;
-
-	buffer_init(&out, 4 << 20);
-	if (strcmp(name, "postroad.conf.5") == 0)
-		known = conf_print_manual(&out);
-	else if (strcmp(name, "postroad.conf.sample") == 0)
-		known = conf_print_sample(&out);
-	printf("%.*s", TEXT_FORMAT(buffer_text(&out)));
-	buffer_done(&out);
-	return known ? EX_OK : help(stderr);
-}
-
 typedef int ctl_command(const struct ctl_place *place, int count, char **words);
 
 static int ask_server(const char *name, const struct invocation *invocation)
@@ -241,6 +225,6 @@ int main(int argc, char **argv)
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
 		return printf("postroad %s\n", POSTROAD_VERSION) > 0 ? EX_OK : EX_IOERR;
 	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0)
-		return invocation.count > 0 ? print_document(invocation.words[0]) : help(stdout);
+		return help(stdout);
 	return ask_server(command, &invocation);
 }
