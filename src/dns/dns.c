@@ -85,6 +85,11 @@ static void tell(struct dns *dns, struct dns_query *query)
 	free(query);
 }
 
+static bool is_over(const struct dns *dns)
+{
+	return dns->retired && !dns->telling && dns->waiting.first == NULL && dns->ready.first == NULL;
+}
+
 void dns_tell_ready(struct dns *dns)
 {
 	/* What becomes ready meanwhile waits for the next turn: a chain of questions answered at once
@@ -96,7 +101,7 @@ void dns_tell_ready(struct dns *dns)
 	while (dns->ready.first != NULL && dns->ready.first->turn <= turn)
 		tell(dns, dns->ready.first);
 	dns->telling = false;
-	if (dns->doomed)
+	if (dns->doomed || is_over(dns))
 		dns->engine->free(dns);
 	else if (dns->ready.first != NULL)
 		loop_timer_set(dns->post, 0);
@@ -158,12 +163,20 @@ void dns_free(struct dns *dns)
 		dns->engine->free(dns);
 }
 
+void dns_retire(struct dns *dns)
+{
+	must(!dns->doomed);
+	dns->retired = true;
+	if (is_over(dns))
+		dns->engine->free(dns);
+}
+
 struct dns_query *dns_ask(
     struct dns *dns, struct text name, enum dns_type type, dns_callback *callback, void *context)
 {
 	struct dns_query *query = calloc(1, sizeof *query);
 
-	must(!dns->doomed);
+	must(!dns->doomed && !dns->retired);
 	if (query == NULL)
 		return NULL;
 	query->dns = dns;
@@ -190,7 +203,12 @@ struct dns_query *dns_ask(
 
 void dns_cancel(struct dns_query *query)
 {
+	struct dns *dns = query ? query->dns : NULL;
+
 	/* Inside its own callback it is as good as gone already. */
-	if (query != NULL && query != query->dns->told)
-		query_free(query);
+	if (query == NULL || query == dns->told)
+		return;
+	query_free(query);
+	if (is_over(dns))
+		dns->engine->free(dns);
 }

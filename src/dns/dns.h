@@ -69,6 +69,10 @@ struct dns_settings {            /* Borrows during the call. */
 
 void dns_free(struct dns *dns); /* Cancels what is open. */
 
+/* It is asked no more, and frees itself when its last open question has ended: for a resolver that another
+ * one replaces while look-ups are under way. */
+void dns_retire(struct dns *dns);
+
 /* NULL: no memory. */
 [[nodiscard]] struct dns_query *dns_ask(struct dns *dns, struct text name, enum dns_type type,
     dns_callback *callback, void *context);

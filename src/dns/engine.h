@@ -55,6 +55,7 @@ struct dns {
 	struct dns_query *told;            /* Whose callback is running; in no list. */
 	uint64_t turn;
 	bool telling, doomed;              /* Inside dns_tell_ready; freed in there. */
+	bool retired;                      /* Freed with its last question. */
 };
 
 /* Prepare the common part. False: no memory, nothing to undo. */

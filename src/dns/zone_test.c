@@ -206,6 +206,39 @@ static void a_callback_may_free_the_resolver(void **state)
 	world->dns = NULL;
 }
 
+/* The address sanitizer sees to it that it is freed, and not too early. */
+static void a_retired_resolver_goes_with_its_last_question(void **state)
+{
+	struct world *world = *state;
+	struct question questions[2];
+	int open = 1;
+
+	for (size_t i = 0; i < 2; i++) {
+		questions[i] =
+		    (struct question){ .dns = world->dns, .loop = world->loop, .row = &rows[i], .open = &open };
+		ask(&questions[i]);
+	}
+	dns_retire(world->dns);
+	dns_cancel(questions[1].query);
+	loop_run(world->loop);
+	assert_int_equal(questions[0].calls, 1);
+	assert_int_equal(questions[1].calls, 0);
+	world->dns = NULL;
+}
+
+static void a_retired_resolver_goes_with_its_last_cancelled_question(void **state)
+{
+	struct world *world = *state;
+	int open = 1;
+	struct question question = { .dns = world->dns, .loop = world->loop, .row = &rows[0], .open = &open };
+
+	ask(&question);
+	dns_retire(world->dns);
+	dns_cancel(question.query);
+	assert_int_equal(question.calls, 0);
+	world->dns = NULL;
+}
+
 static void complaints_name_the_place(void **state)
 {
 	static const struct {
@@ -272,6 +305,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_row_is_answered, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cancelled_questions_stay_silent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_callback_may_free_the_resolver, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_retired_resolver_goes_with_its_last_question, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_retired_resolver_goes_with_its_last_cancelled_question, set_up, tear_down),
 		cmocka_unit_test(complaints_name_the_place),
 		cmocka_unit_test(long_chains_end),
 	};

@@ -230,15 +230,10 @@ struct courier outbound_courier(struct outbound *outbound)
 	return (struct courier){ deliver, outbound };
 }
 
-struct outbound *outbound_new(const struct outbound_world *world, const struct outbound_settings *settings)
+void outbound_reload(struct outbound *outbound, const struct outbound_settings *settings)
 {
-	struct outbound *outbound = calloc(1, sizeof *outbound);
-
 	must(settings->messages_max > 0);
 	must(settings->hosts_max > 0);
-	if (outbound == NULL)
-		return NULL;
-	outbound->world = *world;
 	outbound->settings = *settings;
 	outbound->smtp = (struct client_settings){
 		.hostname = settings->hostname,
@@ -247,6 +242,16 @@ struct outbound *outbound_new(const struct outbound_world *world, const struct o
 	};
 	outbound->lmtp = outbound->smtp;
 	outbound->lmtp.lmtp = true;
+}
+
+struct outbound *outbound_new(const struct outbound_world *world, const struct outbound_settings *settings)
+{
+	struct outbound *outbound = calloc(1, sizeof *outbound);
+
+	if (outbound == NULL)
+		return NULL;
+	outbound->world = *world;
+	outbound_reload(outbound, settings);
 	outbound->done_timer = loop_timer_new(world->loop, deliveries_done, outbound);
 	if (outbound->done_timer == NULL) {
 		free(outbound);

@@ -51,6 +51,9 @@ extern const struct outbound_settings outbound_settings_default;
 [[nodiscard]] struct outbound *outbound_new(
     const struct outbound_world *world, const struct outbound_settings *settings);
 
+/* From now on these settings, also for the connections that are open. */
+void outbound_reload(struct outbound *outbound, const struct outbound_settings *settings);
+
 /* Closes all connections. Deliveries in hand are dropped: their `done` is not called. */
 void outbound_free(struct outbound *outbound);
 

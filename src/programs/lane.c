@@ -155,6 +155,21 @@ static struct queue_settings queue_settings_of(const struct conf *conf)
 		.in_flight_max = IN_FLIGHT_MAX };
 }
 
+static struct outbound_settings outbound_settings_of(const struct conf *conf)
+{
+	struct outbound_settings settings = outbound_settings_default;
+
+	settings.hostname = conf->hostname;
+	settings.dial_ms = conf->outbound.connect_ms;
+	settings.idle_ms = conf->outbound.idle_ms;
+	settings.timeouts.greeting_ms = settings.timeouts.hello_ms = conf->outbound.command_ms;
+	settings.timeouts.mail_ms = settings.timeouts.rcpt_ms = conf->outbound.command_ms;
+	settings.timeouts.dot_ms = conf->outbound.final_ms;
+	settings.sources = conf->outbound.sources;
+	settings.source_count = conf->outbound.source_count;
+	return settings;
+}
+
 static bool set_hosts(struct lane *lane, const struct conf *conf)
 {
 	struct endpoint *own = calloc(conf->listener_count, sizeof *own);
@@ -203,6 +218,20 @@ static struct dns *dns_of(struct loop *loop, const struct conf *conf, const char
 					 : dns_unbound_new(loop, &settings, out_reason);
 }
 
+/* The files that it reads may have changed, too: a new one, with an empty cache. False: it cannot be made,
+ * the one in use stays. */
+static bool set_dns(struct lane *lane, const struct conf *conf)
+{
+	const char *reason;
+	struct dns *dns = dns_of(lane->loop, conf, &reason);
+
+	if (dns == NULL)
+		return false;
+	dns_retire(lane->dns);
+	lane->dns = dns;
+	return true;
+}
+
 /* -- building ----------------------------------------------------------------- */
 
 static uint32_t shards_of(const struct lane *lane)
@@ -228,32 +257,17 @@ static bool build_spool(struct lane *lane)
 	return true;
 }
 
-static struct outbound *outbound_of(struct lane *lane)
-{
-	const struct conf *conf = lane->common.conf;
-	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index };
-	struct outbound_settings settings = outbound_settings_default;
-
-	settings.hostname = conf->hostname;
-	settings.dial_ms = conf->outbound.connect_ms;
-	settings.idle_ms = conf->outbound.idle_ms;
-	settings.timeouts.greeting_ms = settings.timeouts.hello_ms = conf->outbound.command_ms;
-	settings.timeouts.mail_ms = settings.timeouts.rcpt_ms = conf->outbound.command_ms;
-	settings.timeouts.dot_ms = conf->outbound.final_ms;
-	settings.sources = conf->outbound.sources;
-	settings.source_count = conf->outbound.source_count;
-	return outbound_new(&world, &settings);
-}
-
 static bool build_flow(struct lane *lane)
 {
 	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane) };
 	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
 	const struct queue_settings queue_settings = queue_settings_of(lane->common.conf);
+	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index };
+	const struct outbound_settings outbound_settings = outbound_settings_of(lane->common.conf);
 
 	lane->inbound = inbound_new(&wiring, &inbound_settings, lane->common.router);
 	lane->mailbox = mailbox_courier_new(lane->loop, lane->common.spool);
-	lane->outbound = outbound_of(lane);
+	lane->outbound = outbound_new(&world, &outbound_settings);
 	if (lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
 		return false;
 	lane->mailbox_face = mailbox_courier_face(lane->mailbox);
@@ -381,9 +395,12 @@ void lane_reload(struct lane *lane, const struct conf *conf, struct router *rout
 	lane->common.router = router_ref(router);
 	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
 	const struct queue_settings queue_settings = queue_settings_of(conf);
+	const struct outbound_settings outbound_settings = outbound_settings_of(conf);
 
 	/* Out of memory leaves a part with what it had: mail flows on as before. */
+	(void)!set_dns(lane, conf);
 	(void)!set_hosts(lane, conf);
+	outbound_reload(lane->outbound, &outbound_settings);
 	(void)!(inbound_reload(lane->inbound, &inbound_settings, router) == OK);
 	(void)!queue_reload(lane->queue, &queue_settings, router);
 	router_unref(old);

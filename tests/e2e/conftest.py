@@ -178,7 +178,7 @@ class Remote:
 
     def __init__(self, address="127.0.0.1", port=None, script=None, ehlo=("remote.test",), greeting="220 remote.test"):
         self.script, self.ehlo, self.greeting = script or {}, ehlo, greeting
-        self.messages, self.commands, self.connections = [], [], 0
+        self.messages, self.commands, self.peers, self.connections = [], [], [], 0
         self.listener = socket.create_server((address, port or 0), reuse_port=False)
         self.address, self.port = self.listener.getsockname()[:2]
         self.closing = False
@@ -191,9 +191,10 @@ class Remote:
     def accept(self):
         while not self.closing:
             try:
-                connection, _ = self.listener.accept()
+                connection, peer = self.listener.accept()
             except OSError:
                 return
+            self.peers.append(peer[0])
             self.connections += 1
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 

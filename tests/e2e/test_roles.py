@@ -80,6 +80,24 @@ def test_reload_takes_new_aliases_and_listeners(postroad):
     server.mail("bob", count=2)
 
 
+def test_reload_takes_new_dns_and_outbound_settings(postroad, remote):
+    """One mail waits for a domain that the DNS does not answer for; then it does, and we send from elsewhere."""
+    far = remote(address="127.0.0.3")
+    server = postroad(zone={"slow.test": "TIMEOUT"}, retry=("1h",), outbound_port=far.port)
+    send(server, "x@slow.test")
+    conftest.until(lambda: server.queue()[0]["recipients"][0]["attempts"] == 1, "the first attempt")
+    server.set_zone({"slow.test": {"MX": [[10, "mx.slow.test"]]}, "mx.slow.test": {"A": ["127.0.0.3"]}})
+    server.base = server.base.replace("outbound { ", 'outbound { source = {"127.0.0.4"} ').replace(
+        "mail.example.org", "other.example.org")
+    server.write_conf()
+    server.run("reload")
+    conftest.until(lambda: "mx.slow.test" in server.run("explain", "x@slow.test").stdout, "the new zone")
+    server.run("queue", "retry", "all")
+    conftest.until(lambda: far.messages, "the mail to arrive")
+    assert far.peers == ["127.0.0.4"]
+    assert far.commands[0] == "EHLO other.example.org"
+
+
 def test_a_wrong_reload_changes_nothing(postroad):
     server = postroad()
     server.write_conf("limits { message-size = much }\n")
