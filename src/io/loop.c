@@ -36,6 +36,8 @@ struct loop *loop_new(void)
 	if (loop == NULL)
 		return NULL;
 	loop->read_room = malloc(LOOP_READ_ROOM);
+	buffer_init(&loop->plain_room, 4 * LOOP_READ_ROOM);
+	buffer_init(&loop->wire_room, 4 * STREAM_BACKLOG_MAX);
 	if (loop->read_room == NULL || uv_loop_init(&loop->uv) != 0) {
 		free(loop->read_room);
 		free(loop);
@@ -70,6 +72,8 @@ void loop_free(struct loop *loop)
 	uv_run(&loop->uv, UV_RUN_NOWAIT);
 	uv_run(&loop->uv, UV_RUN_NOWAIT);
 	must(uv_loop_close(&loop->uv) == 0);
+	buffer_done(&loop->plain_room);
+	buffer_done(&loop->wire_room);
 	free(loop->read_room);
 	free(loop);
 }

@@ -4,6 +4,7 @@
 
 #include <uv.h>
 
+#include "base/buffer.h"
 #include "io/loop.h"
 
 enum { LOOP_READ_ROOM = 64 << 10 };
@@ -12,6 +13,7 @@ struct loop {
 	uv_loop_t uv;
 	uint64_t random;
 	char *read_room; /* Lent to one read at a time: no idle stream holds a buffer. */
+	struct buffer plain_room, wire_room; /* The same, for what comes out of filters. */
 };
 
 #endif

@@ -25,6 +25,8 @@ static void stream_closed(uv_handle_t *handle)
 	struct stream *stream = handle->data;
 
 	buffer_done(&stream->backlog);
+	if (stream->filter != NULL)
+		stream->filter->calls->free(stream->filter);
 	free(stream->writing_bytes);
 	free(stream->local);
 	free(stream->peer);
@@ -40,7 +42,7 @@ static void stream_close(struct stream *stream)
 	uv_close(&stream->uv.handle, stream_closed);
 }
 
-static void stream_end(struct stream *stream, enum error reason)
+void stream_end(struct stream *stream, enum error reason)
 {
 	if (stream->ended || stream->closing)
 		return;
@@ -64,7 +66,7 @@ static void deferred(void *context)
 	stream_end(stream, stream->failure != OK ? stream->failure : ERR_TIMEOUT);
 }
 
-static void fail_later(struct stream *stream, enum error failure)
+void stream_fail_later(struct stream *stream, enum error failure)
 {
 	if (stream->failure == OK)
 		stream->failure = failure;
@@ -195,7 +197,7 @@ struct stream *stream_dial(struct loop *loop, const struct endpoint *to, const s
 		    &stream->connect, &stream->uv.tcp, (const struct sockaddr *)&address, connected);
 	}
 	if (status != 0)
-		fail_later(stream, error_from_uv(status));
+		stream_fail_later(stream, error_from_uv(status));
 	return stream;
 }
 
@@ -255,7 +257,11 @@ static void bytes_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *room
 		read_stop(stream);
 	else if (length < 0)
 		stream_end(stream, error_from_uv((int)length));
-	else if (stream->handler != NULL && !stream->finishing)
+	else if (stream->handler == NULL || stream->finishing)
+		return;
+	else if (stream->filter != NULL)
+		stream_filter_received(stream, (struct text){ room->base, (size_t)length });
+	else
 		stream->handler->bytes(stream->context, (struct text){ room->base, (size_t)length });
 }
 
@@ -265,7 +271,7 @@ static void read_start(struct stream *stream)
 
 	stream->reading = status == 0;
 	if (status != 0)
-		fail_later(stream, error_from_uv(status));
+		stream_fail_later(stream, error_from_uv(status));
 }
 
 void stream_pause(struct stream *stream)
@@ -294,7 +300,7 @@ static void writing_failed(struct stream *stream, enum error error)
 	else if (stream->reading && stream->wanted)
 		shutdown(socket_of(stream), SHUT_RDWR);
 	else if (!stream->ended)
-		fail_later(stream, error);
+		stream_fail_later(stream, error);
 }
 
 static void written(uv_write_t *request, int status)
@@ -337,6 +343,13 @@ static void write_backlog(struct stream *stream)
 bool stream_write(struct stream *stream, struct text bytes)
 {
 	must(!stream->finishing);
+	if (stream->failure == OK && stream->filter != NULL && bytes.length > 0)
+		return stream_filter_write(stream, bytes);
+	return stream_write_wire(stream, bytes);
+}
+
+bool stream_write_wire(struct stream *stream, struct text bytes)
+{
 	if (stream->failure != OK || bytes.length == 0)
 		return true; /* The owner hears of the end, or has. */
 	if (stream->open && stream->writing_bytes == NULL && stream->backlog.length == 0) {
@@ -370,8 +383,10 @@ size_t stream_backlog(const struct stream *stream)
 
 void stream_free(struct stream *stream)
 {
-	if (stream != NULL)
-		stream_close(stream);
+	if (stream == NULL)
+		return;
+	stream_filter_finish(stream);
+	stream_close(stream);
 }
 
 /* Closing a socket with unread bytes resets the connection, and the reset may overtake our last
@@ -390,6 +405,7 @@ static void finish_sent(struct stream *stream)
 
 void stream_finish(struct stream *stream, int64_t linger_ms)
 {
+	stream_filter_finish(stream);
 	if (!stream->open || stream->failure != OK) {
 		stream_close(stream);
 		return;

@@ -6,8 +6,8 @@
  *       calls back. The writer looks at stream_backlog and waits for `drained`.
  *   S3  `ended` is called once, as the last callback, unless the owner freed the stream before.
  *       It does not free the stream. What was received before a failed write is given first.
- *   S4  A filter (TLS) may be put between stream and socket later: nothing here
- *       tells the owner whether there is one. */
+ *   S4  A filter (TLS) may be put between stream and socket. From then on `bytes` and stream_write are about
+ *       plain bytes, and the backlog about those of the wire. */
 #ifndef IO_STREAM_H
 #define IO_STREAM_H
 
@@ -18,7 +18,7 @@
 struct stream;
 
 struct stream_handler {
-	void (*opened)(void *context);                  /* Dialled streams only. */
+	void (*opened)(void *context);                  /* Dialled; and again when a filter is ready. */
 	void (*bytes)(void *context, struct text bytes);
 	void (*drained)(void *context);                 /* Backlog fell to 0 after being above it. */
 	void (*ended)(void *context, enum error reason); /* ERR_CLOSED: the other side's end of file. */
@@ -44,6 +44,12 @@ size_t stream_backlog(const struct stream *stream);
 /* Stop and start reading. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
+
+/* Put a filter (takes) between the stream and its socket: before the next byte is read, and behind all that was
+ * written. The stream must be open and have none. `opened` comes when it is ready; until then nothing may be written
+ * and no `bytes` come. A filter that fails ends the stream with its error. */
+struct stream_filter;
+void stream_set_filter(struct stream *stream, struct stream_filter *filter);
 
 /* Free at once; unsent bytes are lost. NULL is fine. */
 void stream_free(struct stream *stream);

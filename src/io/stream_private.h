@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "io/loop_private.h"
 #include "io/stream.h"
+#include "io/stream_filter.h"
 
 struct stream {
 	union {
@@ -16,6 +17,7 @@ struct stream {
 	struct loop *loop;
 	const struct stream_handler *handler;
 	void *context;
+	struct stream_filter *filter;
 	struct buffer backlog;   /* What the socket did not take yet. */
 	struct text writing;     /* The part of it that libuv is writing: it must not move. */
 	char *writing_bytes;
@@ -24,11 +26,28 @@ struct stream {
 	struct loop_timer *defer; /* Ends the stream outside the owner's call; lingering. */
 	struct endpoint *local, *peer;
 	enum error failure;       /* Why nothing can be sent any more. */
+	bool filter_ready;        /* The owner was told. */
 	bool open, reading, wanted, finishing, closing, ended;
 };
 
 /* A stream whose handle is initialised for this family but has no socket yet. */
 [[nodiscard]] struct stream *stream_new(struct loop *loop, enum endpoint_family family);
 void stream_opened(struct stream *stream);
+
+/* -- stream.c, for stream_filter.c -------------------------------------------- */
+
+/* stream_write without a filter: to the socket, or into the backlog. */
+[[nodiscard]] bool stream_write_wire(struct stream *stream, struct text bytes);
+/* The end; now, or when the call of the owner is over (L2). */
+void stream_end(struct stream *stream, enum error reason);
+void stream_fail_later(struct stream *stream, enum error failure);
+
+/* -- stream_filter.c ------------------------------------------------------------ */
+
+/* Bytes came from the socket. May call the owner, who may free the stream. */
+void stream_filter_received(struct stream *stream, struct text wire);
+[[nodiscard]] bool stream_filter_write(struct stream *stream, struct text plain);
+/* The filter's last words go out, if they can go at once. */
+void stream_filter_finish(struct stream *stream);
 
 #endif
