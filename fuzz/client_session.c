@@ -12,6 +12,11 @@ static void serve(struct client_session *session, struct delivery *delivery)
 		    delivery->outcomes, 0, delivery->message->recipient_count * sizeof *delivery->outcomes);
 		client_session_send(session, delivery);
 	}
+	const bool start_tls = client_session_todo(session)->start_tls;
+
+	client_session_did(session);
+	if (start_tls)
+		client_session_secured(session, TEXT("TLSv1.3 CIPHER"));
 	client_session_did(session);
 }
 
@@ -21,7 +26,8 @@ void target(struct text input, unsigned choice, struct arena *arena)
 		.lmtp = choice & 1,
 		.timeouts = CLIENT_TIMEOUTS_DEFAULT,
 		.messages_max = 3 };
-	struct client_session *session = client_session_new(&settings, TEXT("mx.test[192.0.2.1]"));
+	struct client_session *session = client_session_new(
+	    &settings, TEXT("mx.test[192.0.2.1]"), (struct tls_demand){ (enum tls_level)(choice >> 2 & 3), choice & 16 });
 	struct recipient recipients[3] = { { .address = { TEXT("a"), TEXT("x.test") } },
 		{ .index = 1, .address = { TEXT("b c"), TEXT("x.test") } },
 		{ .index = 2, .address = { TEXT("d"), TEXT("y.test") } } };
@@ -33,9 +39,10 @@ void target(struct text input, unsigned choice, struct arena *arena)
 
 	must(session != NULL);
 	client_session_connected(session);
+	serve(session, &delivery);
 	for (; input.length > 0 && !client_session_todo(session)->ended;
-	     input = text_from(input, 1 + choice / 4)) {
-		client_session_bytes(session, text_part(input, 0, 1 + choice / 4));
+	     input = text_from(input, 1 + choice / 32)) {
+		client_session_bytes(session, text_part(input, 0, 1 + choice / 32));
 		serve(session, &delivery);
 	}
 	client_session_free(session);

@@ -10,7 +10,8 @@ void target(struct text input, unsigned choice, [[maybe_unused]] struct arena *a
 	driver.peer.role = (enum session_role)(choice & 3);
 	driver.peer.trusted = choice & 4;
 	driver.late = choice & 8;
-	driver.piece_size = choice >> 4;
+	driver.peer.tls = (enum session_tls)(choice >> 4 & 3);
+	driver.piece_size = choice >> 6;
 	driver_open(&driver);
 	driver_say(&driver, input);
 	session_check(driver.session);

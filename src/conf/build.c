@@ -5,6 +5,8 @@
 #include "conf/part.h"
 #include "mail/address.h"
 
+enum { CERTIFICATES_MAX = 64 };
+
 static void build_top(struct reading *reading, struct conf *conf)
 {
 	const struct part top = part_top(reading);
@@ -26,6 +28,43 @@ static void build_top(struct reading *reading, struct conf *conf)
 		    conf->separator.bytes);
 	conf->relay_from = part_networks(&top, "relay-from", &conf->relay_from_count);
 	conf->lanes = (unsigned)part_quantity(&top, "lanes");
+}
+
+/* -- tls --------------------------------------------------------------------- */
+
+static void build_tls(struct reading *reading, struct conf *conf)
+{
+	const struct part tls = part_section(reading, "tls");
+	size_t key_count;
+
+	conf->tls.certificates = part_paths(&tls, "certificate", &conf->tls.certificate_count);
+	conf->tls.keys = part_paths(&tls, "key", &key_count);
+	conf->tls.authorities = part_path(&tls, "ca");
+	conf->tls.client_authorities = part_path(&tls, "client-ca");
+	if (key_count != conf->tls.certificate_count) {
+		reading_complain(reading, tls.line, "tls has %zu certificates and %zu keys (hint: a key for each, in the same order)",
+		    conf->tls.certificate_count, key_count);
+		conf->tls.certificate_count = 0;
+	}
+	if (conf->tls.certificate_count > CERTIFICATES_MAX)
+		reading_complain(reading, part_line(&tls, "certificate"), "tls has too many certificates (hint: at most %d)",
+		    CERTIFICATES_MAX);
+}
+
+/* What is not written depends on what else there is. */
+static enum conf_tls listener_tls(const struct part *part, const struct conf *conf, bool local)
+{
+	const enum conf_tls tls = (enum conf_tls)part_word(part, "tls");
+	const int line = part_line(part, "tls");
+
+	if (line == 0 && (local || conf->tls.certificate_count == 0))
+		return CONF_TLS_NONE;
+	if (tls != CONF_TLS_NONE && conf->tls.certificate_count == 0)
+		reading_complain(part->reading, line,
+		    "listen \"%.*s\" wants TLS, and there is no certificate (hint: tls { certificate = \"fullchain.pem\" key = "
+		    "\"privkey.pem\" })",
+		    TEXT_FORMAT(part->title));
+	return tls;
 }
 
 /* -- listen ------------------------------------------------------------------ */
@@ -73,12 +112,12 @@ static void build_listeners(struct reading *reading, struct conf *conf)
 
 		*listener = (struct conf_listener){ .text = TEXT(""), .line = part.line };
 		listener->role = (enum conf_role)part_word(&part, "role");
-		listener->tls = (enum conf_tls)part_word(&part, "tls");
 		if (!arena_copy(reading->arena, part.title, &listener->text) || !listen_endpoint(&part, &listener->endpoint)) {
 			reading_complain(reading, part.line,
 			    "listen \"%.*s\" is not ADDRESS:PORT (hint: like 0.0.0.0:25, [::]:25 or *:25)", TEXT_FORMAT(part.title));
 			continue;
 		}
+		listener->tls = listener_tls(&part, conf, listener->endpoint.family == ENDPOINT_UNIX);
 		check_listener(conf, listener, reading);
 		conf->listener_count++;
 	}
@@ -198,6 +237,7 @@ static void build_outbound(struct reading *reading, struct conf *conf)
 	conf->outbound.port = (uint16_t)part_quantity(&outbound, "port");
 	conf->outbound.sources = part_addresses(&outbound, "source", &conf->outbound.source_count);
 	conf->outbound.concurrency = (unsigned)part_quantity(&outbound, "concurrency");
+	conf->outbound.tls = (enum conf_tls)part_word(&outbound, "tls");
 	conf->outbound.connect_ms = (int64_t)part_quantity(&outbound, "connect-timeout");
 	conf->outbound.command_ms = (int64_t)part_quantity(&outbound, "command-timeout");
 	conf->outbound.final_ms = (int64_t)part_quantity(&outbound, "final-timeout");
@@ -223,8 +263,6 @@ static void build_rest(struct reading *reading, struct conf *conf)
 {
 	const struct part spool = part_section(reading, "spool"), limits = part_section(reading, "limits");
 	const struct part history = part_section(reading, "history"), web = part_section(reading, "web");
-	const struct part tls = part_section(reading, "tls");
-
 	conf->spool.engine = (enum conf_engine)part_word(&spool, "engine");
 	conf->spool.path = part_path(&spool, "path");
 	conf->spool.size = part_quantity(&spool, "size");
@@ -235,8 +273,6 @@ static void build_rest(struct reading *reading, struct conf *conf)
 	conf->limits.idle_ms = (int64_t)part_quantity(&limits, "idle");
 	conf->history_messages = (uint32_t)part_quantity(&history, "messages");
 	conf->web.listen = part_text(&web, "listen");
-	conf->tls.certificate = part_path(&tls, "certificate");
-	conf->tls.key = part_path(&tls, "key");
 }
 
 static void build_log(struct reading *reading, struct conf *conf)
@@ -256,6 +292,7 @@ static void build_log(struct reading *reading, struct conf *conf)
 void conf_build(struct reading *reading, struct conf *conf)
 {
 	build_top(reading, conf);
+	build_tls(reading, conf);
 	build_listeners(reading, conf);
 	build_routes(reading, conf);
 	build_mailbox(reading, conf);

@@ -21,7 +21,7 @@ enum conf_engine { CONF_ENGINE_LMDB, CONF_ENGINE_POSTGRES };
 struct conf_listener {
 	struct endpoint endpoint;
 	enum conf_role role;
-	enum conf_tls tls;
+	enum conf_tls tls;        /* NONE where there is no certificate. */
 	struct text text;         /* As written: "*:25". */
 	int line;
 };
@@ -56,7 +56,10 @@ struct conf {
 	const struct conf_route *routes;
 	size_t route_count;
 	struct {
-		const char *certificate, *key;
+		const struct text *certificates, *keys; /* Paths, certificate_count of each. */
+		size_t certificate_count;               /* 0: no TLS for clients. */
+		const char *authorities;                /* Empty: the system's. */
+		const char *client_authorities;         /* Empty: clients are not asked. */
 	} tls;
 	struct {
 		const char *path; /* A template. */
@@ -72,6 +75,7 @@ struct conf {
 		const struct endpoint *sources;
 		size_t source_count;
 		unsigned concurrency;
+		enum conf_tls tls;
 		int64_t connect_ms, command_ms, final_ms, idle_ms;
 		bool prefer_ip6;
 	} outbound;

@@ -127,6 +127,49 @@ static void everything_of_this_version_is_read(void **state)
 	conf_free(conf);
 }
 
+static void tls_is_offered_where_there_is_a_certificate(void **state)
+{
+	struct conf *conf = load_right(SMALL
+	    "tls { certificate = c.pem key = /k.pem ca = ca.pem client-ca = clients.pem }\n"
+	    "listen \":26\" { tls = none }\nlisten \":465\" { role = submission tls = implicit }\n"
+	    "listen \":587\" { role = submission tls = required }\nlisten \"unix:lmtp\" { role = lmtp }\n"
+	    "route \"a.test\" { via = {a} }\nroute \"b.test\" { via = {a} tls = required }\noutbound { tls = none }\n");
+	static const enum conf_tls expected[] = { CONF_TLS_STARTTLS, CONF_TLS_NONE, CONF_TLS_IMPLICIT, CONF_TLS_REQUIRED,
+		CONF_TLS_NONE };
+	struct buffer summary;
+
+	(void)state;
+	assert_int_equal(conf->tls.certificate_count, 1);
+	assert_string_equal(conf->tls.certificates[0].bytes, "/etc/postroad/c.pem");
+	assert_string_equal(conf->tls.keys[0].bytes, "/k.pem");
+	assert_string_equal(conf->tls.authorities, "/etc/postroad/ca.pem");
+	assert_string_equal(conf->tls.client_authorities, "/etc/postroad/clients.pem");
+	for (size_t i = 0; i < conf->listener_count; i++)
+		assert_int_equal(conf->listeners[i].tls, expected[i]);
+	assert_int_equal(conf->routes[0].tls, CONF_TLS_STARTTLS);
+	assert_int_equal(conf->routes[1].tls, CONF_TLS_REQUIRED);
+	assert_int_equal(conf->outbound.tls, CONF_TLS_NONE);
+	buffer_init(&summary, 1 << 16);
+	assert_true(conf_summary(conf, &summary));
+	assert_true(text_find(buffer_text(&summary), TEXT("warning")) == summary.length);
+	buffer_done(&summary);
+	conf_free(conf);
+}
+
+static void required_tls_for_all_the_world_is_warned_of(void **state)
+{
+	struct conf *conf = load_right(SMALL "tls { certificate = {a, b} key = {c, d} }\nlisten \":25\" { tls = required }\n");
+	struct buffer summary;
+
+	(void)state;
+	assert_int_equal(conf->tls.certificate_count, 2);
+	buffer_init(&summary, 1 << 16);
+	assert_true(conf_summary(conf, &summary));
+	assert_true(text_find(buffer_text(&summary), TEXT("t.conf:5: warning: ")) < summary.length);
+	buffer_done(&summary);
+	conf_free(conf);
+}
+
 /* += adds to the default; = replaces it, also by nothing. */
 static void lists_grow_and_are_emptied(void **state)
 {
@@ -220,14 +263,13 @@ static const struct {
 	{ SMALL "log { to = \"\" }\n", "4: log to = \"\" leads nowhere (hint: stderr, syslog or a path)\n" },
 	{ "hostname = \"not a\nname\"\ndomains = {a}\nlisten \":25\" {}\n",
 	    "1: hostname = \"not a?name\" is not a host name (hint: like mail.example.org)\n" },
+	{ SMALL "listen \":465\" {\n tls = implicit }\n",
+	    "5: listen \":465\" wants TLS, and there is no certificate (hint: tls { certificate = \"fullchain.pem\" key = "
+	    "\"privkey.pem\" })\n" },
+	{ SMALL "tls {\n key = k\n certificate = {c, d}\n}\n",
+	    "4: tls has 2 certificates and 1 keys (hint: a key for each, in the same order)\n" },
 	/* What this version cannot do. */
-	{ SMALL "listen \":465\" { tls = implicit }\n",
-	    "4: listen tls = \"implicit\" cannot be had (hint: TLS is not built into this version)\n" },
-	{ SMALL "tls {\n key = k\n certificate = c\n}\n",
-	    "5: tls key = \"k\" cannot be had (hint: TLS is not built into this version)\n"
-	    "6: tls certificate = \"c\" cannot be had (hint: TLS is not built into this version)\n" },
 	{ SMALL "route \"*\" { via = {a}\n tls = required\n user = u\n password-file = p }\n",
-	    "5: route tls = \"required\" cannot be had (hint: TLS is not built into this version)\n"
 	    "6: route user = \"u\" cannot be had (hint: logging in to other servers is not built into this version)\n"
 	    "7: route password-file = \"p\" cannot be had (hint: logging in to other servers is not built into this version)\n" },
 	{ SMALL "web { listen = \"127.0.0.1:8025\" }\n",
@@ -345,6 +387,21 @@ static void the_sample_is_a_right_file(void **state)
 	buffer_done(&sample);
 }
 
+/* What an option cannot be without, behind it in its section; and behind the section. */
+static const char *companion_of(const struct option *option)
+{
+	if (text_equal(text_of(option->section), TEXT("route")) && !option_is_list(option))
+		return " via = {a}";
+	if (text_equal(text_of(option->section), TEXT("tls")) && option_is_list(option))
+		return text_equal(text_of(option->name), TEXT("key")) ? " certificate = c" : " key = k";
+	return "";
+}
+
+static const char *follower_of(const struct option *option)
+{
+	return text_equal(text_of(option->section), TEXT("listen")) ? "tls { certificate = c key = k }\n" : "";
+}
+
 /* One option, with its example or default, in a file that is right otherwise. */
 static bool print_file(const struct option *option, const char *value, struct buffer *out)
 {
@@ -365,9 +422,8 @@ static bool print_file(const struct option *option, const char *value, struct bu
 		ok = ok && buffer_print(out, "%s\"%.*s\"", first ? "{" : ", ", TEXT_FORMAT(text_trim(item)));
 	if (option_is_list(option))
 		ok = ok && buffer_append(out, TEXT("}"));
-	if (section != NULL && text_equal(text_of(section->name), TEXT("route")) && !option_is_list(option))
-		ok = ok && buffer_append(out, TEXT(" via = {a}"));
-	return ok && buffer_print(out, "%s", section ? " }\n" : "\n") && buffer_append(out, (struct text){ "", 1 });
+	ok = ok && buffer_append(out, text_of(companion_of(option)));
+	return ok && buffer_print(out, "%s%s", section ? " }\n" : "\n", follower_of(option)) && buffer_append(out, (struct text){ "", 1 });
 }
 
 static void each_option_takes_its_example_or_says_why_not(void **state)
@@ -487,6 +543,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_smallest_file_has_sensible_defaults),
 		cmocka_unit_test(everything_of_this_version_is_read),
+		cmocka_unit_test(tls_is_offered_where_there_is_a_certificate),
+		cmocka_unit_test(required_tls_for_all_the_world_is_warned_of),
 		cmocka_unit_test(lists_grow_and_are_emptied),
 		cmocka_unit_test(wrong_files_are_refused_with_all_reasons),
 		cmocka_unit_test(every_cut_and_every_changed_byte_is_answered),

@@ -20,6 +20,7 @@ static const char *kind_prose(const struct option *option)
 		[KIND_ADDRESSES] = "{addresses}",
 		[KIND_HOSTS] = "{hosts}",
 		[KIND_DURATIONS] = "{durations}",
+		[KIND_PATHS] = "{paths}",
 	};
 
 	return prose[option->kind];

@@ -141,17 +141,24 @@ struct text part_hostname(const struct part *part, const char *name)
 	return text;
 }
 
-const char *part_path(const struct part *part, const char *name)
+/* A relative path is one from the file's folder. */
+static struct text path_of(const struct slot *slot, struct text text)
 {
-	const struct slot slot = slot_of(part, name);
-	const struct text text = slot_text(&slot);
+	const struct reading *reading = slot->part->reading;
 	struct text path = TEXT("");
 
 	if (text.length == 0 || text.bytes[0] == '/')
-		return kept(part, text).bytes;
-	if (!arena_print(part->reading->arena, &path, "%s/%.*s", part->reading->folder, TEXT_FORMAT(text)))
-		complain_value(&slot, text, "is too long", "a shorter path");
-	return path.bytes;
+		return kept(slot->part, text);
+	if (!arena_print(reading->arena, &path, "%s/%.*s", reading->folder, TEXT_FORMAT(text)))
+		complain_value(slot, text, "is too long", "a shorter path");
+	return path;
+}
+
+const char *part_path(const struct part *part, const char *name)
+{
+	const struct slot slot = slot_of(part, name);
+
+	return path_of(&slot, slot_text(&slot)).bytes;
 }
 
 unsigned part_word(const struct part *part, const char *name)
@@ -304,6 +311,18 @@ static const struct text *list_and_room(
 		*out_count = 0;
 	}
 	return list;
+}
+
+const struct text *part_paths(const struct part *part, const char *name, size_t *out_count)
+{
+	const struct slot slot = slot_of(part, name);
+	void *room;
+	const struct text *list = list_and_room(part, name, sizeof(struct text), &room, out_count);
+	struct text *paths = room;
+
+	for (size_t i = 0; i < *out_count; i++)
+		paths[i] = path_of(&slot, list[i]);
+	return paths;
 }
 
 static int compare_texts(const void *a, const void *b)

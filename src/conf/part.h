@@ -37,6 +37,7 @@ bool part_bool(const struct part *part, const char *name);
 uint64_t part_quantity(const struct part *part, const char *name);    /* NUMBER, SIZE, DURATION (ms). */
 
 const struct text *part_texts(const struct part *part, const char *name, size_t *out_count);
+const struct text *part_paths(const struct part *part, const char *name, size_t *out_count);
 const struct text *part_domains(const struct part *part, const char *name, size_t *out_count); /* A-labels. */
 const struct text *part_hosts(const struct part *part, const char *name, size_t *out_count);
 const struct network *part_networks(const struct part *part, const char *name, size_t *out_count);

@@ -26,13 +26,28 @@ static bool print_list(const char *what, const struct text *list, size_t count, 
 static bool print_listeners(const struct conf *conf, struct buffer *out)
 {
 	static const char *const roles[] = { "mx", "submission", "lmtp" };
+	static const char *const tls[] = { "", ", with STARTTLS", ", TLS required", ", TLS from the first byte" };
 	char room[ENDPOINT_TEXT_MAX];
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < shown_of(conf->listener_count); i++)
-		ok = buffer_print(out, "  listens on    %s (%s)\n", endpoint_print(&conf->listeners[i].endpoint, room).bytes,
-		    roles[conf->listeners[i].role]);
+		ok = buffer_print(out, "  listens on    %s (%s%s)\n", endpoint_print(&conf->listeners[i].endpoint, room).bytes,
+		    roles[conf->listeners[i].role], tls[conf->listeners[i].tls]);
 	return ok && print_more("                ", conf->listener_count, "\n", out);
+}
+
+/* What is allowed, and yet perhaps not what was meant. */
+static bool print_warnings(const struct conf *conf, struct buffer *out)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < conf->listener_count; i++)
+		if (conf->listeners[i].role == CONF_ROLE_MX && conf->listeners[i].tls >= CONF_TLS_REQUIRED)
+			ok = buffer_print(out,
+			    "%s:%d: warning: servers without TLS cannot send to listen \"%s\" (RFC 3207 forbids that for mail "
+			    "from everywhere; hint: tls = starttls)\n",
+			    conf->path, conf->listeners[i].line, conf->listeners[i].text.bytes);
+	return ok;
 }
 
 static bool print_routes(const struct conf *conf, struct buffer *out)
@@ -56,5 +71,6 @@ bool conf_summary(const struct conf *conf, struct buffer *out)
 	    buffer_print(out, "  mailboxes     %s\n", conf->mailbox.lmtp.length > 0 ? conf->mailbox.lmtp.bytes : conf->mailbox.path) &&
 	    (conf->dns.zone[0] == '\0' || buffer_print(out, "  names         only those of %s\n", conf->dns.zone)) &&
 	    buffer_print(out, "  spool         %s\n  control       %s\n  log           %s, %s\n", conf->spool.path, conf->control,
-	        conf->log.to, conf->log.json ? "json" : "text");
+	        conf->log.to, conf->log.json ? "json" : "text") &&
+	    print_warnings(conf, out);
 }

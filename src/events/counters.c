@@ -70,8 +70,9 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_DELETED] = { .total = COUNTER_DELETED },
 		[EVENT_IN_DOUBT] = { .total = COUNTER_IN_DOUBT },
 		[EVENT_FINISHED] = { .total = COUNTER_FINISHED },
+		[EVENT_HANDSHAKE_FAILED] = { .total = COUNTER_TLS_IN_FAILED },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 16, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 17, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];

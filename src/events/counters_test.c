@@ -45,6 +45,7 @@ static const struct {
 	{ EVENT_ATTEMPT, "/m", NULL, { { COUNTER_ATTEMPTS, 1 } } },
 	{ EVENT_GENERATED, NULL, NULL, { { COUNTER_REPORTS, 1 } } },
 	{ EVENT_FINISHED, NULL, NULL, { { COUNTER_FINISHED, 1 } } },
+	{ EVENT_HANDSHAKE_FAILED, NULL, NULL, { { COUNTER_TLS_IN_FAILED, 1 } } },
 };
 
 static void events_are_counted(void **state)

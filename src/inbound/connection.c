@@ -11,11 +11,13 @@ struct connection {
 	struct inbound_snapshot *snapshot; /* Shared. */
 	struct connection *next, *previous;
 	struct stream *stream;
+	struct stream_filter *filter;      /* The stream's; NULL in clear text. */
 	struct loop_timer *timer;
 	struct session *session;
 	struct intake *intake;             /* The message under way, or NULL. */
 	struct buffer input;               /* What the session did not consume yet. */
 	bool over;                         /* The session said CLOSE. */
+	bool wants_tls;                    /* The session said START_TLS; what was said must be sent first. */
 	bool paused;
 	bool trusted;
 	char user[16];
@@ -69,6 +71,12 @@ void connection_free(struct connection *connection)
 	inbound_look_drained(inbound);
 }
 
+static void count(struct connection *connection, enum counter counter)
+{
+	if (connection->inbound->wiring.counters != NULL)
+		counters_add(connection->inbound->wiring.counters, counter, 1);
+}
+
 /* -- Doing what the session asks ----------------------------------------------------- */
 
 static void report_refusal(struct connection *connection, const struct session_action *action)
@@ -85,6 +93,8 @@ static void report_refusal(struct connection *connection, const struct session_a
 	fields[EVENT_FIELD_SENDER] = session_sender(connection->session, arena);
 	if (connection->user[0] != '\0')
 		fields[EVENT_FIELD_USER] = text_of(connection->user);
+	if (session_tls(connection->session).length > 0)
+		fields[EVENT_FIELD_TLS] = session_tls(connection->session);
 	fields[EVENT_FIELD_REPLY] = verdict->text;
 	fits &= arena_print(arena, &fields[EVENT_FIELD_CODE], "%u", verdict->code);
 	fits &= arena_print(arena, &fields[EVENT_FIELD_STATUS], "%u.%u.%u", verdict->enhanced.class,
@@ -121,7 +131,11 @@ static struct session_event begin(struct connection *connection)
 static enum error commit(struct connection *connection, const struct session_action *action)
 {
 	struct message *message = action->message;
-	const struct intake_facts facts = { session_protocol(connection->session), action->message_id };
+	const struct session *session = connection->session;
+	const struct intake_facts facts = { .protocol = session_protocol(session),
+		.message_id = action->message_id,
+		.tls = session_tls(session),
+		.certificate = session_certificate(session) };
 
 	message->envelope.expires_ms = message->envelope.arrived_ms + connection->snapshot->lifetime_ms;
 	for (uint32_t i = 0; i < message->recipient_count; i++)
@@ -157,6 +171,9 @@ static bool perform_one(
 	}
 	case SESSION_ABANDON:
 		intake_abandon(take(connection->intake));
+		break;
+	case SESSION_START_TLS:
+		connection->wants_tls = true;
 		break;
 	case SESSION_REFUSED:
 		report_refusal(connection, action);
@@ -256,6 +273,39 @@ static void set_reading(struct connection *connection)
 		stream_resume(connection->stream);
 }
 
+/* -- TLS ---------------------------------------------------------------------------------- */
+
+static void report_handshake(struct connection *connection, const char *reason)
+{
+	struct inbound *inbound = connection->inbound;
+	const struct text client = session_client_text(connection->session, inbound->output.arena);
+	struct event event = { .kind = EVENT_HANDSHAKE_FAILED, .time_ms = loop_unix_ms(inbound->wiring.loop) };
+
+	event.fields[EVENT_FIELD_CLIENT] = client;
+	event.fields[EVENT_FIELD_REASON] = text_of(reason);
+	inbound->wiring.sink.report(inbound->wiring.sink.context, &event);
+}
+
+/* A handshake that breaks off, or records that make no sense. */
+static void report_tls_failure(struct connection *connection, enum error reason)
+{
+	const char *trouble = connection->filter ? tls_filter_trouble(connection->filter) : "";
+
+	if (connection->filter != NULL && (!connection->filter->ready || reason == ERR_TLS))
+		report_handshake(connection, trouble[0] != '\0' ? trouble : error_text(reason));
+}
+
+/* False: no memory. */
+static bool start_handshake(struct connection *connection)
+{
+	connection->wants_tls = false;
+	must(connection->filter == NULL && connection->input.length == 0);
+	connection->filter = tls_server_filter(connection->inbound->tls);
+	if (connection->filter != NULL)
+		stream_set_filter(connection->stream, connection->filter);
+	return connection->filter != NULL;
+}
+
 /* After every event: what was said goes out, and the connection is set for what comes next. False: it is gone. */
 static bool settle(struct connection *connection, bool progressed)
 {
@@ -265,6 +315,10 @@ static bool settle(struct connection *connection, bool progressed)
 	}
 	if (connection->over) {
 		leave(connection, true);
+		return false;
+	}
+	if (connection->wants_tls && !start_handshake(connection)) {
+		connection_free(connection);
 		return false;
 	}
 	if (progressed)
@@ -310,7 +364,7 @@ static void stream_ended(void *context, enum error reason)
 	struct connection *connection = context;
 	const struct session_event event = { .kind = SESSION_ENDED };
 
-	(void)reason;
+	report_tls_failure(connection, reason);
 	(void)step(connection, &event);
 	buffer_clear(&connection->inbound->output.replies);
 	connection_free(connection);
@@ -321,6 +375,7 @@ static void ran_out_of_patience(void *context)
 	struct connection *connection = context;
 	const struct session_event event = { .kind = SESSION_TIMED_OUT };
 
+	report_tls_failure(connection, ERR_TIMEOUT);
 	(void)step(connection, &event);
 	settle(connection, true);
 }
@@ -351,14 +406,29 @@ void connection_relieved(struct connection *connection)
 
 /* -- Coming --------------------------------------------------------------------------------- */
 
-/* An accepted stream is open already, and nothing waits for room in one: what a client lets us say
- * is bounded by what it asks. */
+/* An accepted stream is open already: it is TLS that is ready. */
+static void secured(void *context)
+{
+	struct connection *connection = context;
+	struct session_event event = { .kind = SESSION_TLS_STARTED };
+	struct tls_facts facts;
+
+	tls_filter_facts(connection->filter, &facts);
+	event.tls.version = text_of(facts.version);
+	event.tls.cipher = text_of(facts.cipher);
+	event.tls.certificate = text_of(facts.name);
+	count(connection, COUNTER_TLS_IN);
+	(void)step(connection, &event);
+	settle(connection, true);
+}
+
+/* Nothing waits for room in the stream: what a client lets us say is bounded by what it asks. */
 static void no_matter(void *context)
 {
 	(void)context;
 }
 
-static const struct stream_handler handler = { no_matter, bytes_came, no_matter, stream_ended };
+static const struct stream_handler handler = { secured, bytes_came, no_matter, stream_ended };
 
 static bool equip(struct connection *connection, const struct session_peer *peer)
 {

@@ -113,6 +113,7 @@ void inbound_free(struct inbound *inbound)
 	session_output_done(&inbound->output);
 	inbound_snapshot_unref(inbound->snapshot);
 	router_unref(inbound->router);
+	tls_server_unref(inbound->tls);
 	if (inbound->drained_timer != NULL)
 		loop_timer_free(inbound->drained_timer);
 	free(inbound);
@@ -136,6 +137,11 @@ static void turn_away(struct inbound *inbound, struct stream *stream, const char
 		stream_free(stream);
 }
 
+static bool is_full(const struct inbound *inbound)
+{
+	return inbound->connection_count >= inbound->snapshot->connection_count_max;
+}
+
 static bool is_trusted(const struct inbound_snapshot *snapshot, const struct endpoint *client)
 {
 	for (size_t i = 0; i < snapshot->relay_from_count; i++)
@@ -144,21 +150,32 @@ static bool is_trusted(const struct inbound_snapshot *snapshot, const struct end
 	return false;
 }
 
-void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role)
+void inbound_set_tls(struct inbound *inbound, struct tls_server *server)
+{
+	struct tls_server *old = inbound->tls;
+
+	inbound->tls = tls_server_ref(server);
+	tls_server_unref(old);
+}
+
+void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role, enum session_tls tls)
 {
 	struct session_peer peer = { .role = role, .client = *stream_peer(stream) };
 	char user[16];
 	uint32_t uid;
 
 	peer.trusted = is_trusted(inbound->snapshot, &peer.client);
+	peer.tls = inbound->tls != NULL ? tls : SESSION_TLS_NONE;
 	if (role == SESSION_LOCAL && stream_peer_uid(stream, &uid)) {
 		snprintf(user, sizeof user, "uid %u", (unsigned)uid);
 		peer.user = text_of(user);
 		peer.trusted = true;
 	}
-	if (inbound->draining)
+	if (peer.tls == SESSION_TLS_IMPLICIT && (inbound->draining || is_full(inbound)))
+		stream_free(stream); /* It would not understand a word. */
+	else if (inbound->draining)
 		turn_away(inbound, stream, "The service is shutting down");
-	else if (inbound->connection_count >= inbound->snapshot->connection_count_max)
+	else if (is_full(inbound))
 		turn_away(inbound, stream, "Too many connections, try again later");
 	else
 		connection_new(inbound, stream, &peer);

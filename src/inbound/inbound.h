@@ -8,16 +8,20 @@
  *   I4  No more than INBOUND_CHUNKS_PENDING_MAX chunks of a message wait to be durable, plus what one
  *       read brings; then its stream is paused.
  *   I5  A connection that waits for a command holds its session, a timer and no buffer.
+ *   I6  A handshake of TLS has the session's patience, all of it together; what fails there ends the
+ *       connection with one event.
  *
  * All of it belongs to the lane's thread. The wiring polls the port; what it calls back runs in there. */
 #ifndef INBOUND_INBOUND_H
 #define INBOUND_INBOUND_H
 
+#include "events/counters.h"
 #include "events/sink.h"
 #include "inbound/session.h"
 #include "io/stream.h"
 #include "route/router.h"
 #include "spool/spool.h"
+#include "tls/tls.h"
 
 enum {
 	INBOUND_CHUNKS_PENDING_MAX = 4,
@@ -42,6 +46,7 @@ struct inbound_wiring {                   /* Borrows all; it must outlive the in
 	struct spool_port *port;
 	struct queue_id_source *ids;      /* Of this lane. */
 	struct event_sink sink;
+	struct counters *counters;        /* Of this lane; NULL: nobody counts. */
 };
 
 struct inbound;
@@ -55,8 +60,11 @@ struct inbound;
 void inbound_free(struct inbound *inbound);
 
 /* Takes an accepted stream (without handler) and greets it in `role`. SESSION_LOCAL: a UNIX stream;
- * its peer's uid becomes the user, and it is trusted. */
-void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role);
+ * its peer's uid becomes the user, and it is trusted. Without inbound_set_tls there is no TLS, whatever `tls` says. */
+void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role, enum session_tls tls);
+
+/* From now on new handshakes are made with these certificates (shares them); those that were made stand. */
+void inbound_set_tls(struct inbound *inbound, struct tls_server *server);
 
 /* From now on new connections get these settings, and every recipient is asked of this router.
  * ERR_NO_MEMORY: all stays as it was. */

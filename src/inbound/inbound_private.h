@@ -22,6 +22,7 @@ struct inbound {
 	struct inbound_wiring wiring;
 	struct inbound_snapshot *snapshot;  /* The newest. */
 	struct router *router;              /* The newest. */
+	struct tls_server *tls;             /* The newest; NULL: none. */
 	struct session_output output;       /* One for all: steps do not nest. */
 	struct connection *connections;     /* List; the newest first. */
 	size_t connection_count;
@@ -61,6 +62,7 @@ bool intake_is_congested(const struct intake *intake);
 struct intake_facts { /* What the record says besides the envelope. Borrows. */
 	const char *protocol;
 	struct text message_id;
+	struct text tls, certificate;       /* Empty: none. */
 };
 /* The message is complete. OK: connection_stored follows, later; `message` is borrowed until then, or until
  * intake_abandon. A failure is the answer, and the end of the intake. */

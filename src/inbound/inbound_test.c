@@ -1,6 +1,7 @@
 /* The shell over socket pairs, with the in-memory spool: what reaches the client, the spool and the log. */
 #include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "base/must.h"
 #include "inbound/inbound.h"
+#include "tls/test_certificate.h"
 
 struct world {
 	struct loop *loop;
@@ -25,6 +27,12 @@ struct world {
 	struct stream *client;
 	struct buffer heard;
 	struct buffer log;
+	struct counters counters;
+	enum session_tls tls;
+	struct tls_client *tls_client; /* The client starts TLS when it hears `secure_at`; empty: at once. */
+	struct text secure_at;
+	const char *inside;            /* What the client says then. */
+	bool secured;
 	struct text hang_up_at; /* When the client hears this it hangs up. */
 	bool drained;
 };
@@ -84,7 +92,7 @@ static void set_up(struct world *world)
 
 static void start(struct world *world)
 {
-	const struct inbound_wiring wiring = { world->loop, world->port, &world->ids, { report, world } };
+	const struct inbound_wiring wiring = { world->loop, world->port, &world->ids, { report, world }, &world->counters };
 
 	world->inbound = inbound_new(&wiring, &world->settings, world->router);
 	assert_non_null(world->inbound);
@@ -100,13 +108,26 @@ static void tear_down(struct world *world)
 	router_unref(world->router);
 	loop_free(world->loop);
 	arena_free(world->arena);
+	tls_client_unref(world->tls_client);
 	buffer_done(&world->heard);
 	buffer_done(&world->log);
 }
 
 /* -- The client ----------------------------------------------------------------------- */
 
-static void opened(void *context) { (void)context; }
+static void secure(struct world *world)
+{
+	world->secured = true;
+	stream_set_filter(world->client,
+	    tls_client_filter(world->tls_client, &(struct tls_expectation){ TEXT("mx.here.test"), true }));
+}
+
+static void opened(void *context)
+{
+	struct world *world = context;
+
+	must(stream_write(world->client, text_of(world->inside)));
+}
 static void drained_stream(void *context) { (void)context; }
 
 static void bytes_heard(void *context, struct text bytes)
@@ -115,6 +136,9 @@ static void bytes_heard(void *context, struct text bytes)
 	const struct text all = world->hang_up_at;
 
 	must(buffer_append(&world->heard, bytes));
+	if (!world->secured && world->secure_at.length > 0 &&
+	    text_find(buffer_text(&world->heard), world->secure_at) < world->heard.length)
+		secure(world);
 	if (all.length > 0 && text_find(buffer_text(&world->heard), all) < world->heard.length) {
 		stream_free(world->client);
 		world->client = NULL;
@@ -142,7 +166,7 @@ static void connect_as(struct world *world, enum session_role role)
 	stream_pause(server);
 	stream_free(world->client);
 	world->client = stream_from_fd(world->loop, pair[1], &client_handler, world);
-	inbound_accept(world->inbound, server, role);
+	inbound_accept(world->inbound, server, role, world->tls);
 }
 
 static void say(struct world *world, const char *words)
@@ -367,6 +391,112 @@ static void reload_changes_what_new_sessions_see(void **state)
 	tear_down(&world);
 }
 
+/* -- TLS --------------------------------------------------------------------------------------- */
+
+static void set_up_tls(struct world *world, enum session_tls tls, int64_t patience_ms)
+{
+	char folder[64], certificate[128], key[128];
+	const struct test_certificate wanted = { .names = "DNS:mx.here.test", .common = "mx" };
+	struct text certificates[1], keys[1], complaint;
+	struct tls_server *server = NULL;
+
+	set_up(world);
+	world->tls = tls;
+	world->settings.patience_ms = patience_ms;
+	start(world);
+	test_folder_make(folder);
+	test_certificate_write(folder, "ec", NULL, &wanted, certificate, key);
+	certificates[0] = text_of(certificate);
+	keys[0] = text_of(key);
+	const struct tls_server_settings settings = { certificates, keys, 1, "" };
+
+	assert_int_equal(tls_server_new(&settings, world->arena, &server, &complaint), OK);
+	assert_int_equal(tls_client_new(certificate, world->arena, &world->tls_client, &complaint), OK);
+	test_folder_remove(folder);
+	inbound_set_tls(world->inbound, server);
+	tls_server_unref(server);
+}
+
+static void mail_comes_under_tls(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up_tls(&world, SESSION_TLS_OFFERED, 0);
+	world.secure_at = TEXT("220 2.0.0 Go ahead");
+	world.inside = "EHLO c.test\r\nMAIL FROM:<a@far.test>\r\nRCPT TO:<alice@here.test>\r\nRCPT TO:<x@here.test>\r\n"
+		       "DATA\r\n\r\nhi\r\n.\r\nQUIT\r\n";
+	connect_as(&world, SESSION_MX);
+	say(&world, "EHLO c.test\r\nSTARTTLS\r\n");
+	loop_run(world.loop);
+	assert_true(world.secured);
+	assert_holds(&world.heard, "\r\n250 2.0.0 Ok: queued as ");
+	assert_holds(&world.heard, "\r\n221 2.0.0 ");
+	assert_holds(&world.log, "protocol=ESMTPS");
+	assert_holds(&world.log, "tls=\"TLSv1.3 TLS_AES_256_GCM_SHA384\"");
+	assert_int_equal(counters_get(&world.counters, COUNTER_TLS_IN), 1);
+	tear_down(&world);
+}
+
+static void tls_from_the_first_byte(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up_tls(&world, SESSION_TLS_IMPLICIT, 0);
+	world.inside = "QUIT\r\n";
+	connect_as(&world, SESSION_SUBMISSION);
+	secure(&world);
+	loop_run(world.loop);
+	assert_true(text_starts(buffer_text(&world.heard), TEXT("220 mx.here.test ESMTP")));
+	assert_holds(&world.heard, "\r\n221 ");
+	tear_down(&world);
+}
+
+static void noise_instead_of_a_handshake(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up_tls(&world, SESSION_TLS_IMPLICIT, 0);
+	connect_as(&world, SESSION_SUBMISSION);
+	say(&world, "EHLO c.test\r\n");
+	loop_run(world.loop);
+	assert_true(text_find(buffer_text(&world.heard), TEXT("220")) == world.heard.length);
+	assert_holds(&world.log, "handshake-failed client=");
+	assert_holds(&world.log, "reason=");
+	assert_int_equal(inbound_connection_count(world.inbound), 0);
+	tear_down(&world);
+}
+
+static void a_handshake_that_stalls(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up_tls(&world, SESSION_TLS_IMPLICIT, 1);
+	connect_as(&world, SESSION_SUBMISSION);
+	loop_run(world.loop);
+	assert_int_equal(world.heard.length, 0);
+	assert_holds(&world.log, "reason=\"timed out\"");
+	assert_int_equal(inbound_connection_count(world.inbound), 0);
+	tear_down(&world);
+}
+
+static void clear_text_behind_starttls(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up_tls(&world, SESSION_TLS_OFFERED, 0);
+	connect_as(&world, SESSION_MX);
+	say(&world, "EHLO c.test\r\nSTARTTLS\r\nRSET\r\n");
+	loop_run(world.loop);
+	assert_holds(&world.heard, "\r\n554 5.5.1 Nothing may stand behind STARTTLS");
+	assert_true(text_ends(buffer_text(&world.heard), TEXT("closing the connection\r\n")));
+	tear_down(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,7 +508,13 @@ int main(void)
 		cmocka_unit_test(too_many_connections),
 		cmocka_unit_test(drain_says_goodbye),
 		cmocka_unit_test(reload_changes_what_new_sessions_see),
+		cmocka_unit_test(mail_comes_under_tls),
+		cmocka_unit_test(tls_from_the_first_byte),
+		cmocka_unit_test(noise_instead_of_a_handshake),
+		cmocka_unit_test(a_handshake_that_stalls),
+		cmocka_unit_test(clear_text_behind_starttls),
 	};
 
+	signal(SIGPIPE, SIG_IGN); /* As the program does. */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,6 +187,10 @@ static bool compose_event(struct intake *intake, const struct message *message, 
 		return false;
 	if (envelope->user.length > 0 && !arena_copy(arena, envelope->user, &fields[EVENT_FIELD_USER]))
 		return false;
+	if (facts->tls.length > 0 && !arena_copy(arena, facts->tls, &fields[EVENT_FIELD_TLS]))
+		return false;
+	if (facts->certificate.length > 0 && !arena_copy(arena, facts->certificate, &fields[EVENT_FIELD_CERTIFICATE]))
+		return false;
 	fields[EVENT_FIELD_PROTOCOL] = text_of(facts->protocol);
 	return address_print(&envelope->reverse_path, arena, &sender) &&
 	    arena_print(arena, &fields[EVENT_FIELD_SENDER], "<%.*s>", TEXT_FORMAT(sender)) &&

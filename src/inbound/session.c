@@ -1,9 +1,10 @@
 /* The machine of the session: its diagram, its two tables, and the truths of its states.
  *
  *      NEW ──opened──► CONNECTED ──EHLO──► READY ◄───────────────────────────┐
- *                                            │ MAIL                          │
+ *       │                  ▲                 │ │ MAIL                        │
+ *       └──► SECURING ─────┘ ◄───STARTTLS────┘ │                             │
  *                                            ▼                               │
- *           JUDGING ◄──RCPT── SENDER ◄───────┘                               │
+ *           JUDGING ◄──RCPT── SENDER ◄─────────┘                             │
  *           │  │ ▲                                                           │
  *    refused│  │ └──RCPT──┐                                                  │
  *     (back)│  │accepted  │                                                  │
@@ -21,7 +22,8 @@
  * CHUNK as well, to keep in step, and lead back to where it was sent.
  *
  * Input bytes are consumed in the states that take commands, in TEXT and in CHUNK. JUDGING, BEGINNING and
- * STORING wait for their answer (session.h S3). */
+ * STORING wait for their answer (session.h S3), SECURING for the handshake; from there READY is reached by
+ * a new EHLO only (S8). */
 #include "base/must.h"
 #include "inbound/session_private.h"
 
@@ -45,8 +47,7 @@
 	    refuse_not_offered)                                                                                      \
 	ROW(HELP, help, help, help, help, help)                                                                      \
 	ROW(QUIT, quit, quit, quit, quit, quit)                                                                      \
-	ROW(STARTTLS, refuse_not_offered, refuse_not_offered, refuse_not_offered, refuse_not_offered,                \
-	    refuse_not_offered)                                                                                      \
+	ROW(STARTTLS, refuse_early, start_tls, refuse_tls_now, refuse_tls_now, refuse_tls_now)                       \
 	ROW(AUTH, refuse_not_offered, refuse_not_offered, refuse_not_offered, refuse_not_offered,                    \
 	    refuse_not_offered)                                                                                      \
 	ROW(UNKNOWN, refuse_unknown, refuse_unknown, refuse_unknown, refuse_unknown, refuse_unknown)
@@ -63,24 +64,25 @@ static command_handler *const command_table[COMMAND_VERB_COUNT][STATE_COMMANDS] 
 static event_handler open_session, take_line, time_out, end, shut_down, leave_later, hold, swallow,
     abandon_late, ignore, never;
 
-/*  state       OPENED, BYTES, JUDGED, BEGUN, STORED, TIMED_OUT, ENDED, SHUT_DOWN */
+/*  state       OPENED, BYTES, JUDGED, BEGUN, STORED, TLS_STARTED, TIMED_OUT, ENDED, SHUT_DOWN */
 #define EVENT_TABLE(ROW)                                                                                     \
-	ROW(CONNECTED, never, take_line, never, never, never, time_out, end, shut_down)                      \
-	ROW(READY, never, take_line, never, never, never, time_out, end, shut_down)                          \
-	ROW(SENDER, never, take_line, never, never, never, time_out, end, leave_later)                       \
-	ROW(RECIPIENTS, never, take_line, never, never, never, time_out, end, leave_later)                   \
-	ROW(CHUNKS, never, take_line, never, never, never, time_out, end, leave_later)                       \
-	ROW(NEW, open_session, never, never, never, never, never, end, shut_down)                            \
-	ROW(JUDGING, never, hold, recipient_judged, never, never, never, end, leave_later)                   \
-	ROW(BEGINNING, never, hold, never, message_begun, never, never, end, leave_later)                    \
-	ROW(TEXT, never, take_text, never, never, never, time_out, end, leave_later)                         \
-	ROW(CHUNK, never, take_chunk, never, never, never, time_out, end, leave_later)                       \
-	ROW(STORING, never, hold, never, never, message_stored, never, end, leave_later)                     \
-	ROW(CLOSED, never, swallow, ignore, abandon_late, ignore, ignore, ignore, ignore)
+	ROW(CONNECTED, never, take_line, never, never, never, never, time_out, end, shut_down)               \
+	ROW(READY, never, take_line, never, never, never, never, time_out, end, shut_down)                   \
+	ROW(SENDER, never, take_line, never, never, never, never, time_out, end, leave_later)                \
+	ROW(RECIPIENTS, never, take_line, never, never, never, never, time_out, end, leave_later)            \
+	ROW(CHUNKS, never, take_line, never, never, never, never, time_out, end, leave_later)                \
+	ROW(NEW, open_session, never, never, never, never, never, never, end, shut_down)                     \
+	ROW(JUDGING, never, hold, recipient_judged, never, never, never, never, end, leave_later)            \
+	ROW(BEGINNING, never, hold, never, message_begun, never, never, never, end, leave_later)             \
+	ROW(TEXT, never, take_text, never, never, never, never, time_out, end, leave_later)                  \
+	ROW(CHUNK, never, take_chunk, never, never, never, never, time_out, end, leave_later)                \
+	ROW(SECURING, never, refuse_clear_text, never, never, never, tls_started, end, end, end)             \
+	ROW(STORING, never, hold, never, never, message_stored, never, never, end, leave_later)              \
+	ROW(CLOSED, never, swallow, ignore, abandon_late, ignore, ignore, ignore, ignore, ignore)
 
 static event_handler *const event_table[STATE_COUNT][SESSION_EVENT_COUNT] = {
-#define ROW(state, opened, bytes, judged, begun, stored, timed_out, ended, shut) \
-	[STATE_##state] = { opened, bytes, judged, begun, stored, timed_out, ended, shut },
+#define ROW(state, opened, bytes, judged, begun, stored, secured, timed_out, ended, shut) \
+	[STATE_##state] = { opened, bytes, judged, begun, stored, secured, timed_out, ended, shut },
 	EVENT_TABLE(ROW)
 #undef ROW
 };
@@ -95,10 +97,13 @@ void session_check(const struct session *session)
 	must(state < STATE_COUNT);
 	must((session->arena != NULL) == (transaction != NULL));
 	must((session->helo_length > 0) || state == STATE_CONNECTED || state == STATE_NEW ||
-	    state == STATE_CLOSED || (state == STATE_CHUNK && session->chunk.after == STATE_CONNECTED));
+	    state == STATE_CLOSED || state == STATE_SECURING || (state == STATE_CHUNK && session->chunk.after == STATE_CONNECTED));
 	must(!session->skipping || state < STATE_COMMANDS || state == STATE_CLOSED);
-	if (state == STATE_CONNECTED || state == STATE_READY || state == STATE_NEW || state == STATE_CLOSED)
+	if (state == STATE_CONNECTED || state == STATE_READY || state == STATE_NEW || state == STATE_CLOSED ||
+	    state == STATE_SECURING)
 		must(transaction == NULL);
+	if (state == STATE_SECURING)
+		must(session->secured == NULL && session->helo_length == 0); /* S8 */
 	if (state == STATE_CHUNK)
 		must(session->chunk.left > 0 && (transaction != NULL || session->chunk.refusal.code != 0));
 	if (state == STATE_SENDER || state == STATE_JUDGING || state == STATE_TEXT || state == STATE_STORING ||
@@ -150,7 +155,7 @@ static size_t step_bytes(struct session_step *step)
 
 	while (consumed < all.length && has_room(step->output)) {
 		const struct session_event part = { .kind = SESSION_BYTES, .bytes = text_from(all, consumed) };
-		struct session_step unit = { step->session, &part, NULL, step->output };
+		struct session_step unit = { .session = step->session, .event = &part, .output = step->output };
 		const size_t taken = event_table[step->session->state][SESSION_BYTES](&unit);
 
 		give_up_if_mute(&unit);
@@ -166,7 +171,7 @@ static size_t step_bytes(struct session_step *step)
 size_t session_step(
     struct session *session, const struct session_event *event, struct session_output *output)
 {
-	struct session_step step = { session, event, NULL, output };
+	struct session_step step = { .session = session, .event = event, .output = output };
 	size_t consumed = 0;
 
 	must(event->kind < SESSION_EVENT_COUNT);
@@ -198,6 +203,8 @@ static void take_command(struct session_step *step, struct text line)
 	step->command = &command;
 	if (command.fault.code != 0)
 		refuse_fault(step);
+	else if (lacks_tls(session, command.verb) && command.verb != COMMAND_BDAT) /* Whose octets come all the same. */
+		complain(step, TLS_FIRST);
 	else
 		command_table[command.verb][session->state](step);
 	step->command = NULL;
@@ -211,6 +218,7 @@ static size_t take_line(struct session_step *step)
 	const size_t end = text_find_byte(text_part(bytes, 0, COMMAND_LINE_MAX), '\n');
 
 	if (end < bytes.length && end < COMMAND_LINE_MAX) {
+		step->followed = end + 1 < bytes.length;
 		if (!session->skipping)
 			take_command(step, text_part(bytes, 0, end));
 		session->skipping = false;
@@ -227,9 +235,10 @@ static size_t take_line(struct session_step *step)
 
 static size_t open_session(struct session_step *step)
 {
-	step->session->state = STATE_CONNECTED;
-	say_format(step, "220 %.*s %s Postroad\r\n", TEXT_FORMAT(step->session->settings->hostname),
-	    step->session->peer.role == SESSION_LMTP ? "LMTP" : "ESMTP");
+	if (step->session->peer.tls == SESSION_TLS_IMPLICIT)
+		await_tls(step);
+	else
+		say_banner(step);
 	return 0;
 }
 
@@ -312,6 +321,7 @@ void session_free(struct session *session)
 	if (session == NULL)
 		return;
 	arena_free(session->arena);
+	free(session->secured);
 	free(session);
 }
 
@@ -341,14 +351,14 @@ bool session_awaits(const struct session *session)
 int64_t session_patience_ms(const struct session *session)
 {
 	const bool talks = session->state < STATE_COMMANDS || session->state == STATE_TEXT ||
-	    session->state == STATE_CHUNK;
+	    session->state == STATE_CHUNK || session->state == STATE_SECURING;
 
 	return talks ? session->settings->patience_ms : 0;
 }
 
 bool session_is_idle(const struct session *session)
 {
-	return session->state == STATE_CONNECTED || session->state == STATE_READY;
+	return session->state == STATE_CONNECTED || session->state == STATE_READY || session->state == STATE_SECURING;
 }
 
 struct text session_helo(const struct session *session)
@@ -374,14 +384,26 @@ const char *session_protocol(const struct session *session)
 {
 	switch (session->peer.role) {
 	case SESSION_LMTP:
-		return "LMTP";
+		return session->secured ? "LMTPS" : "LMTP";
 	case SESSION_LOCAL:
 		return "local";
 	case SESSION_MX:
 	case SESSION_SUBMISSION:
 		break;
 	}
-	return session->extended ? "ESMTP" : "SMTP";
+	if (!session->extended)
+		return "SMTP"; /* RFC 3848 has no word for it under TLS. */
+	return session->secured ? "ESMTPS" : "ESMTP";
+}
+
+struct text session_tls(const struct session *session)
+{
+	return session->secured ? session->secured->tls : TEXT_EMPTY;
+}
+
+struct text session_certificate(const struct session *session)
+{
+	return session->secured ? session->secured->certificate : TEXT_EMPTY;
 }
 
 struct text session_sender(const struct session *session, struct arena *arena)

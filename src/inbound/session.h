@@ -23,7 +23,9 @@
  *   S5  The only way to a 250 for a message is STORED with a 2yz verdict.
  *   S6  A message ends at CRLF . CRLF, or at the last octet of BDAT LAST, and nowhere else.
  *   S7  After CLOSE nothing is consumed or said any more.
- *   S8  Memory: an idle session holds less than 1 KiB; a transaction at most SESSION_TRANSACTION_MAX.
+ *   S8  Nothing that was said before TLS counts behind it (RFC 3207 §4.2), and what stands behind STARTTLS
+ *       in clear text ends the session: somebody may have put it there (CVE-2011-0411).
+ *   S9  Memory: an idle session holds less than 1 KiB; a transaction at most SESSION_TRANSACTION_MAX.
  *
  * Text of actions borrows from the event, from output->arena or from the transaction: it is valid
  * until the next step. */
@@ -58,8 +60,16 @@ struct session_settings {             /* Borrows; must outlive its sessions. */
 	int64_t patience_ms;          /* For the next bytes: 5 minutes (RFC 5321 §4.5.3.2.7). */
 };
 
+enum session_tls {
+	SESSION_TLS_NONE,     /* Cannot be had. */
+	SESSION_TLS_OFFERED,  /* By STARTTLS (RFC 3207). */
+	SESSION_TLS_REQUIRED, /* The same, and no mail before it. */
+	SESSION_TLS_IMPLICIT  /* From the first byte (RFC 8314 §3). */
+};
+
 struct session_peer {                 /* Copied, but for its text. */
 	enum session_role role;
+	enum session_tls tls;
 	bool trusted;                 /* May relay, and submit. */
 	struct endpoint client;
 	struct text user;             /* Borrows for the session's life; "uid 1000", or empty. */
@@ -71,6 +81,7 @@ enum session_event_kind {
 	SESSION_JUDGED,     /* Answer to ASK: `verdict`. */
 	SESSION_BEGUN,      /* Answer to BEGIN: `verdict`; when it is 2yz `id` and `unix_ms`. */
 	SESSION_STORED,     /* Answer to COMMIT: `verdict`; its text is said to the client. */
+	SESSION_TLS_STARTED, /* What START_TLS asked for is done: `tls`. From now on bytes are those inside. */
 	SESSION_TIMED_OUT,  /* The patience is over. */
 	SESSION_ENDED,      /* The other side is gone. */
 	SESSION_SHUT_DOWN,  /* We want to go: end soon. */
@@ -83,6 +94,10 @@ struct session_event { /* Borrows all text during the step. */
 	struct verdict verdict;
 	queue_id id;
 	int64_t unix_ms;
+	struct {
+		struct text version, cipher; /* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */
+		struct text certificate;     /* The verified name of the client's; empty: none. */
+	} tls;
 };
 
 enum session_action_kind {
@@ -91,6 +106,7 @@ enum session_action_kind {
 	SESSION_BODY,    /* Its next `bytes`. */
 	SESSION_COMMIT,  /* It is complete: make `message` durable. */
 	SESSION_ABANDON, /* It will not come. */
+	SESSION_START_TLS, /* Send what was said, then let the handshake begin. TLS_STARTED follows, or the end. */
 	SESSION_REFUSED, /* For the log: `recipient`, or all when NULL, was answered with `verdict`. */
 	SESSION_CLOSE    /* Send what was said, then close. */
 };
@@ -141,7 +157,9 @@ bool session_is_idle(const struct session *session);
 /* For log and reports. `client`: "helo.name[192.0.2.1]". */
 struct text session_helo(const struct session *session);
 struct text session_client_text(const struct session *session, struct arena *arena); /* Empty: no memory. */
-const char *session_protocol(const struct session *session); /* "SMTP", "ESMTP", "LMTP", "local" */
+const char *session_protocol(const struct session *session); /* "SMTP", "ESMTPS" (RFC 3848), "LMTP", "local" ... */
+struct text session_tls(const struct session *session);      /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: clear text. */
+struct text session_certificate(const struct session *session); /* The client's, by its verified name; may be empty. */
 struct text session_sender(const struct session *session, struct arena *arena); /* "<a@b>"; empty: none. */
 
 /* The truths of every state; called at each step. */

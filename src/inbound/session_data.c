@@ -45,7 +45,9 @@ void refuse_chunk(struct session_step *step)
 	struct session *session = step->session;
 	struct verdict refusal = VERDICT(503, 5, 5, 1, "Give a sender with MAIL first");
 
-	if (session->state == STATE_CONNECTED)
+	if (lacks_tls(session, COMMAND_BDAT))
+		refusal = TLS_FIRST;
+	else if (session->state == STATE_CONNECTED)
 		refusal = VERDICT(503, 5, 5, 1, "Say EHLO first");
 	else if (session->state == STATE_SENDER)
 		refusal = no_recipients(session);

@@ -80,6 +80,8 @@ static void print_envelope(struct driver *driver, const struct session_action *a
 	must(buffer_print(out, " client=%.*s", TEXT_FORMAT(envelope->client)));
 	if (envelope->user.length > 0)
 		must(buffer_print(out, " user=%.*s", TEXT_FORMAT(envelope->user)));
+	if (session_certificate(driver->session).length > 0)
+		must(buffer_print(out, " certificate=%.*s", TEXT_FORMAT(session_certificate(driver->session))));
 	must(buffer_print(out, "%s%s%s", returns[envelope->dsn_return],
 	    envelope->flags & ENVELOPE_8BIT ? " 8bit" : "", envelope->flags & ENVELOPE_SMTPUTF8 ? " utf8" : ""));
 	if (envelope->envelope_id.length > 0)
@@ -123,6 +125,10 @@ static void perform(struct driver *driver, const struct session_action *action)
 	case SESSION_ABANDON:
 		driver->abandoned_count++;
 		break;
+	case SESSION_START_TLS:
+		must(driver->handshake_count == 0 && !driver->wants_tls);
+		driver->wants_tls = true;
+		break;
 	case SESSION_REFUSED:
 		must(action->verdict.code >= 400);
 		driver->refused_count++;
@@ -154,6 +160,19 @@ static void pay(struct driver *driver)
 	}
 }
 
+static void shake_hands(struct driver *driver)
+{
+	const struct session_event event = { .kind = SESSION_TLS_STARTED,
+		.tls = { TEXT("TLSv1.3"), TEXT("TLS_AES_256_GCM_SHA384"), driver->certificate } };
+
+	if (!driver->wants_tls || driver->stalls || driver->closed)
+		return;
+	must(driver->input.length == 0); /* S8 */
+	driver->wants_tls = false;
+	driver->handshake_count++;
+	(void)step(driver, &event);
+}
+
 static void offer(struct driver *driver, bool answer)
 {
 	size_t taken;
@@ -168,6 +187,7 @@ static void offer(struct driver *driver, bool answer)
 			taken = 1;
 		}
 	} while (taken > 0 && driver->input.length > 0);
+	shake_hands(driver);
 }
 
 void driver_open(struct driver *driver)
@@ -175,6 +195,7 @@ void driver_open(struct driver *driver)
 	driver->session = session_new(&driver->settings, &driver->peer);
 	must(driver->session != NULL);
 	driver_event(driver, SESSION_OPENED);
+	shake_hands(driver);
 }
 
 void driver_say(struct driver *driver, struct text bytes)

@@ -1,7 +1,8 @@
 /* For tests: a session and somebody who drives it, as the server's shell does, but in memory.
  *
  * Replies gather in `heard`, messages that were committed in `stored`. Answers to the session's questions
- * are given at once, or (late) only when all bytes of driver_say were offered. */
+ * are given at once, or (late) only when all bytes of driver_say were offered. A handshake that is asked for is done
+ * when the bytes that were offered together have been consumed. */
 #ifndef INBOUND_SESSION_DRIVER_H
 #define INBOUND_SESSION_DRIVER_H
 
@@ -13,6 +14,8 @@ struct driver {
 	struct session_peer peer;
 	size_t piece_size;              /* Bytes are offered in pieces of this size; 0: as they come. */
 	bool late;                      /* See above. */
+	bool stalls;                    /* No handshake comes to its end. */
+	struct text certificate;        /* The client's, told with every handshake. */
 	struct text good_domain;        /* Recipients here are known; empty: every recipient is good. */
 	struct text bad_domain;         /* Recipients here are refused. */
 	/* May change any time. */
@@ -27,6 +30,8 @@ struct driver {
 	struct buffer envelope;         /* Of the last committed message, as one line. */
 	size_t begun_count, committed_count, abandoned_count, refused_count;
 	bool closed;
+	bool wants_tls;                 /* A handshake was asked for and is not done. */
+	size_t handshake_count;
 	struct session_event owed[1];   /* The answer that is due. */
 	bool owes;
 };

@@ -43,7 +43,9 @@ static struct text protocol_of(const struct session *session)
 
 	if (!utf8 || session->peer.role == SESSION_LOCAL)
 		return text_of(session_protocol(session));
-	return session->peer.role == SESSION_LMTP ? TEXT("UTF8LMTP") : TEXT("UTF8SMTP");
+	if (session->peer.role == SESSION_LMTP)
+		return session->secured ? TEXT("UTF8LMTPS") : TEXT("UTF8LMTP");
+	return session->secured ? TEXT("UTF8SMTPS") : TEXT("UTF8SMTP");
 }
 
 /* RFC 5321 §4.4: the time-stamp line. "for" only for one recipient, so that it tells nobody of another. */
@@ -58,6 +60,7 @@ void put_received(struct session_step *step)
 		.user = session->peer.user,
 		.hostname = session->settings->hostname,
 		.protocol = protocol_of(session),
+		.tls = session_tls(session),
 		.id = message->envelope.id,
 		.unix_ms = message->envelope.arrived_ms,
 	};

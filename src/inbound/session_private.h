@@ -19,6 +19,7 @@
 	STATE(BEGINNING, "DATA or the first BDAT waits for the word to begin")      \
 	STATE(TEXT, "the lines behind DATA")                                        \
 	STATE(CHUNK, "the octets behind BDAT")                                      \
+	STATE(SECURING, "a handshake of TLS is under way")                          \
 	STATE(STORING, "the message waits to be durable")                           \
 	STATE(CLOSED, "all was said")
 
@@ -55,6 +56,12 @@ struct chunk {
 	enum session_state after;      /* Where it was sent; a refused one leads back there. */
 };
 
+/* What is known of TLS, in one block with its text. */
+struct secured {
+	struct text tls, certificate;
+	char bytes[];
+};
+
 struct session {
 	const struct session_settings *settings;
 	struct session_peer peer;
@@ -63,6 +70,7 @@ struct session {
 	bool leaving;                  /* A shutdown was asked for. */
 	bool skipping;                 /* The rest of a line that was too long. */
 	bool mute;                     /* A reply found no memory: nothing can follow it. */
+	struct secured *secured;       /* NULL: clear text. */
 	uint32_t error_count, junk_count;
 	struct arena *arena;           /* The transaction's; NULL without one. */
 	struct transaction *transaction;
@@ -75,7 +83,8 @@ struct session {
 struct session_step {
 	struct session *session;
 	const struct session_event *event;
-	const struct command *command; /* In handlers of commands. */
+	const struct command *command; /* In handlers of commands, */
+	bool followed;                 /* and whether anything stands behind its line. */
 	struct session_output *output;
 };
 typedef void command_handler(struct session_step *step);
@@ -89,6 +98,8 @@ typedef size_t event_handler(struct session_step *step);
 void say(struct session_step *step, struct verdict verdict);
 /* Lines as they are, CRLF included. */
 [[gnu::format(printf, 2, 3)]] void say_format(struct session_step *step, const char *format, ...);
+/* The first line; from then on commands are taken. */
+void say_banner(struct session_step *step);
 /* The answer to EHLO or LHLO. */
 void say_capabilities(struct session_step *step);
 /* Abandon what is under way, say it, close. */
@@ -107,6 +118,18 @@ struct session_action *act(struct session_step *step, enum session_action_kind k
 
 command_handler greet, greet_plain, reset, noop, verify, help, quit, refuse_fault, refuse_unknown,
     refuse_not_offered, refuse_early;
+
+/* -- session_tls.c: the way into TLS ----------------------------------------------- */
+
+#define TLS_FIRST VERDICT(530, 5, 7, 0, "Say STARTTLS first")
+
+command_handler start_tls, refuse_tls_now;
+event_handler tls_started, refuse_clear_text;
+/* Ask for the handshake. */
+void await_tls(struct session_step *step);
+bool may_start_tls(const struct session *session);
+/* This command must not be served before TLS. */
+bool lacks_tls(const struct session *session, enum command_verb verb);
 
 /* -- session_envelope.c: MAIL, RCPT --------------------------------------------- */
 

@@ -117,6 +117,13 @@ void say_of_message(struct session_step *step, struct verdict verdict)
 		complain(step, verdict);
 }
 
+void say_banner(struct session_step *step)
+{
+	step->session->state = STATE_CONNECTED;
+	say_format(step, "220 %.*s %s Postroad\r\n", TEXT_FORMAT(step->session->settings->hostname),
+	    step->session->peer.role == SESSION_LMTP ? "LMTP" : "ESMTP");
+}
+
 void say_capabilities(struct session_step *step)
 {
 	const struct session_settings *settings = step->session->settings;
@@ -125,6 +132,8 @@ void say_capabilities(struct session_step *step)
 	    TEXT_FORMAT(session_helo(step->session)));
 	say_format(step, "250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n",
 	    (unsigned long long)settings->message_size_max);
+	if (may_start_tls(step->session))
+		say_format(step, "250-STARTTLS\r\n");
 	say_format(step, "250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-LIMITS RCPTMAX=%u\r\n250 HELP\r\n",
 	    (unsigned)settings->recipient_count_max);
 }

@@ -91,6 +91,17 @@ static void set_errors(struct run *run, struct text value)
 {
 	run->driver.settings.error_count_max = (uint32_t)number(value);
 }
+static void set_tls(struct run *run, struct text value)
+{
+	static const char *const words[] = { "none", "offered", "required", "implicit" };
+
+	for (unsigned i = 0; i < 4; i++)
+		if (text_equal(value, text_of(words[i])))
+			run->driver.peer.tls = (enum session_tls)i;
+}
+static void set_certificate(struct run *run, struct text value) { run->driver.certificate = value; }
+static void set_together(struct run *run, struct text value) { (void)value; run->driver.piece_size = 0; }
+static void set_stalls(struct run *run, struct text value) { (void)value; run->driver.stalls = true; }
 static void set_begin(struct run *run, struct text value) { run->driver.begin = verdict_of(value); }
 static void set_store(struct run *run, struct text value) { run->driver.store = verdict_of(value); }
 static void set_client(struct run *run, struct text value)
@@ -133,7 +144,8 @@ static const struct directive {
 } directives[] = {
 	{ "role", true, set_role }, { "trusted", true, set_trusted }, { "user", true, set_user },
 	{ "client", true, set_client }, { "size", true, set_size }, { "recipients", true, set_recipients },
-	{ "errors", true, set_errors }, { "begin", false, set_begin }, { "store", false, set_store },
+	{ "errors", true, set_errors }, { "tls", true, set_tls }, { "certificate", true, set_certificate },
+	{ "together", true, set_together }, { "stalls", true, set_stalls }, { "begin", false, set_begin }, { "store", false, set_store },
 	{ "timeout", false, do_timeout }, { "end", false, do_end }, { "shutdown", false, do_shutdown },
 	{ "closed", false, see_closed }, { "messages", false, see_messages }, { "refused", false, see_refused },
 };

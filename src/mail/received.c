@@ -70,6 +70,12 @@ static bool append_by(const struct received *received, struct buffer *out)
 	return buffer_append(out, TEXT(")"));
 }
 
+/* " (TLSv1.3 TLS_AES_256_GCM_SHA384)" */
+static bool append_tls(const struct received *received, struct buffer *out)
+{
+	return received->tls.length == 0 || buffer_print(out, " (%.*s)", TEXT_FORMAT(received->tls));
+}
+
 bool received_print(const struct received *received, struct buffer *out)
 {
 	const bool allow_utf8 = text_starts(received->protocol, TEXT("UTF8")); /* RFC 6531 §3.7.3 */
@@ -77,8 +83,8 @@ bool received_print(const struct received *received, struct buffer *out)
 
 	if (!buffer_append(out, TEXT("Received: ")) || !append_from(received, allow_utf8, out) ||
 	    !append_by(received, out) ||
-	    !buffer_print(out, "\r\n\twith %.*s id %s", TEXT_FORMAT(received->protocol),
-		queue_id_print(received->id, id).bytes))
+	    !buffer_print(out, "\r\n\twith %.*s", TEXT_FORMAT(received->protocol)) || !append_tls(received, out) ||
+	    !buffer_print(out, " id %s", queue_id_print(received->id, id).bytes))
 		return false;
 	if (received->recipient.length > 0 &&
 	    (!buffer_append(out, TEXT("\r\n\tfor <")) || !append_path(out, received->recipient, allow_utf8) ||

@@ -2,7 +2,7 @@
  *
  *     Received: from HELO ([192.0.2.1])
  *             by mail.example.org (postroad)
- *             with ESMTP id 6aedp49k6g000
+ *             with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384) id 6aedp49k6g000
  *             for <user@example.org>;
  *             Tue, 24 Nov 2026 04:28:01 +0000
  *
@@ -20,6 +20,7 @@ struct received {                      /* A value; borrows all of its text. */
 	struct text user;              /* For mail handed in locally, "uid 1000"; empty otherwise. */
 	struct text hostname;          /* Ours. */
 	struct text protocol;          /* "ESMTP", "UTF8SMTP", "LMTP", "local" ... (RFC 3848, 6531); ours */
+	struct text tls;               /* Version and cipher, ours; empty: clear text. */
 	queue_id id;
 	struct text recipient; /* As address_print wrote it, if there is exactly one; empty otherwise. */
 	int64_t unix_ms;

@@ -2,9 +2,12 @@
  *
  *   dialled ──► serving a job ──► idle ──► serving ... ──► leaving (QUIT) ──► freed
  *
+ * On its way to the first delivery the stream may get TLS, when the session says so.
+ *
  * Every callback ends in step(), which is the last thing it does: step may free the connection. */
 #include "outbound/courier_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -17,10 +20,14 @@ struct connection {
 	struct connection *next, *prev;           /* utlist: all */
 	struct connection *idle_next, *idle_prev; /* utlist: idle */
 	struct stream *stream;
+	struct stream_filter *filter;             /* The stream's; NULL in clear text. */
 	struct client_session *session;
 	struct loop_timer *timer;
 	struct job *job;                          /* Whom it serves. */
 	struct text destination, peer;            /* In `names`. */
+	struct text host;                         /* In `names`: whom a certificate must name. */
+	struct tls_demand demand;                 /* Of the route, */
+	struct tls_demand used;                   /* and what of it holds for this host. */
 	bool lmtp, idle;
 	bool yields;                              /* The timer stands for its next turn. */
 	char names[];
@@ -104,7 +111,8 @@ struct connection *outbound_take_idle(struct outbound *outbound, const struct ne
 	struct connection *connection;
 
 	DL_FOREACH2(outbound->idle, connection, idle_next)
-		if (connection->lmtp == next_hop->lmtp && text_equal(connection->destination, next_hop->destination))
+		if (connection->lmtp == next_hop->lmtp && tls_demand_equal(connection->demand, next_hop->tls) &&
+		    text_equal(connection->destination, next_hop->destination))
 			break;
 	if (connection != NULL)
 		leave_pool(connection);
@@ -122,17 +130,24 @@ void outbound_serve(struct connection *connection, struct job *job)
 
 /* -- Steps ------------------------------------------------------------------------- */
 
+static enum connection_end end_of(const struct client_todo *todo)
+{
+	if (todo->stale)
+		return CONNECTION_STALE;
+	if (todo->clear_text_may_do)
+		return CONNECTION_TLS_FAILED;
+	return todo->trouble.code != 0 ? CONNECTION_FAILED : CONNECTION_USED;
+}
+
 static void leave_job(struct connection *connection, const struct client_todo *todo)
 {
 	struct job *job = connection->job;
-	const bool failed = todo->ended && todo->trouble.code != 0;
 
 	connection->job = NULL;
 	if (job == NULL)
 		return;
 	job->connection = NULL;
-	outbound_job_left(job, todo->ended && todo->stale ? CONNECTION_STALE : failed ? CONNECTION_FAILED : CONNECTION_USED,
-	    &todo->trouble);
+	outbound_job_left(job, end_of(todo), &todo->trouble);
 }
 
 /* In order (QUIT was answered) or not: nothing that is still to be sent is worth it. */
@@ -147,6 +162,33 @@ static bool write_out(struct connection *connection, const struct client_todo *t
 	if (todo->final)
 		mark_in_doubt(connection);
 	return todo->write.length == 0 || stream_write(connection->stream, todo->write);
+}
+
+static void count(const struct connection *connection, enum counter counter)
+{
+	if (connection->outbound->world.counters != NULL)
+		counters_add(connection->outbound->world.counters, counter, 1);
+}
+
+static void tls_failed(struct connection *connection, const char *reason)
+{
+	count(connection, COUNTER_TLS_OUT_FAILED);
+	client_session_tls_failed(connection->session, text_of(reason));
+}
+
+/* False: it failed, and the session was told. */
+static bool start_handshake(struct connection *connection)
+{
+	const struct tls_expectation expectation = { connection->host, connection->used.level >= TLS_VERIFIED };
+	struct tls_client *client = connection->outbound->tls;
+
+	connection->filter = client ? tls_client_filter(client, &expectation) : NULL;
+	if (connection->filter == NULL) {
+		tls_failed(connection, "our side has no memory or no means for it");
+		return false;
+	}
+	stream_set_filter(connection->stream, connection->filter);
+	return true;
 }
 
 static void step(struct connection *connection)
@@ -174,9 +216,13 @@ static void step(struct connection *connection)
 		loop_timer_set(connection->timer, 0);
 	}
 
-	const bool finished = todo->finished;
+	const bool finished = todo->finished, start_tls = todo->start_tls;
 
 	client_session_did(session);
+	if (start_tls && !start_handshake(connection)) {
+		step(connection);
+		return;
+	}
 	if (!finished && todo->ready && connection->job != NULL) {
 		client_session_send(session, connection->job->delivery);
 		step(connection);
@@ -198,11 +244,25 @@ static void step(struct connection *connection)
 
 /* -- Callbacks ------------------------------------------------------------------------ */
 
+static void secured(struct connection *connection)
+{
+	char words[64];
+	struct tls_facts facts;
+
+	tls_filter_facts(connection->filter, &facts);
+	snprintf(words, sizeof words, "%s %s", facts.version, facts.cipher);
+	count(connection, COUNTER_TLS_OUT);
+	client_session_secured(connection->session, text_of(words));
+}
+
 static void on_opened(void *context)
 {
 	struct connection *connection = context;
 
-	client_session_connected(connection->session);
+	if (connection->filter != NULL)
+		secured(connection);
+	else
+		client_session_connected(connection->session);
 	step(connection);
 }
 
@@ -223,7 +283,13 @@ static void on_ended(void *context, enum error reason)
 {
 	struct connection *connection = context;
 
-	client_session_closed(connection->session, reason);
+	if (connection->filter != NULL && !connection->filter->ready) {
+		const char *trouble = tls_filter_trouble(connection->filter);
+
+		tls_failed(connection, trouble[0] != '\0' ? trouble : error_text(reason));
+	} else {
+		client_session_closed(connection->session, reason);
+	}
 	step(connection);
 }
 
@@ -257,14 +323,36 @@ static const struct endpoint *draw_source(struct outbound *outbound, enum endpoi
 	return drawn;
 }
 
-/* "mx.example.net[192.0.2.1]" and the destination, in one block with the connection. */
+/* An address stands in certificates without port and brackets. */
+static struct text certified_name(const struct host *host, struct text ip)
+{
+	struct endpoint endpoint;
+
+	return endpoint_parse(host->name, 1, &endpoint) || endpoint_parse_ip(host->name, &endpoint) ? ip : host->name;
+}
+
+/* What the route demands, but: between two processes of this machine TLS hides nothing from anybody, and where it failed
+ * a moment ago it is not tried again (U5). */
+static struct tls_demand usable_demand(const struct job *job, const struct host *host)
+{
+	struct tls_demand demand = job->delivery->route->next_hop.tls;
+	const bool pointless = host->endpoint.family == ENDPOINT_UNIX || job->outbound->tls == NULL || job->clear;
+
+	if (demand.level == TLS_OPPORTUNISTIC && pointless)
+		demand.level = TLS_UNUSED;
+	return demand;
+}
+
+/* "mx.example.net[192.0.2.1]", the destination and the name to be certified, in one block with the connection. */
 static struct connection *connection_new(
     struct outbound *outbound, const struct next_hop *next_hop, const struct host *host)
 {
 	char ip_room[ENDPOINT_TEXT_MAX];
 	const struct text ip = endpoint_print_ip(&host->endpoint, ip_room);
+	const struct text certified = certified_name(host, ip);
 	const size_t peer_length = host->name.length + ip.length + 2;
-	struct connection *connection = calloc(1, sizeof *connection + peer_length + next_hop->destination.length);
+	const size_t names_length = peer_length + next_hop->destination.length;
+	struct connection *connection = calloc(1, sizeof *connection + names_length + certified.length);
 
 	if (connection == NULL)
 		return NULL;
@@ -278,7 +366,11 @@ static struct connection *connection_new(
 		memcpy(names + peer_length, next_hop->destination.bytes, next_hop->destination.length);
 	connection->peer = (struct text){ names, peer_length };
 	connection->destination = (struct text){ names + peer_length, next_hop->destination.length };
+	if (certified.length > 0)
+		memcpy(names + names_length, certified.bytes, certified.length);
+	connection->host = (struct text){ names + names_length, certified.length };
 	connection->lmtp = next_hop->lmtp;
+	connection->demand = next_hop->tls;
 	connection->outbound = outbound;
 	DL_APPEND(outbound->connections, connection);
 	outbound->counts.open++;
@@ -307,8 +399,9 @@ bool outbound_dial(struct job *job, const struct host *host)
 
 	if (connection == NULL)
 		return false;
-	connection->session =
-	    client_session_new(next_hop->lmtp ? &outbound->lmtp : &outbound->smtp, connection->peer);
+	connection->used = usable_demand(job, host);
+	connection->session = client_session_new(
+	    next_hop->lmtp ? &outbound->lmtp : &outbound->smtp, connection->peer, connection->used);
 	connection->timer = loop_timer_new(loop, on_timer, connection);
 	connection->stream = stream_dial(loop, &host->endpoint, draw_source(outbound, host->endpoint.family),
 	    &stream_handler, connection);

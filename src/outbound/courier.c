@@ -20,7 +20,7 @@ const struct outbound_settings outbound_settings_default = {
 
 /* -- The end of a delivery ---------------------------------------------------------- */
 
-/* U5. The timer of no delay gathers what ends in one round of the loop. */
+/* U6. The timer of no delay gathers what ends in one round of the loop. */
 static void deliveries_done(void *context)
 {
 	struct outbound *outbound = context;
@@ -67,12 +67,22 @@ static bool is_complete(const struct delivery *delivery)
 	return true;
 }
 
+/* An operator wants to know why mail went in clear text to a host that offers TLS. */
+static void tell_why_clear(struct job *job)
+{
+	struct delivery *delivery = job->delivery;
+
+	if (job->clear && text_equal(delivery->tls, TEXT("none")))
+		(void)!arena_print(delivery->arena, &delivery->tls, "none (%.*s)", TEXT_FORMAT(job->trouble.text));
+}
+
 static void job_finish(struct job *job)
 {
 	struct outbound *outbound = job->outbound;
 
 	must(job->connection == NULL);
 	must(is_complete(job->delivery)); /* C2 */
+	tell_why_clear(job);
 	put_done(outbound, job->delivery);
 	DL_DELETE(outbound->jobs, job);
 	free(job);
@@ -128,6 +138,12 @@ static bool may_dial(const struct job *job)
 	    loop_now_ms(outbound->world.loop) - job->started_ms < outbound->settings.search_ms_max;
 }
 
+static void next_host(struct job *job)
+{
+	job->host_index++;
+	job->clear = false;
+}
+
 static void job_dial(struct job *job)
 {
 	while (may_dial(job)) {
@@ -138,7 +154,7 @@ static void job_dial(struct job *job)
 			return;
 		trouble.host = host->name;
 		note_trouble(job, &trouble);
-		job->host_index++;
+		next_host(job);
 	}
 	job_give_up(job);
 }
@@ -187,7 +203,12 @@ void outbound_job_left(struct job *job, enum connection_end end, const struct ve
 		note_trouble(job, trouble);
 		/* A kept connection says nothing of the first host. */
 		if (was_fresh)
-			job->host_index++;
+			next_host(job);
+		job_dial(job);
+		break;
+	case CONNECTION_TLS_FAILED:
+		note_trouble(job, trouble);
+		job->clear = true;
 		job_dial(job);
 		break;
 	case CONNECTION_STALE:
@@ -260,6 +281,14 @@ struct outbound *outbound_new(const struct outbound_world *world, const struct o
 	return outbound;
 }
 
+void outbound_set_tls(struct outbound *outbound, struct tls_client *client)
+{
+	struct tls_client *old = outbound->tls;
+
+	outbound->tls = tls_client_ref(client);
+	tls_client_unref(old);
+}
+
 void outbound_free(struct outbound *outbound)
 {
 	struct job *job, *next;
@@ -271,6 +300,7 @@ void outbound_free(struct outbound *outbound)
 	DL_FOREACH_SAFE(outbound->jobs, job, next)
 		free(job);
 	loop_timer_free(outbound->done_timer);
+	tls_client_unref(outbound->tls);
 	free(outbound);
 }
 

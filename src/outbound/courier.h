@@ -12,15 +12,19 @@
  *       except when every host said 521 (RFC 7504 §3).
  *   U4  An idle connection is used again for the same destination; if it turns out to be stale the delivery goes on
  *       over a fresh one at once.
- *   U5  `done` is called from the loop, never inside `deliver` or another `done`.
+ *   U5  Where TLS is offered and not demanded, a handshake that fails is followed, once for each host, by a connection in clear
+ *       text. Where it is demanded nothing is: that is trouble with a connection (U2).
+ *   U6  `done` is called from the loop, never inside `deliver` or another `done`.
  *
  * A crash between the final dot and the settled outcome repeats exactly the marked recipients. A
  * connection that breaks there leaves 451 4.4.2: they are tried again and may arrive twice. */
 #ifndef OUTBOUND_COURIER_H
 #define OUTBOUND_COURIER_H
 
+#include "events/counters.h"
 #include "outbound/session.h"
 #include "spool/in_doubt.h"
+#include "tls/tls.h"
 
 struct outbound;
 
@@ -29,6 +33,7 @@ struct outbound_world {               /* Borrows all; must outlive the courier. 
 	struct spool *spool;
 	struct in_doubt *in_doubt;    /* NULL: no marks. */
 	unsigned lane;
+	struct counters *counters;    /* Of this lane; NULL: nobody counts. */
 };
 
 struct outbound_settings {            /* Borrows; what it points to must outlive the courier. */
@@ -56,6 +61,9 @@ void outbound_reload(struct outbound *outbound, const struct outbound_settings *
 
 /* Closes all connections. Deliveries in hand are dropped: their `done` is not called. */
 void outbound_free(struct outbound *outbound);
+
+/* From now on handshakes are made by this client (shares it). Without one there is no TLS, and what demands it waits. */
+void outbound_set_tls(struct outbound *outbound, struct tls_client *client);
 
 /* What the queue calls. Borrows outbound. */
 struct courier outbound_courier(struct outbound *outbound);

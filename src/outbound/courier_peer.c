@@ -72,13 +72,30 @@ static void on_bdat(struct peer_connection *connection, struct text rest)
 		body_arrived(connection);
 }
 
+static const char *usual_ehlo(const struct peer *peer)
+{
+	return peer->manners.tls != NULL || peer->manners.noise ? "250-peer.test\r\n250-PIPELINING\r\n250 STARTTLS"
+								 : "250-peer.test\r\n250-PIPELINING\r\n250 8BITMIME";
+}
+
+static void on_starttls(struct peer_connection *connection)
+{
+	say(connection, "220 go");
+	if (connection->peer->manners.noise)
+		connection->noisy = true;
+	else
+		stream_set_filter(connection->stream, tls_server_filter(connection->peer->manners.tls));
+}
+
 static void on_command(struct peer_connection *connection, struct text line)
 {
 	struct peer *peer = connection->peer;
 
 	assert_true(buffer_append(&peer->commands, line) && buffer_append(&peer->commands, TEXT("\n")));
 	if (text_starts(line, TEXT("EHLO ")) || text_starts(line, TEXT("LHLO ")))
-		say(connection, or_else(peer->manners.ehlo, "250-peer.test\r\n250-PIPELINING\r\n250 8BITMIME"));
+		say(connection, or_else(peer->manners.ehlo, usual_ehlo(peer)));
+	else if (text_equal(line, TEXT("STARTTLS")))
+		on_starttls(connection);
 	else if (text_starts(line, TEXT("MAIL FROM:")))
 		on_mail(connection);
 	else if (text_starts(line, TEXT("RCPT TO:")))
@@ -131,6 +148,10 @@ static void on_bytes(void *context, struct text bytes)
 	struct peer_connection *connection = context;
 	struct buffer *input = &connection->input;
 
+	if (connection->noisy) {
+		say(connection, "this is no handshake at all");
+		return;
+	}
 	assert_true(buffer_append(input, bytes));
 	while (connection->stream != NULL && input->length > 0) {
 		if (connection->body_left > 0) {
@@ -152,7 +173,9 @@ static void on_ended(void *context, enum error reason)
 	hang_up(context);
 }
 
-static const struct stream_handler handler = { .bytes = on_bytes, .ended = on_ended };
+static void no_matter(void *context) { (void)context; }
+
+static const struct stream_handler handler = { no_matter, on_bytes, no_matter, on_ended };
 
 static void on_accepted(void *context, struct stream *stream)
 {

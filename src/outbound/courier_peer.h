@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "io/stream.h"
+#include "tls/tls.h"
 
 enum { PEER_CONNECTIONS_MAX = 32 };
 
@@ -15,6 +16,8 @@ struct peer_manners {                  /* NULL or 0: well-behaved. */
 	unsigned hang_up_at_mail;      /* At the Nth MAIL of a connection, without a word. */
 	bool hang_up_after_body;       /* The body is here, no answer comes. */
 	bool hang_up_at_body;          /* After 354, while the body comes. */
+	struct tls_server *tls;        /* Offers STARTTLS (borrowed). */
+	bool noise;                    /* Offers STARTTLS, and answers the handshake with anything. */
 };
 
 struct peer_connection {
@@ -23,7 +26,7 @@ struct peer_connection {
 	struct buffer input;
 	unsigned mail_count, accepted_count;
 	uint64_t body_left;            /* Of a BDAT chunk. */
-	bool in_data, last_chunk;
+	bool in_data, last_chunk, noisy;
 };
 
 struct peer {

@@ -20,6 +20,7 @@ struct job {
 	int64_t started_ms;
 	bool fresh;                       /* No kept connection any more. */
 	bool only_521;                    /* Every failure so far was a 521 greeting. */
+	bool clear;                       /* TLS failed with this host and was not demanded: on without (U5). */
 	struct verdict trouble;           /* The last failure, in the delivery's arena. */
 };
 
@@ -27,6 +28,7 @@ struct outbound {
 	struct outbound_world world;
 	struct outbound_settings settings;
 	struct client_settings smtp, lmtp;
+	struct tls_client *tls;           /* NULL: none. */
 	struct job *jobs;
 	struct connection *connections;   /* All; the idle ones also in `idle`, newest first. */
 	struct connection *idle;
@@ -40,7 +42,8 @@ struct outbound {
 enum connection_end {
 	CONNECTION_USED,   /* It did what it could; outcomes without code are for another one. */
 	CONNECTION_STALE,
-	CONNECTION_FAILED
+	CONNECTION_FAILED,
+	CONNECTION_TLS_FAILED /* And was not demanded. */
 };
 
 /* -- connection.c ----------------------------------------------------------- */
@@ -58,7 +61,7 @@ void outbound_hang_up(struct connection *connection);
 
 /* -- courier.c -------------------------------------------------------------- */
 
-/* The job has lost its connection. `trouble` (FAILED): why; borrowed. */
+/* The job has lost its connection. `trouble` (FAILED, TLS_FAILED): why; borrowed. */
 void outbound_job_left(struct job *job, enum connection_end end, const struct verdict *trouble);
 
 #endif

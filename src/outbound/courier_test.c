@@ -1,5 +1,6 @@
 /* The courier over real sockets on loopback, with bodies from the memory spool. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "base/cleanup.h"
 #include "outbound/courier.h"
 #include "outbound/courier_peer.h"
+#include "tls/test_certificate.h"
 
 enum { RECIPIENTS = 3, PEERS = 2, WATCHDOG_MS = 20000 };
 
@@ -21,6 +23,9 @@ struct world {
 	struct spool_port *port;
 	struct in_doubt *in_doubt;
 	char doubt_path[64], socket_path[64];
+	struct counters counters;
+	struct tls_server *tls_server;   /* mx1.test */
+	struct tls_client *tls_client;
 	struct outbound_settings settings;
 	struct outbound *outbound;
 	struct peer peers[PEERS];
@@ -135,6 +140,8 @@ static int teardown(void **state)
 	unlink(world->socket_path);
 	spool_port_close(world->port);
 	spool_close(world->spool);
+	tls_server_unref(world->tls_server);
+	tls_client_unref(world->tls_client);
 	arena_free(world->arena);
 	loop_timer_free(world->watchdog);
 	loop_free(world->loop);
@@ -153,10 +160,11 @@ static void on_done(struct delivery *delivery)
 
 static void deliver(struct world *world)
 {
-	struct outbound_world outside = { world->loop, world->spool, world->in_doubt, 3 };
+	struct outbound_world outside = { world->loop, world->spool, world->in_doubt, 3, &world->counters };
 
 	if (world->outbound == NULL)
 		world->outbound = outbound_new(&outside, &world->settings);
+	outbound_set_tls(world->outbound, world->tls_client);
 	memset(world->outcomes, 0, sizeof world->outcomes);
 	world->delivery = (struct delivery){
 		.message = &world->message,
@@ -171,7 +179,7 @@ static void deliver(struct world *world)
 
 	world->waiting = 1;
 	courier.deliver(courier.context, &world->delivery);
-	assert_int_equal(world->waiting, 1); /* U5 */
+	assert_int_equal(world->waiting, 1); /* U6 */
 	loop_run(world->loop);
 	assert_int_equal(world->waiting, 0);
 }
@@ -482,6 +490,129 @@ static void speaks_lmtp_over_a_unix_socket(void **state)
 	buffer_done(&body);
 }
 
+/* -- TLS ------------------------------------------------------------------------- */
+
+/* Both hosts offer TLS with a certificate for the first. `trusted`: we believe who signed it. */
+static void offer_tls(struct world *world, enum tls_level level, bool trusted)
+{
+	char folder[64], certificate[128], key[128];
+	const struct test_certificate wanted = { .names = "DNS:mx1.test", .common = "mx1" };
+	struct text certificates[1], keys[1], complaint;
+
+	test_folder_make(folder);
+	test_certificate_write(folder, "ec", NULL, &wanted, certificate, key);
+	certificates[0] = text_of(certificate);
+	keys[0] = text_of(key);
+	const struct tls_server_settings settings = { certificates, keys, 1, "" };
+
+	assert_int_equal(tls_server_new(&settings, world->arena, &world->tls_server, &complaint), OK);
+	assert_int_equal(tls_client_new(trusted ? certificate : "", world->arena, &world->tls_client, &complaint), OK);
+	test_folder_remove(folder);
+	for (unsigned i = 0; i < PEERS; i++)
+		world->peers[i].manners.tls = world->tls_server;
+	world->route.next_hop.tls.level = level;
+}
+
+static void expect_tls(const struct world *world, const char *words)
+{
+	if (!text_starts(world->delivery.tls, text_of(words)))
+		fail_msg("tls: %.*s", TEXT_FORMAT(world->delivery.tls));
+}
+
+static void delivers_under_tls(void **state)
+{
+	struct world *world = *state;
+	struct buffer body;
+
+	store(world, 100000, &body);
+	offer_tls(world, TLS_OPPORTUNISTIC, false);
+	deliver(world);
+	expect(world, 0, 250, "mx1.test[127.0.0.1]", "stored");
+	expect_tls(world, "TLSv1.3 ");
+	assert_int_equal(world->peers[0].connection_count, 1);
+	assert_int_equal(counters_get(&world->counters, COUNTER_TLS_OUT), 1);
+	buffer_done(&body);
+}
+
+static void believes_a_certificate_for_the_host(void **state)
+{
+	struct world *world = *state;
+	struct buffer body;
+
+	store(world, 100, &body);
+	offer_tls(world, TLS_VERIFIED, true);
+	deliver(world);
+	expect(world, 0, 250, "mx1.test[127.0.0.1]", "stored");
+	expect_tls(world, "TLSv1.3 ");
+	buffer_done(&body);
+}
+
+static void waits_where_tls_is_demanded_in_vain(void **state)
+{
+	struct world *world = *state;
+	struct buffer body;
+
+	store(world, 100, &body);
+	offer_tls(world, TLS_VERIFIED, true);
+	world->peers[0].manners.tls = NULL; /* The first offers none, the second has another's name. */
+	deliver(world);
+	expect(world, 0, 451, "mx2.test[127.0.0.1]", "TLS cannot be had: hostname mismatch");
+	assert_int_equal(world->outcomes[0].verdict.enhanced.subject, 7);
+	assert_true(world->outcomes[0].pressure);
+	assert_int_equal(world->peers[0].message_count + world->peers[1].message_count, 0);
+	assert_int_equal(counters_get(&world->counters, COUNTER_TLS_OUT_FAILED), 1);
+	buffer_done(&body);
+}
+
+static void goes_on_in_clear_text_where_it_may(void **state)
+{
+	struct world *world = *state;
+	struct buffer body;
+
+	store(world, 100, &body);
+	offer_tls(world, TLS_OPPORTUNISTIC, false);
+	world->peers[0].manners = (struct peer_manners){ .noise = true };
+	deliver(world);
+	expect(world, 0, 250, "mx1.test[127.0.0.1]", "stored");
+	expect_tls(world, "none (TLS cannot be had: ");
+	assert_int_equal(world->peers[0].connection_count, 2);
+	assert_int_equal(world->peers[1].connection_count, 0);
+	buffer_done(&body);
+}
+
+static void does_not_where_it_may_not(void **state)
+{
+	struct world *world = *state;
+	struct buffer body;
+
+	store(world, 100, &body);
+	offer_tls(world, TLS_ENCRYPTED, false);
+	world->peers[0].manners = (struct peer_manners){ .noise = true };
+	deliver(world);
+	expect(world, 0, 250, "mx2.test[127.0.0.1]", "stored"); /* Whose name is not asked for. */
+	assert_int_equal(world->peers[0].connection_count, 1);
+	expect_tls(world, "TLSv1.3 ");
+	buffer_done(&body);
+}
+
+static void keeps_what_is_demanded_apart(void **state)
+{
+	struct world *world = *state;
+	struct buffer body;
+
+	store(world, 100, &body);
+	offer_tls(world, TLS_OPPORTUNISTIC, true);
+	deliver(world);
+	deliver(world);
+	assert_int_equal(world->peers[0].connection_count, 1); /* Kept, and used again. */
+	expect_tls(world, "TLSv1.3 ");
+	world->route.next_hop.tls.level = TLS_VERIFIED;
+	deliver(world);
+	assert_int_equal(world->peers[0].connection_count, 2);
+	expect(world, 0, 250, "mx1.test[127.0.0.1]", "stored");
+	buffer_done(&body);
+}
+
 int main(void)
 {
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -501,7 +632,14 @@ int main(void)
 		WITH_WORLD(large_bodies_arrive),
 		WITH_WORLD(limits_of_the_server_are_kept),
 		WITH_WORLD(speaks_lmtp_over_a_unix_socket),
+		WITH_WORLD(delivers_under_tls),
+		WITH_WORLD(believes_a_certificate_for_the_host),
+		WITH_WORLD(waits_where_tls_is_demanded_in_vain),
+		WITH_WORLD(goes_on_in_clear_text_where_it_may),
+		WITH_WORLD(does_not_where_it_may_not),
+		WITH_WORLD(keeps_what_is_demanded_apart),
 	};
 
+	signal(SIGPIPE, SIG_IGN); /* As the program does. */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

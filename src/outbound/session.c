@@ -1,9 +1,13 @@
 /* The client session's machine: events and replies.
  *
- *   CONNECTING ──► GREETING ──► EHLO ──► READY ◄─────────────────────────────────┐
- *                                │5yz     ▲ │ quit ──► QUIT ──► ENDED            │
- *                                ▼        │ │ send                               │
- *                               HELO ─────┘ ├──► SCAN ─┐ (8-bit body? only       │
+ *      ┌────────┬─► GREETING ──► EHLO ──► READY ◄─────────────────────────────────┐
+ *   CONNECTING  │                │ ▲ │5yz  ▲ │ quit ──► QUIT ──► ENDED            │
+ *      │implicit│                ▼ │ ▼     │ │                                    │
+ *      │        │         STARTTLS │ HELO ─┤ │                                    │
+ *      ▼        │                │ │ │     │ │ send                               │
+ *   HANDSHAKE ──┴────────────────┼─┘ └─────┘ │                                    │
+ *      ▲        220              │ refused, and not demanded: READY               │
+ *      └─────────────────────────┘           ├──► SCAN ─┐ (8-bit body? only       │
  *                                           │          │  where 8BITMIME lacks)  │
  *                                           ▼          ▼                         │
  *     RSET ◄── SWALLOW ◄── refused ◄─────  MAIL ──► RCPT ──► DATA ──► BODY ──► DOT
@@ -157,7 +161,8 @@ static void chunk_scan(struct client_session *session, struct text bytes)
 
 /* -- Events ----------------------------------------------------------------------- */
 
-struct client_session *client_session_new(const struct client_settings *settings, struct text peer)
+struct client_session *client_session_new(
+    const struct client_settings *settings, struct text peer, struct tls_demand tls)
 {
 	struct client_session *session = calloc(1, sizeof *session);
 
@@ -165,6 +170,7 @@ struct client_session *client_session_new(const struct client_settings *settings
 		return NULL;
 	session->settings = settings;
 	session->peer = peer;
+	session->demand = tls;
 	session->scratch = arena_new(16384);
 	if (session->scratch == NULL) {
 		free(session);
@@ -193,9 +199,31 @@ static bool is_stale(const struct client_session *session)
 void client_session_connected(struct client_session *session)
 {
 	must(session->state == CLIENT_CONNECTING);
-	session->state = CLIENT_GREETING;
-	session->unanswered = 1;
+	if (session->demand.implicit)
+		client_await_handshake(session);
+	else
+		client_await_greeting(session);
 	restart_clock(session);
+}
+
+void client_session_secured(struct client_session *session, struct text tls)
+{
+	must(session->state == CLIENT_HANDSHAKE);
+	snprintf(session->tls, sizeof session->tls, "%.*s", TEXT_FORMAT(tls));
+	reply_parser_init(&session->parser);
+	if (session->demand.implicit)
+		client_await_greeting(session);
+	else
+		client_say_hello(session);
+	if (session->state != CLIENT_ENDED)
+		restart_clock(session);
+}
+
+void client_session_tls_failed(struct client_session *session, struct text reason)
+{
+	must(session->state == CLIENT_HANDSHAKE);
+	session->todo.clear_text_may_do = session->demand.level == TLS_OPPORTUNISTIC;
+	trouble_print(session, 7, 5, "TLS cannot be had: %.*s", TEXT_FORMAT(reason));
 }
 
 /* 421 may come at any time, and ends everything (RFC 5321 §3.8). Where it answers MAIL or RCPT the body that
@@ -229,6 +257,10 @@ void client_session_bytes(struct client_session *session, struct text bytes)
 	bool news = false;
 
 	while (bytes.length > 0 && session->state != CLIENT_ENDED) {
+		if (session->state == CLIENT_HANDSHAKE) { /* O6 */
+			trouble_print(session, 5, 0, "bytes in clear text behind the answer to STARTTLS");
+			break;
+		}
 		const enum reply_event event = reply_parser_feed(&session->parser, &bytes);
 
 		/* The first line of the answer to EHLO is the server's name. */
@@ -266,6 +298,8 @@ void client_session_timed_out(struct client_session *session)
 {
 	if (session->state == CLIENT_READY || session->state == CLIENT_QUIT)
 		client_end(session);
+	else if (session->state == CLIENT_HANDSHAKE)
+		client_session_tls_failed(session, TEXT("timed out"));
 	else
 		trouble_print(session, 4, detail_of(session), "timed out while %s", state_rows[session->state].prose);
 }
@@ -293,6 +327,9 @@ static bool take_delivery(struct client_session *session, struct delivery *deliv
 	const uint32_t count = delivery->message->recipient_count;
 
 	session->delivery = delivery;
+	delivery->tls = TEXT("none");
+	if (session->tls[0] != '\0' && !arena_copy(delivery->arena, text_of(session->tls), &delivery->tls))
+		return false;
 	session->marks = arena_alloc(delivery->arena, count);
 	if (session->marks == NULL || !arena_copy(delivery->arena, session->peer, &session->host))
 		return false;
@@ -358,7 +395,7 @@ void client_session_did(struct client_session *session)
 	else
 		buffer_clear(&session->out);
 	session->todo.write = TEXT_EMPTY;
-	session->todo.final = session->todo.finished = false;
+	session->todo.final = session->todo.finished = session->todo.start_tls = false;
 	session->todo.timeout_ms = 0;
 }
 

@@ -14,7 +14,9 @@
  *       stale: used before, and dead without one reply to this transaction. A server closes
  *       idle connections when it likes; that is no news of this message.
  *   O5  A body that does not end, or is damaged, is never completed on the wire.
- *   O6  What the other side can make us keep or send ahead is bounded: CLIENT_GROUP_MAX unanswered
+ *   O6  Nothing that was said before TLS counts behind it; bytes behind the answer to STARTTLS end the connection.
+ *       Where TLS is demanded, no mail and no name of its people is said before it.
+ *   O7  What the other side can make us keep or send ahead is bounded: CLIENT_GROUP_MAX unanswered
  *       commands, a reply's limits, the size of a few chunks.
  *
  * What a message needs and the server does not offer (decided before MAIL):
@@ -61,17 +63,19 @@ struct client_todo {
 	bool final;               /* They end a body (O3). */
 	bool want_chunk;          /* Give chunk `chunk` of the body by client_session_chunk. */
 	uint32_t chunk;
+	bool start_tls;           /* Write, then begin a handshake; client_session_secured or _tls_failed follows. */
 	bool finished;            /* The delivery is over; it is not touched any more. */
 	bool ready;               /* Takes a delivery or quit. */
 	bool ended;               /* Write, then close. No event may follow but free. */
 	bool stale;               /* With ended: dead before the first reply of a later transaction (O4). */
+	bool clear_text_may_do;   /* With ended: TLS failed, but was not demanded. */
 	struct verdict trouble;   /* With ended: why, if it was not in order; else code 0. Borrows from the session or its caller. */
 	int64_t timeout_ms;       /* > 0: from now on, this long without progress is a time-out. 0: no news. */
 };
 
 /* `peer`: "mx.example.net[192.0.2.1]", borrowed. NULL: no memory. */
 [[nodiscard]] struct client_session *client_session_new(
-    const struct client_settings *settings, struct text peer);
+    const struct client_settings *settings, struct text peer, struct tls_demand tls);
 void client_session_free(struct client_session *session);
 
 /* -- Events ----------------------------------------------------------------- */
@@ -79,6 +83,10 @@ void client_session_free(struct client_session *session);
 void client_session_connected(struct client_session *session);
 void client_session_bytes(struct client_session *session, struct text bytes);
 void client_session_closed(struct client_session *session, enum error reason);
+
+/* The handshake of todo.start_tls came to its end: "TLSv1.3 TLS_AES_256_GCM_SHA384", or why not. Copied. */
+void client_session_secured(struct client_session *session, struct text tls);
+void client_session_tls_failed(struct client_session *session, struct text reason);
 void client_session_timed_out(struct client_session *session);
 
 /* The chunk that todo.want_chunk asked for. Borrows during the call. */
@@ -105,7 +113,7 @@ void client_session_did(struct client_session *session);
 /* Is recipient `position` (in delivery->message->recipients) part of the body that todo.final ends? */
 bool client_session_at_stake(const struct client_session *session, uint32_t position);
 
-/* What the server offers; all 0 before its answer to EHLO. STARTTLS and AUTH are known, not used. */
+/* What the server offers; all 0 before its answer to EHLO. AUTH is known, not used. */
 const struct capabilities *client_session_capabilities(const struct client_session *session);
 
 #endif

@@ -14,7 +14,7 @@ enum { ROUNDS = 60000, STEPS = 40, RECIPIENTS = 5 };
 static const char *const sayings[] = {
 	"220 hi\r\n", "250 Ok\r\n", "250 Ok\r\n", "250 Ok\r\n", "250 Ok\r\n", "354 go\r\n", "354 go\r\n", "221 bye\r\n",
 	"250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n", "250-x\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=2 MAILMAX=3\r\n",
-	"250-x\r\n250-CHUNKING\r\n250-8BITMIME\r\n250 LIMITS RCPTDOMAINMAX=1\r\n", "250 x\r\n250 x\r\n250 x\r\n354 go\r\n250 x\r\n",
+	"250-x\r\n250-STARTTLS\r\n250 PIPELINING\r\n", "250-x\r\n250-CHUNKING\r\n250-8BITMIME\r\n250 LIMITS RCPTDOMAINMAX=1\r\n", "250 x\r\n250 x\r\n250 x\r\n354 go\r\n250 x\r\n",
 	"421 bye\r\n", "450 4.2.0 grey\r\n", "452 4.5.3 too many\r\n", "452 full\r\n", "503 what\r\n", "550 5.1.1 no\r\n",
 	"552 big\r\n", "25", "0 Ok\r\n", "250-\r\n", "noise\r\n", "\r\n",
 };
@@ -27,7 +27,7 @@ struct game {
 	struct message message;
 	struct delivery_outcome outcomes[RECIPIENTS];
 	struct delivery delivery;
-	bool in_hand;
+	bool in_hand, handshake;
 	unsigned finals;
 };
 
@@ -78,6 +78,7 @@ static void carry_out(struct game *game)
 	}
 	assert_true(!todo->ended || !game->in_hand || todo->finished);
 	assert_true(!todo->ready || !game->in_hand);
+	game->handshake = game->handshake || todo->start_tls;
 	client_session_did(game->session);
 }
 
@@ -86,7 +87,13 @@ static void happen(struct game *game)
 	const struct client_todo *todo = client_session_todo(game->session);
 	const unsigned what = draw(60);
 
-	if (todo->ready && what < 50)
+	if (game->handshake && what < 55) {
+		game->handshake = false;
+		if (what < 50)
+			client_session_secured(game->session, TEXT("TLSv1.3 CIPHER"));
+		else
+			client_session_tls_failed(game->session, TEXT("wrong version number"));
+	} else if (todo->ready && what < 50)
 		give(game);
 	else if (todo->ready && what == 50)
 		client_session_quit(game->session);
@@ -101,15 +108,16 @@ static void happen(struct game *game)
 
 static void play(struct game *game)
 {
-	game->session = client_session_new(&game->settings, TEXT("peer[192.0.2.1]"));
-	game->in_hand = false;
+	game->session = client_session_new(&game->settings, TEXT("peer[192.0.2.1]"),
+	    (struct tls_demand){ (enum tls_level)draw(4), draw(8) == 0 });
+	game->in_hand = game->handshake = false;
 	client_session_connected(game->session);
 	carry_out(game);
 	/* Most games shall get beyond the greeting. */
-	if (draw(10) > 0) {
+	if (draw(10) > 0 && !game->handshake) {
 		client_session_bytes(game->session, TEXT("220 hi\r\n"));
 		carry_out(game);
-		client_session_bytes(game->session, text_of(sayings[8 + draw(3)]));
+		client_session_bytes(game->session, text_of(sayings[8 + draw(4)]));
 		carry_out(game);
 	}
 	for (unsigned i = 0; i < STEPS && !client_session_todo(game->session)->ended; i++)

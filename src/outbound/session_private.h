@@ -17,13 +17,14 @@
 
 /* STATE(NAME, time-out, reply handler, chunk handler, "what we were doing")
  * The state names the reply that comes next. "unasked" is forbidden: a reply ends the session, a chunk is
- * our own mistake. STARTTLS belongs between EHLO and READY; nothing leads there yet. */
+ * our own mistake. */
 #define CLIENT_STATE_LIST(STATE)                                                                  \
 	STATE(CONNECTING, greeting_ms, unasked, unasked, "connecting")                            \
 	STATE(GREETING, greeting_ms, greeting, unasked, "waiting for the greeting")               \
 	STATE(EHLO, hello_ms, ehlo, unasked, "waiting for the answer to EHLO")                    \
 	STATE(HELO, hello_ms, helo, unasked, "waiting for the answer to HELO")                    \
-	STATE(STARTTLS, hello_ms, unasked, unasked, "waiting for the answer to STARTTLS")         \
+	STATE(STARTTLS, hello_ms, starttls, unasked, "waiting for the answer to STARTTLS")        \
+	STATE(HANDSHAKE, hello_ms, unasked, unasked, "starting TLS")                              \
 	STATE(READY, quit_ms, unasked, unasked, "idle")                                           \
 	STATE(SCAN, block_ms, unasked, scan, "looking through the message")                       \
 	STATE(MAIL, mail_ms, mail, body, "waiting for the answer to MAIL")                        \
@@ -53,11 +54,13 @@ enum client_mark {
 	MARK_SETTLED = 8   /* Has its outcome. */
 };
 
-enum { CLIENT_DOMAINS_MAX = 16, CLIENT_OUTPUT_MAX = 1 << 20 };
+enum { CLIENT_DOMAINS_MAX = 16, CLIENT_OUTPUT_MAX = 1 << 20, CLIENT_TLS_MAX = 64 };
 
 struct client_session {
 	const struct client_settings *settings;
 	struct text peer;
+	struct tls_demand demand;
+	char tls[CLIENT_TLS_MAX];      /* Version and cipher; "" in clear text. */
 	enum client_state state;
 	enum client_sending sending;
 	struct capabilities capabilities;
@@ -107,9 +110,14 @@ void client_end(struct client_session *session); /* In order. */
 /* -- session_reply.c -------------------------------------------------------- */
 
 typedef void client_reply_handler(struct client_session *session, const struct verdict *reply);
-client_reply_handler client_reply_unasked, client_reply_greeting, client_reply_ehlo, client_reply_helo,
+client_reply_handler client_reply_unasked, client_reply_greeting, client_reply_ehlo, client_reply_helo, client_reply_starttls,
     client_reply_mail, client_reply_rcpt, client_reply_data, client_reply_body, client_reply_dot,
     client_reply_bdat, client_reply_swallow, client_reply_rset, client_reply_quit;
+
+/* The connection is open, in clear text or not: wait for the greeting, or say who we are. */
+void client_await_greeting(struct client_session *session);
+void client_say_hello(struct client_session *session);
+void client_await_handshake(struct client_session *session);
 
 /* The server waits for MAIL: go on with the delivery, wait for one, or leave. */
 void client_rest(struct client_session *session);

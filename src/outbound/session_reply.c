@@ -85,6 +85,25 @@ void client_reply_unasked(struct client_session *session, const struct verdict *
 	client_session_out_of_step(session, reply);
 }
 
+void client_await_greeting(struct client_session *session)
+{
+	session->state = CLIENT_GREETING;
+	session->unanswered = 1;
+}
+
+void client_say_hello(struct client_session *session)
+{
+	session->capabilities = (struct capabilities){ 0 }; /* O6 */
+	session->state = CLIENT_EHLO;
+	client_send_hello(session, session->settings->lmtp ? TEXT("LHLO") : TEXT("EHLO"));
+}
+
+void client_await_handshake(struct client_session *session)
+{
+	session->state = CLIENT_HANDSHAKE;
+	session->todo.start_tls = true;
+}
+
 void client_reply_greeting(struct client_session *session, const struct verdict *reply)
 {
 	if (reply->code / 100 == 3) {
@@ -92,8 +111,24 @@ void client_reply_greeting(struct client_session *session, const struct verdict 
 	} else if (!verdict_is_success(reply)) {
 		client_session_trouble(session, reply);
 	} else {
-		session->state = CLIENT_EHLO;
-		client_send_hello(session, session->settings->lmtp ? TEXT("LHLO") : TEXT("EHLO"));
+		client_say_hello(session);
+	}
+}
+
+/* The server knows us; the next step is TLS, if it is to be. */
+static void greeted(struct client_session *session)
+{
+	const struct verdict missing = VERDICT(451, 4, 7, 4, "TLS is demanded, and the host does not offer it");
+
+	if (session->tls[0] != '\0' || session->demand.level == TLS_UNUSED) {
+		client_rest(session);
+	} else if (capabilities_offer(&session->capabilities, CAPABILITY_STARTTLS)) {
+		session->state = CLIENT_STARTTLS;
+		client_send_line(session, TEXT("STARTTLS"));
+	} else if (session->demand.level == TLS_OPPORTUNISTIC) {
+		client_rest(session);
+	} else {
+		client_session_trouble(session, &missing);
 	}
 }
 
@@ -101,7 +136,7 @@ void client_reply_greeting(struct client_session *session, const struct verdict 
 void client_reply_ehlo(struct client_session *session, const struct verdict *reply)
 {
 	if (verdict_is_success(reply)) {
-		client_rest(session);
+		greeted(session);
 		return;
 	}
 	session->capabilities = (struct capabilities){ 0 };
@@ -116,9 +151,22 @@ void client_reply_ehlo(struct client_session *session, const struct verdict *rep
 void client_reply_helo(struct client_session *session, const struct verdict *reply)
 {
 	if (verdict_is_success(reply))
-		client_rest(session);
+		greeted(session);
 	else if (reply->code / 100 == 3)
 		client_session_out_of_step(session, reply);
+	else
+		client_session_trouble(session, reply);
+}
+
+/* A server that offers TLS and then says no, for now or for good, still takes mail in clear text. */
+void client_reply_starttls(struct client_session *session, const struct verdict *reply)
+{
+	if (reply->code == 220)
+		client_await_handshake(session);
+	else if (verdict_is_success(reply) || reply->code / 100 == 3)
+		client_session_out_of_step(session, reply);
+	else if (session->demand.level == TLS_OPPORTUNISTIC)
+		client_rest(session);
 	else
 		client_session_trouble(session, reply);
 }

@@ -24,7 +24,7 @@ struct player {
 	struct message message;
 	struct delivery_outcome outcomes[RECIPIENTS_MAX];
 	struct delivery delivery;
-	bool final, finished;
+	bool final, finished, handshake;
 	struct text line;
 };
 
@@ -58,6 +58,7 @@ static void carry_out(struct player *player, bool damaged)
 	if (todo->finished && player->finished)
 		stray(player, "finished twice");
 	player->finished = player->finished || todo->finished;
+	player->handshake = player->handshake || todo->start_tls;
 	client_session_did(player->session);
 }
 
@@ -192,7 +193,7 @@ static void check_ended(struct player *player, struct text rest)
 		stray(player, "ended with trouble");
 }
 
-static bool play_event(struct player *player, struct text keyword)
+static bool play_event(struct player *player, struct text keyword, struct text rest)
 {
 	const bool damaged = text_equal(keyword, TEXT("damaged"));
 
@@ -203,6 +204,10 @@ static bool play_event(struct player *player, struct text keyword)
 		client_session_quit(player->session);
 	} else if (text_equal(keyword, TEXT("closed"))) {
 		client_session_closed(player->session, ERR_CLOSED);
+	} else if (text_equal(keyword, TEXT("secured"))) {
+		client_session_secured(player->session, TEXT("TLSv1.3 CIPHER"));
+	} else if (text_equal(keyword, TEXT("tls-failed"))) {
+		client_session_tls_failed(player->session, rest);
 	} else if (text_equal(keyword, TEXT("timeout"))) {
 		client_session_timed_out(player->session);
 	} else {
@@ -215,11 +220,12 @@ static bool play_event(struct player *player, struct text keyword)
 static void play_line(struct player *player, bool server_goes_on)
 {
 	struct text rest = player->line, keyword;
-	bool ready, stale;
+	bool ready, stale, clear;
 
 	assert_true(text_cut(&rest, ' ', &keyword));
 	ready = client_session_todo(player->session)->ready;
 	stale = client_session_todo(player->session)->stale;
+	clear = client_session_todo(player->session)->clear_text_may_do;
 	if (text_equal(keyword, TEXT("S")))
 		server_says(player, rest, server_goes_on);
 	else if (text_equal(keyword, TEXT("C")))
@@ -234,7 +240,13 @@ static void play_line(struct player *player, bool server_goes_on)
 		check_flag(player, &stale);
 	else if (text_equal(keyword, TEXT("ended")))
 		check_ended(player, rest);
-	else if (!play_event(player, keyword))
+	else if (text_equal(keyword, TEXT("handshake")))
+		check_flag(player, &player->handshake);
+	else if (text_equal(keyword, TEXT("clear")))
+		check_flag(player, &clear);
+	else if (text_equal(keyword, TEXT("tls")))
+		assert_true(text_equal(player->delivery.tls, rest));
+	else if (!play_event(player, keyword, rest))
 		check_outcome(player, keyword, rest);
 }
 
@@ -249,7 +261,7 @@ void script_play(const struct script *script, enum script_cut cut)
 		.messages_max = script->messages_max ? script->messages_max : 100,
 		.lmtp = script->lmtp,
 	};
-	player.session = client_session_new(&player.settings, TEXT("mx.test[192.0.2.1]"));
+	player.session = client_session_new(&player.settings, TEXT("mx.test[192.0.2.1]"), script->tls);
 	player.arena = arena_new(1 << 20);
 	assert_non_null(player.session);
 	assert_non_null(player.arena);
@@ -257,6 +269,7 @@ void script_play(const struct script *script, enum script_cut cut)
 	buffer_init(&player.heard, 1 << 16);
 
 	client_session_connected(player.session);
+	carry_out(&player, false);
 	while (rest.length > 0 && text_cut(&rest, '\n', &player.line)) {
 		next = text_part(rest, 0, 2);
 		play_line(&player, text_equal(next, TEXT("S ")));

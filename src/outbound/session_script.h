@@ -9,6 +9,9 @@
  *   ended [CODE TEXT]  the connection is over; without CODE: in order      stale   ... and was stale
  *   = N CODE [TEXT]    outcome of recipient N begins so; CODE 0: none
  *   pressure N     its host is the trouble         without-dsn N   relayed without DSN
+ *   handshake      TLS is to be started            secured   it was
+ *   tls-failed WHY     it was not                  clear     ... and clear text may do
+ *   tls WORDS      what the delivery was told of TLS
  *   stake N        its fate is in doubt if the connection breaks now
  *
  * All a client says must be expected before the server speaks or an event comes. */
@@ -26,6 +29,7 @@ struct script {
 	const char *original;           /* ORCPT of every recipient. */
 	unsigned notify;
 	bool lmtp, null_path, no_body;
+	struct tls_demand tls;
 	uint32_t messages_max;
 };
 

@@ -184,6 +184,46 @@ static const struct script lmtp[] = {
 	{ .name = "no BDAT", .lines = "S 220 hi\nC LHLO client.test\nS 250-x\nS 250 CHUNKING\nready\nM\n" MAIL "S 250 Ok\n" RCPT0 "S 250 Ok\nC DATA\n", .lmtp = true },
 };
 
+#define OPPORTUNISTIC { .level = TLS_OPPORTUNISTIC }
+#define ENCRYPTED { .level = TLS_ENCRYPTED }
+#define VERIFIED { .level = TLS_VERIFIED }
+#define OFFERED "S 220 mx.test ESMTP\nC EHLO client.test\nS 250-mx.test\nS 250-PIPELINING\nS 250 STARTTLS\n"
+#define SECURED OFFERED "C STARTTLS\nS 220 go\nhandshake\nsecured\nC EHLO client.test\n"
+
+static const struct script security[] = {
+	{ .name = "nothing of before TLS counts behind it", .tls = OPPORTUNISTIC, .lines =
+	    SECURED "S 250 mx.test\nready\nM\n" MAIL "S 250 Ok\n" RCPT0 "S 250 Ok\nC DATA\nS 354 Go\n" HELLO
+		    "S 250 Ok\nfinished\nready\n= 0 250 Ok\ntls TLSv1.3 CIPHER\n" },
+	{ .name = "offered and not wanted", .lines = OFFERED "ready\nM\n" MAIL RCPT0 "C DATA\ntls none\n" },
+	{ .name = "not offered and not demanded", .tls = OPPORTUNISTIC, .lines = EHLO_ONLY "M\n" MAIL "tls none\n" },
+	{ .name = "offered, but refused for now", .tls = OPPORTUNISTIC, .lines = OFFERED "C STARTTLS\nS 454 4.7.0 not now\nready\nM\n" MAIL RCPT0 "C DATA\ntls none\n" },
+	{ .name = "offered, but refused for good", .tls = OPPORTUNISTIC, .lines = OFFERED "C STARTTLS\nS 502 what\nready\n" },
+	{ .name = "another 2yz is no yes", .tls = OPPORTUNISTIC, .lines = OFFERED "C STARTTLS\nS 250 Ok\nended 451 unexpected reply\n" },
+	{ .name = "demanded and not offered", .tls = VERIFIED, .lines =
+	    "S 220 mx.test\nC EHLO client.test\nS 250 mx.test\nended 451 TLS is demanded, and the host does not offer it\n" },
+	{ .name = "demanded of a server that knows only HELO", .tls = ENCRYPTED, .lines =
+	    "S 220 old\nC EHLO client.test\nS 502 what\nC HELO client.test\nS 250 old\nended 451 TLS is demanded\n" },
+	{ .name = "demanded and refused", .tls = VERIFIED, .lines = OFFERED "C STARTTLS\nS 454 4.7.0 not now\nended 454 not now\n" },
+	{ .name = "demanded and had", .tls = VERIFIED, .lines = SECURED "S 250-mx.test\nS 250 STARTTLS\nready\nM\n" MAIL "tls TLSv1.3 CIPHER\n" },
+	{ .name = "a handshake that fails may be done without", .tls = OPPORTUNISTIC, .lines =
+	    OFFERED "C STARTTLS\nS 220 go\nhandshake\ntls-failed wrong version number\nended 451 TLS cannot be had: wrong version number\nclear\n" },
+	{ .name = "or may not", .tls = ENCRYPTED, .lines =
+	    OFFERED "C STARTTLS\nS 220 go\nhandshake\ntls-failed unknown ca\nended 451 TLS cannot be had: unknown ca\n" },
+	{ .name = "a handshake without end", .tls = OPPORTUNISTIC, .lines =
+	    OFFERED "C STARTTLS\nS 220 go\nhandshake\ntimeout\nended 451 TLS cannot be had: timed out\nclear\n" },
+	{ .name = "EHLO behind TLS is refused", .tls = OPPORTUNISTIC, .lines =
+	    SECURED "S 502 what\nC HELO client.test\nS 250 mx.test\nready\n" },
+	{ .name = "EHLO behind TLS is refused for now", .tls = OPPORTUNISTIC, .lines = SECURED "S 451 later\nended 451 later\n" },
+	{ .name = "bytes behind the answer to STARTTLS", .tls = OPPORTUNISTIC, .lines =
+	    OFFERED "C STARTTLS\nS 220 go\nS 250 injected\nended 451 bytes in clear text behind the answer\nhandshake\n" },
+	{ .name = "from the first byte", .tls = { .level = TLS_VERIFIED, .implicit = true }, .lines =
+	    "handshake\nsecured\nS 220 mx.test\nC EHLO client.test\nS 250 mx.test\nready\nM\n" MAIL "tls TLSv1.3 CIPHER\n" },
+	{ .name = "from the first byte, in vain", .tls = { .level = TLS_VERIFIED, .implicit = true }, .lines =
+	    "handshake\ntls-failed http request\nended 451 TLS cannot be had: http request\n" },
+	{ .name = "LMTP", .tls = OPPORTUNISTIC, .lmtp = true, .lines =
+	    "S 220 mx.test\nC LHLO client.test\nS 250-mx.test\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nhandshake\nsecured\nC LHLO client.test\nS 250 mx.test\nready\n" },
+};
+
 static void play_all(const struct script *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -204,6 +244,7 @@ PLAY(breaks)
 PLAY(bodies)
 PLAY(splits)
 PLAY(lmtp)
+PLAY(security)
 
 int main(void)
 {
@@ -215,6 +256,7 @@ int main(void)
 		cmocka_unit_test(plays_bodies),
 		cmocka_unit_test(plays_splits),
 		cmocka_unit_test(plays_lmtp),
+		cmocka_unit_test(plays_security),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

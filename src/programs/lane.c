@@ -30,7 +30,7 @@ struct posted {
 struct gate { /* A listening socket, and what its clients are. */
 	struct lane *lane;
 	struct listener *listener;
-	enum session_role role;
+	struct door door;
 };
 
 struct lane {
@@ -259,10 +259,11 @@ static bool build_spool(struct lane *lane)
 
 static bool build_flow(struct lane *lane)
 {
-	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane) };
+	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane), &lane->counters };
 	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
 	const struct queue_settings queue_settings = queue_settings_of(lane->common.conf);
-	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index };
+	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index,
+		&lane->counters };
 	const struct outbound_settings outbound_settings = outbound_settings_of(lane->common.conf);
 
 	lane->inbound = inbound_new(&wiring, &inbound_settings, lane->common.router);
@@ -270,6 +271,8 @@ static bool build_flow(struct lane *lane)
 	lane->outbound = outbound_new(&world, &outbound_settings);
 	if (lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
 		return false;
+	inbound_set_tls(lane->inbound, lane->common.tls_server);
+	outbound_set_tls(lane->outbound, lane->common.tls_client);
 	lane->mailbox_face = mailbox_courier_face(lane->mailbox);
 	lane->outbound_face = outbound_courier(lane->outbound);
 
@@ -359,10 +362,10 @@ static void accepted(void *context, struct stream *stream)
 	struct gate *gate = context;
 
 	counters_add(&gate->lane->counters, COUNTER_CONNECTIONS, 1);
-	inbound_accept(gate->lane->inbound, stream, gate->role);
+	inbound_accept(gate->lane->inbound, stream, gate->door.role, gate->door.tls);
 }
 
-bool lane_listen(struct lane *lane, int fd, enum session_role role)
+bool lane_listen(struct lane *lane, int fd, struct door door)
 {
 	struct gate *gate = &lane->gates[lane->gate_count];
 
@@ -370,7 +373,7 @@ bool lane_listen(struct lane *lane, int fd, enum session_role role)
 		close(fd);
 		return false;
 	}
-	*gate = (struct gate){ .lane = lane, .role = role };
+	*gate = (struct gate){ .lane = lane, .door = door };
 	gate->listener = listener_new(lane->loop, fd, accepted, gate);
 	lane->gate_count += gate->listener != NULL;
 	return gate->listener != NULL;
@@ -404,6 +407,12 @@ void lane_reload(struct lane *lane, const struct conf *conf, struct router *rout
 	(void)!(inbound_reload(lane->inbound, &inbound_settings, router) == OK);
 	(void)!queue_reload(lane->queue, &queue_settings, router);
 	router_unref(old);
+}
+
+void lane_set_tls(struct lane *lane, struct tls_server *server, struct tls_client *client)
+{
+	inbound_set_tls(lane->inbound, server);
+	outbound_set_tls(lane->outbound, client);
 }
 
 static void one_drained(void *context)

@@ -14,10 +14,12 @@
 #include "spool/in_doubt.h"
 #include "spool/spool.h"
 
-/* What all lanes work with. Borrowed by them, but for the router (shared). */
+/* What all lanes work with. Borrowed by them, but for router and TLS (shared). */
 struct lane_common {
 	const struct conf *conf;
 	struct router *router;
+	struct tls_server *tls_server; /* NULL: no certificate. */
+	struct tls_client *tls_client;
 	struct spool *spool;
 	struct in_doubt *in_doubt;
 	struct log_writer *log;
@@ -39,15 +41,21 @@ typedef void lane_job(struct lane *lane, void *context);
 
 /* -- On the lane's own thread ------------------------------------------------- */
 
-/* Accept mail from this socket (takes fd) in this role. */
-[[nodiscard]] bool lane_listen(struct lane *lane, int fd, enum session_role role);
+struct door {              /* What the clients of a socket are. */
+	enum session_role role;
+	enum session_tls tls;
+};
+
+/* Accept mail from this socket (takes fd). */
+[[nodiscard]] bool lane_listen(struct lane *lane, int fd, struct door door);
 void lane_close_listeners(struct lane *lane);
 
 /* The channel to a (new) mailbox role; takes fd. */
 void lane_set_mailbox(struct lane *lane, int fd);
 
-/* From now on this configuration and router. */
+/* From now on this configuration and router; and these certificates and authorities. */
 void lane_reload(struct lane *lane, const struct conf *conf, struct router *router);
+void lane_set_tls(struct lane *lane, struct tls_server *server, struct tls_client *client);
 
 /* Take no new connections and start no deliveries; when what is open has ended, or patience has, lane_run returns. */
 void lane_drain(struct lane *lane);

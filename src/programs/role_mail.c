@@ -16,6 +16,7 @@
 #include "programs/lane.h"
 #include "programs/roles.h"
 #include "programs/snapshot.h"
+#include "programs/tls_watch.h"
 #include "supervisor/note.h"
 
 enum { LANES_MAX = ROLE_LANES_MAX, SOCKETS_MAX = 64, SPOOL_TRY_MS = 100, SPOOL_TRIES = 300 };
@@ -25,6 +26,8 @@ struct mail {
 	struct conf **old;             /* Replaced; sessions and deliveries may still look at them. */
 	size_t old_count;
 	struct router *router;
+	struct snapshot_tls tls;
+	struct tls_watch *tls_watch;
 	struct spool *spool;
 	struct in_doubt *in_doubt;
 	struct log_writer *log;
@@ -37,7 +40,7 @@ struct mail {
 	int control;
 	struct {
 		int fd;
-		enum session_role role;
+		struct door door;
 	} sockets[SOCKETS_MAX];        /* Listeners as they come in, until start or reload. */
 	unsigned socket_count;
 	unsigned next_mailbox;         /* The lane that the next mailbox channel is for. */
@@ -56,14 +59,14 @@ unsigned role_lane_count(const struct conf *conf)
 
 struct listen_job {
 	int fd;
-	enum session_role role;
+	struct door door;
 };
 
 static void job_listen(struct lane *lane, void *context)
 {
 	struct listen_job *job = context;
 
-	(void)!lane_listen(lane, job->fd, job->role);
+	(void)!lane_listen(lane, job->fd, job->door);
 	free(job);
 }
 
@@ -92,6 +95,15 @@ static void job_reload(struct lane *lane, void *context)
 	free(job);
 }
 
+static void job_tls(struct lane *lane, void *context)
+{
+	struct snapshot_tls *tls = context;
+
+	lane_set_tls(lane, tls->server, tls->client);
+	snapshot_tls_done(tls);
+	free(tls);
+}
+
 static void job_drain(struct lane *lane, void *context)
 {
 	(void)context;
@@ -106,21 +118,28 @@ static void job_in_doubt(struct lane *lane, void *context)
 
 /* -- listening ------------------------------------------------------------------ */
 
-/* What the word behind "listen " says. */
-static bool session_role_of(const char *word, enum session_role *out_role)
+/* Position of a word among some, their count if it is not there. */
+static unsigned position_of(struct text word, const char *const words[], unsigned count)
 {
-	static const struct {
-		const char *word;
-		enum session_role role;
-	} roles[] = { { "mx", SESSION_MX }, { "submission", SESSION_SUBMISSION }, { "lmtp", SESSION_LMTP } };
+	for (unsigned i = 0; i < count; i++)
+		if (text_equal(word, text_of(words[i])))
+			return i;
+	return count;
+}
 
-	for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
-		if (strcmp(word, roles[i].word) == 0) {
-			*out_role = roles[i].role;
-			return true;
-		}
-	}
-	return false;
+/* What stands behind "listen ": role and TLS. */
+static bool read_door(const char *words, struct door *out_door)
+{
+	static const char *const roles[] = { [SESSION_MX] = "mx", [SESSION_SUBMISSION] = "submission", [SESSION_LMTP] = "lmtp" };
+	static const char *const tls[] = { [SESSION_TLS_NONE] = "none", [SESSION_TLS_OFFERED] = "starttls",
+		[SESSION_TLS_REQUIRED] = "required", [SESSION_TLS_IMPLICIT] = "implicit" };
+	enum { ROLES = sizeof roles / sizeof *roles, TLS = sizeof tls / sizeof *tls };
+	struct text rest = text_of(words), word;
+	const unsigned role = text_cut(&rest, ' ', &word) ? position_of(word, roles, ROLES) : ROLES;
+	const unsigned how = position_of(rest, tls, TLS);
+
+	*out_door = (struct door){ (enum session_role)role, (enum session_tls)how };
+	return role < ROLES && how < TLS;
 }
 
 static void close_sockets(struct mail *mail)
@@ -139,7 +158,7 @@ static void open_gates(struct mail *mail)
 			if (job == NULL)
 				continue;
 			job->fd = fcntl(mail->sockets[s].fd, F_DUPFD_CLOEXEC, 0);
-			job->role = mail->sockets[s].role;
+			job->door = mail->sockets[s].door;
 			if (job->fd >= 0 && lane_post(mail->lanes[i], job_listen, job))
 				continue;
 			if (job->fd >= 0)
@@ -162,6 +181,50 @@ static bool keep_old_conf(struct mail *mail)
 	return true;
 }
 
+/* -- TLS --------------------------------------------------------------------- */
+
+static void spread_tls(struct mail *mail)
+{
+	for (unsigned i = 0; i < mail->lane_count; i++) {
+		struct snapshot_tls *tls = calloc(1, sizeof *tls);
+
+		if (tls == NULL)
+			continue; /* The lane goes on with what it has. */
+		*tls = (struct snapshot_tls){ tls_server_ref(mail->tls.server), tls_client_ref(mail->tls.client) };
+		if (!lane_post(mail->lanes[i], job_tls, tls)) {
+			snapshot_tls_done(tls);
+			free(tls);
+		}
+	}
+}
+
+/* Whatever is wrong with what is new, what was right stays in force. */
+static bool read_tls(struct mail *mail, const struct conf *conf, struct buffer *complaints)
+{
+	struct snapshot_tls fresh;
+
+	if (!snapshot_tls(conf, &fresh, complaints))
+		return false;
+	snapshot_tls_done(&mail->tls);
+	mail->tls = fresh;
+	return true;
+}
+
+static void tls_changed(void *context)
+{
+	struct mail *mail = context;
+	struct buffer complaints;
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	if (read_tls(mail, mail->conf, &complaints))
+		spread_tls(mail);
+	else
+		fprintf(stderr, "postroad: the certificates in use stay: %.*s", TEXT_FORMAT(buffer_text(&complaints)));
+	buffer_done(&complaints);
+}
+
+/* -- reloading ---------------------------------------------------------------- */
+
 static void reload(struct mail *mail)
 {
 	struct buffer complaints;
@@ -171,7 +234,7 @@ static void reload(struct mail *mail)
 	struct conf *conf = mail->admin ? snapshot_conf(mail->conf->path, &complaints) : NULL;
 	struct router *router = conf ? snapshot_router(conf, &complaints) : NULL;
 
-	if (router == NULL || !keep_old_conf(mail)) {
+	if (router == NULL || !read_tls(mail, conf, &complaints) || !keep_old_conf(mail)) {
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
 		router_unref(router);
 		conf_free(conf);
@@ -181,6 +244,8 @@ static void reload(struct mail *mail)
 		router_unref(mail->router);
 		mail->router = router;
 		admin_set_router(mail->admin, router);
+		tls_watch_reset(mail->tls_watch, conf);
+		spread_tls(mail);
 		for (unsigned i = 0; i < mail->lane_count; i++) {
 			struct reload_job *job = calloc(1, sizeof *job);
 
@@ -202,6 +267,7 @@ static void stop(struct mail *mail)
 		return;
 	mail->stopping = true;
 	loop_watch_free(take(mail->notes));
+	tls_watch_free(take(mail->tls_watch));
 	ctl_server_free(take(mail->ctl));
 	for (unsigned i = 0; i < mail->lane_count; i++)
 		(void)!lane_post(mail->lanes[i], job_drain, NULL);
@@ -213,7 +279,7 @@ static void hand_in(void *context, struct stream *stream)
 {
 	struct mail *mail = context;
 
-	inbound_accept(lane_inbound(mail->lanes[0]), stream, SESSION_LOCAL);
+	inbound_accept(lane_inbound(mail->lanes[0]), stream, SESSION_LOCAL, SESSION_TLS_NONE);
 }
 
 static void sum_counters(void *context, struct counters *out_sum)
@@ -270,7 +336,7 @@ static void take_descriptor(struct mail *mail, const char *word, int fd)
 		if (lane_post(lane, job_mailbox, (void *)(intptr_t)fd))
 			return;
 	} else if (strncmp(word, "listen ", 7) == 0 && mail->socket_count < SOCKETS_MAX &&
-	    session_role_of(word + 7, &mail->sockets[mail->socket_count].role)) {
+	    read_door(word + 7, &mail->sockets[mail->socket_count].door)) {
 		mail->sockets[mail->socket_count++].fd = fd;
 		return;
 	} else if (strcmp(word, "control") == 0 && mail->control < 0) {
@@ -353,6 +419,8 @@ static bool make_lanes(struct mail *mail)
 {
 	const struct lane_common common = { .conf = mail->conf,
 		.router = mail->router,
+		.tls_server = mail->tls.server,
+		.tls_client = mail->tls.client,
 		.spool = mail->spool,
 		.in_doubt = mail->in_doubt,
 		.log = mail->log,
@@ -381,10 +449,12 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
 	mail->router = snapshot_router(mail->conf, &complaints);
-	if (mail->router == NULL)
+	const bool right = mail->router != NULL && read_tls(mail, mail->conf, &complaints);
+
+	if (!right)
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
 	buffer_done(&complaints);
-	if (mail->router == NULL || !open_log(mail))
+	if (!right || !open_log(mail))
 		return false;
 	if (mail->conf->log.to[0] == '/' && privilege->drop)
 		(void)!chown(mail->conf->log.to, privilege->uid, privilege->gid);
@@ -397,6 +467,9 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 			return false;
 	if (mail->stopping)
 		return false;
+	mail->tls_watch = tls_watch_new(lane_loop(mail->lanes[0]), mail->conf, tls_changed, mail);
+	if (mail->tls_watch == NULL)
+		return fail("mail", "out of memory");
 	return (mail->control >= 0 && open_control(mail)) || fail("the control socket", "cannot be served");
 }
 
@@ -416,6 +489,7 @@ static void run(struct mail *mail)
 static void finish(struct mail *mail)
 {
 	loop_watch_free(mail->notes);
+	tls_watch_free(mail->tls_watch);
 	ctl_server_free(mail->ctl);
 	admin_free(mail->admin);
 	for (unsigned i = 0; i < mail->lane_count; i++)
@@ -424,6 +498,7 @@ static void finish(struct mail *mail)
 	if (mail->spool != NULL)
 		spool_close(mail->spool);
 	router_unref(mail->router);
+	snapshot_tls_done(&mail->tls);
 	log_writer_close(mail->log);
 	while (mail->old_count > 0)
 		conf_free(mail->old[--mail->old_count]);

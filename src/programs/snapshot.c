@@ -71,6 +71,18 @@ static bool find_users(const struct conf *conf, struct arena *arena, struct rout
 	    users_read(text, conf->users, arena, &settings->users, &settings->user_count, complaints);
 }
 
+static struct tls_demand demand_of(enum conf_tls tls)
+{
+	static const struct tls_demand demands[] = {
+		[CONF_TLS_NONE] = { .level = TLS_UNUSED },
+		[CONF_TLS_STARTTLS] = { .level = TLS_OPPORTUNISTIC },
+		[CONF_TLS_REQUIRED] = { .level = TLS_VERIFIED },
+		[CONF_TLS_IMPLICIT] = { .level = TLS_VERIFIED, .implicit = true },
+	};
+
+	return demands[tls];
+}
+
 static bool copy_rules(const struct conf *conf, struct arena *arena, struct router_settings *settings)
 {
 	struct router_rule *rules = arena_array(arena, conf->route_count, sizeof *rules);
@@ -79,7 +91,8 @@ static bool copy_rules(const struct conf *conf, struct arena *arena, struct rout
 		rules[i] = (struct router_rule){ .pattern = conf->routes[i].pattern,
 			.via = conf->routes[i].via,
 			.via_count = conf->routes[i].via_count,
-			.lmtp = conf->routes[i].lmtp };
+			.lmtp = conf->routes[i].lmtp,
+			.tls = demand_of(conf->routes[i].tls) };
 	settings->rules = rules;
 	settings->rule_count = conf->route_count;
 	return rules != NULL;
@@ -93,6 +106,7 @@ struct router *snapshot_router(const struct conf *conf, struct buffer *complaint
 		.domain_count = conf->domain_count,
 		.aliases_name = text_of(conf->aliases),
 		.separator = conf->separator,
+		.tls = demand_of(conf->outbound.tls),
 		.mailbox_lmtp = conf->mailbox.lmtp };
 	struct router *router = NULL;
 	struct text complaint = TEXT_EMPTY;
@@ -105,6 +119,38 @@ struct router *snapshot_router(const struct conf *conf, struct buffer *complaint
 	}
 	arena_free(arena);
 	return router;
+}
+
+bool snapshot_tls(const struct conf *conf, struct snapshot_tls *out_tls, struct buffer *complaints)
+{
+	const struct tls_server_settings settings = { .certificates = conf->tls.certificates,
+		.keys = conf->tls.keys,
+		.count = conf->tls.certificate_count,
+		.client_authorities = conf->tls.client_authorities };
+	struct arena *arena = arena_new(COMPLAINTS_BYTES_MAX);
+	struct text complaint = TEXT("out of memory");
+	struct snapshot_tls tls = { NULL, NULL };
+	enum error error = arena ? OK : ERR_NO_MEMORY;
+
+	if (error == OK && settings.count > 0)
+		error = tls_server_new(&settings, arena, &tls.server, &complaint);
+	if (error == OK)
+		error = tls_client_new(conf->tls.authorities, arena, &tls.client, &complaint);
+	if (error == OK) {
+		*out_tls = tls;
+	} else {
+		tls_server_unref(tls.server);
+		(void)!buffer_print(complaints, "%.*s\n", TEXT_FORMAT(complaint));
+	}
+	arena_free(arena);
+	return error == OK;
+}
+
+void snapshot_tls_done(struct snapshot_tls *tls)
+{
+	tls_server_unref(tls->server);
+	tls_client_unref(tls->client);
+	*tls = (struct snapshot_tls){ NULL, NULL };
 }
 
 static bool zone_is_right(const struct conf *conf, struct buffer *complaints)
@@ -142,8 +188,11 @@ struct conf *snapshot_conf(const char *path, struct buffer *complaints)
 	struct router *router = snapshot_router(conf, complaints);
 	const bool mailbox_right = mailbox_is_right(conf, complaints);
 	const bool zone_right = zone_is_right(conf, complaints);
+	struct snapshot_tls tls = { NULL, NULL };
+	const bool tls_right = snapshot_tls(conf, &tls, complaints);
 
-	if (router == NULL || !mailbox_right || !zone_right) {
+	snapshot_tls_done(&tls);
+	if (router == NULL || !mailbox_right || !zone_right || !tls_right) {
 		conf_free(conf);
 		conf = NULL;
 	}

@@ -14,7 +14,7 @@
 #include "route/candidates.h"
 #include "route/via.h"
 
-enum { SEARCH_BYTES_MAX = 512 * 1024, LMTP_PORT = 24 };
+enum { SEARCH_BYTES_MAX = 512 * 1024, LMTP_PORT = 24, SUBMISSIONS_PORT = 465 };
 
 /* One question for addresses. */
 struct asked {
@@ -314,7 +314,9 @@ static bool add_endpoint(struct hosts_search *search, struct text name, const st
 
 static bool start_via(struct hosts_search *search, const struct next_hop *next_hop)
 {
-	const uint16_t port = next_hop->lmtp ? LMTP_PORT : search->settings->port;
+	const uint16_t port = next_hop->lmtp ? LMTP_PORT
+	    : next_hop->tls.implicit         ? SUBMISSIONS_PORT
+					     : search->settings->port;
 
 	search->set.origin = FROM_VIA;
 	for (size_t i = 0; i < next_hop->via_count && i < HOSTS_MX_MAX; i++) {

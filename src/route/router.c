@@ -239,6 +239,14 @@ static enum error copy_via_list(struct arena *arena, const struct text *via, siz
 	return OK;
 }
 
+/* Behind the hosts of a route; nothing for what is usual. */
+static const char *demand_words(struct tls_demand tls)
+{
+	if (tls.implicit)
+		return ", TLS from the first byte";
+	return tls.level >= TLS_ENCRYPTED ? ", TLS required" : "";
+}
+
 static enum error decide_hosts(struct decider *decider, const struct router_route *route)
 {
 	struct route_decision *decision = &decider->decision;
@@ -249,6 +257,7 @@ static enum error decide_hosts(struct decider *decider, const struct router_rout
 	if (!arena_copy(decider->arena, domain, &hop->domain))
 		return ERR_NO_MEMORY;
 	hop->destination = hop->domain;
+	hop->tls = route != NULL ? route->tls : decider->router->tls;
 	if (route == NULL || route->via_count == 0) {
 		const char *format = text_starts(domain, TEXT("[")) ? "" : "MX of ";
 
@@ -263,9 +272,12 @@ static enum error decide_hosts(struct decider *decider, const struct router_rout
 
 	if (error != OK)
 		return error;
-	return arena_print(decider->arena, &hop->destination, "via %.*s", TEXT_FORMAT(route->via_joined)) &&
-		arena_print(decider->arena, &decision->explanation, "route \"%.*s\" via %.*s%s",
-		    TEXT_FORMAT(route->pattern), TEXT_FORMAT(route->via_joined), route->lmtp ? " (LMTP)" : "")
+	/* Routes through the same hosts with other demands share no connections. */
+	return arena_print(decider->arena, &hop->destination, "via %.*s%s", TEXT_FORMAT(route->via_joined),
+		   demand_words(route->tls)) &&
+		arena_print(decider->arena, &decision->explanation, "route \"%.*s\" via %.*s%s%s",
+		    TEXT_FORMAT(route->pattern), TEXT_FORMAT(route->via_joined), route->lmtp ? " (LMTP)" : "",
+		    demand_words(route->tls))
 	    ? OK
 	    : ERR_NO_MEMORY;
 }
@@ -288,6 +300,7 @@ static enum error decide_mailbox(struct decider *decider, const struct match *ma
 		return OK;
 	decision->kind = ROUTE_HOSTS;
 	decision->next_hop.lmtp = true;
+	decision->next_hop.tls = router->tls;
 	decision->next_hop.domain = decision->domain;
 	if (!arena_print(
 		arena, &decision->next_hop.destination, "lmtp %.*s", TEXT_FORMAT(router->mailbox_lmtp)))

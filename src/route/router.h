@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "mail/envelope.h"
+#include "route/tls_demand.h"
 
 enum { ROUTER_TARGET_MAX = 1000, ROUTER_ALIAS_DEPTH_MAX = 20 };
 
@@ -26,6 +27,7 @@ struct router_rule {               /* One `route` of the configuration. */
 	const struct text *via;    /* "host", "host:port", "192.0.2.1:25", "[::1]:25", "unix:/path" */
 	size_t via_count;
 	bool lmtp;                 /* Speak LMTP there. */
+	struct tls_demand tls;
 };
 
 struct router_settings {           /* Borrows during router_new; it copies. */
@@ -41,6 +43,7 @@ struct router_settings {           /* Borrows during router_new; it copies. */
 	const struct router_rule *rules;
 	size_t rule_count;
 	struct text mailbox_lmtp;  /* "unix:/run/dovecot/lmtp": our mailboxes by LMTP; empty: Maildir. */
+	struct tls_demand tls;     /* Of all that has no rule of its own. */
 };
 
 struct router;
@@ -65,11 +68,12 @@ enum route_kind {
 };
 
 struct next_hop {
-	struct text destination; /* Key for connections and limits: domain, or "via " and the list. */
+	struct text destination; /* Key for connections and limits: domain, or "via ", the list and its demand. */
 	struct text domain;      /* Recipient domain, A-labels. Looked up for MX when via_count is 0. */
 	const struct text *via;
 	size_t via_count;
 	bool lmtp;
+	struct tls_demand tls;
 };
 
 struct route_decision {

@@ -196,6 +196,7 @@ static enum error make_route(struct maker *maker, const struct router_rule *rule
 	enum error error = copy_pattern(maker, rule->pattern, &route->pattern);
 
 	route->lmtp = rule->lmtp;
+	route->tls = rule->tls;
 	if (error == OK)
 		error = copy_via(maker, rule, route);
 	if (error == OK && rule->lmtp && rule->via_count == 0)
@@ -240,6 +241,7 @@ static enum error make_rest(struct maker *maker, const struct router_settings *s
 	}
 	if (settings->mailbox_lmtp.length > 0 && !via_parse(settings->mailbox_lmtp, 24, &via))
 		return complain(maker, "mailbox lmtp", settings->mailbox_lmtp, "write unix:/path or host:port");
+	router->tls = settings->tls;
 	if (!arena_copy(maker->arena, settings->separator, &router->separator) ||
 	    !arena_copy(maker->arena, settings->mailbox_lmtp, &router->mailbox_lmtp))
 		return ERR_NO_MEMORY;

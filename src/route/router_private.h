@@ -22,6 +22,7 @@ struct router_route {
 	size_t via_count;
 	struct text via_joined; /* "a, b" */
 	bool lmtp;
+	struct tls_demand tls;
 };
 
 struct router {
@@ -40,6 +41,7 @@ struct router {
 	struct router_route *routes;
 	size_t route_count;
 	struct text mailbox_lmtp;
+	struct tls_demand tls;
 };
 
 /* What an address of ours is. */

@@ -3,7 +3,8 @@
  * They go over a SOCK_SEQPACKET pair; a role finds its end at descriptor NOTE_ROLE_FD.
  *
  *   to a role         mailbox, control, channel + descriptor           what it will work with, in order
- *                     listen mx|submission|lmtp + descriptor           the same: sockets and what their clients are
+ *                     listen mx|submission|lmtp none|starttls|required|implicit + descriptor
+ *                                                                      the same: sockets, what their clients are, and TLS
  *                     start                                            all of it has been sent
  *                     reload                                           read the configuration again; listen notes came before
  *                     stop                                             finish what is open and end

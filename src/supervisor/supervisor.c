@@ -41,6 +41,7 @@ struct role {
 
 struct bound {
 	enum conf_role role;
+	enum conf_tls tls;
 	struct endpoint endpoint;
 	int fd;
 };
@@ -112,6 +113,7 @@ static bool bind_listeners(struct supervisor *supervisor, const struct conf *con
 
 		fresh[i].endpoint = *endpoint;
 		fresh[i].role = conf->listeners[i].role;
+		fresh[i].tls = conf->listeners[i].tls;
 		if (old == NULL)
 			error = sockets_listen(endpoint, &fresh[i].fd);
 		else if ((fresh[i].fd = fcntl(*old, F_DUPFD_CLOEXEC, 0)) < 0)
@@ -190,17 +192,26 @@ static void join_roles(struct supervisor *supervisor)
 	(void)!note_send(supervisor->roles[ROLE_MAILBOX].channel, "start", -1);
 }
 
-/* The note carries the role: the file may have changed by the time that mail reads it. */
-static const char *const listen_words[] = {
-	[CONF_ROLE_MX] = "listen mx", [CONF_ROLE_SUBMISSION] = "listen submission", [CONF_ROLE_LMTP] = "listen lmtp"
-};
+/* The note says what the socket is for: the file may have changed by the time that mail reads it. */
+static void send_listener(int channel, const struct bound *bound)
+{
+	static const char *const roles[] = {
+		[CONF_ROLE_MX] = "mx", [CONF_ROLE_SUBMISSION] = "submission", [CONF_ROLE_LMTP] = "lmtp"
+	};
+	static const char *const tls[] = { [CONF_TLS_NONE] = "none", [CONF_TLS_STARTTLS] = "starttls",
+		[CONF_TLS_REQUIRED] = "required", [CONF_TLS_IMPLICIT] = "implicit" };
+	char word[NOTE_LENGTH_MAX];
+
+	snprintf(word, sizeof word, "listen %s %s", roles[bound->role], tls[bound->tls]);
+	(void)!note_send(channel, word, bound->fd);
+}
 
 static void send_listeners(struct supervisor *supervisor, const char *word)
 {
 	const int channel = supervisor->roles[ROLE_MAIL].channel;
 
 	for (size_t i = 0; i < supervisor->bound_count; i++)
-		(void)!note_send(channel, listen_words[supervisor->bound[i].role], supervisor->bound[i].fd);
+		send_listener(channel, &supervisor->bound[i]);
 	(void)!note_send(channel, word, -1);
 }
 
