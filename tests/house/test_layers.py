@@ -14,7 +14,7 @@ FOREIGN = {
     r"openssl/.*": {"tls", "crypto"},
     r"confuse\.h": {"conf"},
     r"idn2\.h": {"mail"},
-    r"gsasl\.h": {"sasl"},
+    r"gsasl\.h|crypt\.h|argon2\.h": {"sasl"},
     r"microhttpd\.h": {"web"},
 }
 
