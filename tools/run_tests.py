@@ -26,7 +26,7 @@ BUILDS = {
     "build-tsan": ("gcc", ["-Db_sanitize=thread"], 10),
 }
 # The thread sanitizer is for what runs in threads; the rest need not be built for it.
-THREADED = {"build-tsan": ("io/", "spool/", "mailbox/")}
+THREADED = {"build-tsan": ("io/", "sasl/", "spool/", "mailbox/")}
 UNIT_TESTS_IN = ("build", "build-asan", "build-tsan")
 SERVERS_FROM = "build-asan"
 

@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "io/loop.h"
 
-enum { CHANNEL_MESSAGE_MAX = 8 << 10, CHANNEL_FDS_MAX = 4, CHANNEL_QUEUE_MAX = 256 };
+enum { CHANNEL_MESSAGE_MAX = 16 << 10, CHANNEL_FDS_MAX = 4, CHANNEL_QUEUE_MAX = 256 };
 
 struct channel_handler {
 	/* `bytes` is valid during the call; `fds` are taken. */
