@@ -11,6 +11,7 @@
 #include "mailbox/courier.h"
 #include "outbound/courier.h"
 #include "queue/queue.h"
+#include "sasl/asker.h"
 
 enum {
 	LISTENERS_MAX = 64,
@@ -46,6 +47,7 @@ struct lane {
 	struct inbound *inbound;
 	struct outbound *outbound;
 	struct mailbox_courier *mailbox;
+	struct sasl_asker *auth;
 	struct courier outbound_face, mailbox_face;
 	struct queue *queue;
 	struct gate gates[LISTENERS_MAX];
@@ -266,10 +268,11 @@ static bool build_flow(struct lane *lane)
 		&lane->counters };
 	const struct outbound_settings outbound_settings = outbound_settings_of(lane->common.conf);
 
+	lane->auth = sasl_asker_new(lane->loop);
 	lane->inbound = inbound_new(&wiring, &inbound_settings, lane->common.router);
 	lane->mailbox = mailbox_courier_new(lane->loop, lane->common.spool);
 	lane->outbound = outbound_new(&world, &outbound_settings);
-	if (lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
+	if (lane->auth == NULL || lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
 		return false;
 	inbound_set_tls(lane->inbound, lane->common.tls_server);
 	outbound_set_tls(lane->outbound, lane->common.tls_client);
@@ -342,6 +345,7 @@ void lane_free(struct lane *lane)
 	if (lane->queue != NULL)
 		queue_free(lane->queue);
 	inbound_free(lane->inbound);
+	sasl_asker_free(lane->auth);
 	if (lane->dns != NULL)
 		dns_free(lane->dns);
 	loop_timer_free(lane->patience);
@@ -388,6 +392,11 @@ void lane_close_listeners(struct lane *lane)
 void lane_set_mailbox(struct lane *lane, int fd)
 {
 	(void)!mailbox_courier_set_channel(lane->mailbox, fd);
+}
+
+void lane_set_auth(struct lane *lane, int fd)
+{
+	(void)!sasl_asker_set_channel(lane->auth, fd);
 }
 
 void lane_reload(struct lane *lane, const struct conf *conf, struct router *router)

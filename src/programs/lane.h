@@ -53,6 +53,9 @@ void lane_close_listeners(struct lane *lane);
 /* The channel to a (new) mailbox role; takes fd. */
 void lane_set_mailbox(struct lane *lane, int fd);
 
+/* The channel to a (new) auth role; takes fd. */
+void lane_set_auth(struct lane *lane, int fd);
+
 /* From now on this configuration and router; and these certificates and authorities. */
 void lane_reload(struct lane *lane, const struct conf *conf, struct router *router);
 void lane_set_tls(struct lane *lane, struct tls_server *server, struct tls_client *client);

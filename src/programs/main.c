@@ -103,7 +103,9 @@ static int serve(const struct invocation *invocation)
 	const struct supervisor_settings settings = { .program = program,
 		.config_path = invocation->config,
 		.lane_count = role_lane_count(conf),
-		.load = snapshot_load };
+		.load = snapshot_load,
+		.names = snapshot_names_fd,
+		.passwords = snapshot_passwords_fd };
 
 	return supervisor_run(&settings, conf);
 }
@@ -112,7 +114,7 @@ static int role(const struct invocation *invocation)
 {
 	const char *name = invocation->count > 1 ? invocation->words[0] : "";
 	const unsigned lanes = invocation->count > 1 ? (unsigned)strtoul(invocation->words[1], NULL, 10) : 0;
-	struct conf *conf = snapshot_load(invocation->config);
+	struct conf *conf = snapshot_load_own(invocation->config);
 	struct privilege privilege;
 
 	if (conf == NULL || !find_privilege(conf, &privilege)) {
@@ -123,6 +125,8 @@ static int role(const struct invocation *invocation)
 		return role_mail(conf, &privilege, lanes);
 	if (strcmp(name, "mailbox") == 0)
 		return role_mailbox(conf, &privilege);
+	if (strcmp(name, "auth") == 0)
+		return role_auth(conf, &privilege);
 	conf_free(conf);
 	return EX_USAGE;
 }

@@ -19,7 +19,7 @@
 #include "programs/tls_watch.h"
 #include "supervisor/note.h"
 
-enum { LANES_MAX = ROLE_LANES_MAX, SOCKETS_MAX = 64, SPOOL_TRY_MS = 100, SPOOL_TRIES = 300 };
+enum { LANES_MAX = ROLE_LANES_MAX, SOCKETS_MAX = 64, SPOOL_TRY_MS = 100, SPOOL_TRIES = 300, NAMES_BYTES_MAX = 128 << 20 };
 
 struct mail {
 	struct conf *conf;             /* In force. */
@@ -43,7 +43,8 @@ struct mail {
 		struct door door;
 	} sockets[SOCKETS_MAX];        /* Listeners as they come in, until start or reload. */
 	unsigned socket_count;
-	unsigned next_mailbox;         /* The lane that the next mailbox channel is for. */
+	unsigned next_mailbox, next_auth; /* The lanes that the next channels are for. */
+	int names;                     /* What the users are called: a memory file; -1: not here yet. */
 	bool started, stopping;
 };
 
@@ -79,6 +80,11 @@ static void job_close_listeners(struct lane *lane, void *context)
 static void job_mailbox(struct lane *lane, void *context)
 {
 	lane_set_mailbox(lane, (int)(intptr_t)context);
+}
+
+static void job_auth(struct lane *lane, void *context)
+{
+	lane_set_auth(lane, (int)(intptr_t)context);
 }
 
 struct reload_job {
@@ -225,14 +231,29 @@ static void tls_changed(void *context)
 
 /* -- reloading ---------------------------------------------------------------- */
 
+/* The users come from the supervisor, the rest from the files that the configuration names. */
+static struct router *make_router(const struct mail *mail, const struct conf *conf, struct buffer *complaints)
+{
+	struct arena *arena = arena_new(NAMES_BYTES_MAX);
+	struct router *router = NULL;
+	struct text names;
+
+	if (arena != NULL && snapshot_read_fd(mail->names, arena, &names))
+		router = snapshot_router(conf, names, complaints);
+	else
+		(void)!buffer_print(complaints, "postroad: the names of the users cannot be read\n");
+	arena_free(arena);
+	return router;
+}
+
 static void reload(struct mail *mail)
 {
 	struct buffer complaints;
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
 	/* The supervisor has checked it; but the file may have changed again. */
-	struct conf *conf = mail->admin ? snapshot_conf(mail->conf->path, &complaints) : NULL;
-	struct router *router = conf ? snapshot_router(conf, &complaints) : NULL;
+	struct conf *conf = mail->admin ? conf_load(mail->conf->path, &complaints) : NULL;
+	struct router *router = conf ? make_router(mail, conf, &complaints) : NULL;
 
 	if (router == NULL || !read_tls(mail, conf, &complaints) || !keep_old_conf(mail)) {
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
@@ -330,11 +351,21 @@ static bool open_control(struct mail *mail)
 
 static void take_descriptor(struct mail *mail, const char *word, int fd)
 {
-	if (strcmp(word, "mailbox") == 0) {
+	if (strcmp(word, "mailbox") == 0 && mail->lane_count > 0) {
 		struct lane *lane = mail->lanes[mail->next_mailbox++ % mail->lane_count];
 
 		if (lane_post(lane, job_mailbox, (void *)(intptr_t)fd))
 			return;
+	} else if (strcmp(word, "auth") == 0 && mail->lane_count > 0) {
+		struct lane *lane = mail->lanes[mail->next_auth++ % mail->lane_count];
+
+		if (lane_post(lane, job_auth, (void *)(intptr_t)fd))
+			return;
+	} else if (strcmp(word, "names") == 0) {
+		if (mail->names >= 0)
+			close(mail->names);
+		mail->names = fd;
+		return;
 	} else if (strncmp(word, "listen ", 7) == 0 && mail->socket_count < SOCKETS_MAX &&
 	    read_door(word + 7, &mail->sockets[mail->socket_count].door)) {
 		mail->sockets[mail->socket_count++].fd = fd;
@@ -443,29 +474,62 @@ static void *run_lane(void *context)
 	return NULL;
 }
 
-static bool prepare(struct mail *mail, const struct privilege *privilege)
+/* Notes until this is true. False: the supervisor is gone, or wants us to stop. */
+static bool wait_until(struct mail *mail, bool (*is_true)(const struct mail *mail))
+{
+	while (!is_true(mail) && !mail->stopping)
+		if (!take_note(mail))
+			return false;
+	return !mail->stopping;
+}
+
+static bool knows_names(const struct mail *mail)
+{
+	return mail->names >= 0;
+}
+
+static bool is_started(const struct mail *mail)
+{
+	return mail->started;
+}
+
+static bool open_router(struct mail *mail)
 {
 	struct buffer complaints;
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
-	mail->router = snapshot_router(mail->conf, &complaints);
-	const bool right = mail->router != NULL && read_tls(mail, mail->conf, &complaints);
+	mail->router = make_router(mail, mail->conf, &complaints);
+	if (mail->router == NULL)
+		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
+	buffer_done(&complaints);
+	return mail->router != NULL;
+}
+
+/* While we still may read the keys. */
+static bool open_tls(struct mail *mail)
+{
+	struct buffer complaints;
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	const bool right = read_tls(mail, mail->conf, &complaints);
 
 	if (!right)
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
 	buffer_done(&complaints);
-	if (!right || !open_log(mail))
+	return right;
+}
+
+static bool prepare(struct mail *mail, const struct privilege *privilege)
+{
+	if (!open_tls(mail) || !open_log(mail))
 		return false;
 	if (mail->conf->log.to[0] == '/' && privilege->drop)
 		(void)!chown(mail->conf->log.to, privilege->uid, privilege->gid);
 	if (!privilege_drop(privilege))
 		return fail("mail", "cannot change user");
-	if (!open_spool(mail) || !make_lanes(mail))
+	if (!open_spool(mail) || !wait_until(mail, knows_names) || !open_router(mail) || !make_lanes(mail))
 		return false;
-	while (!mail->started && !mail->stopping)
-		if (!take_note(mail))
-			return false;
-	if (mail->stopping)
+	if (!wait_until(mail, is_started))
 		return false;
 	mail->tls_watch = tls_watch_new(lane_loop(mail->lanes[0]), mail->conf, tls_changed, mail);
 	if (mail->tls_watch == NULL)
@@ -504,12 +568,14 @@ static void finish(struct mail *mail)
 		conf_free(mail->old[--mail->old_count]);
 	conf_free(mail->conf);
 	free(mail->old);
+	if (mail->names >= 0)
+		close(mail->names);
 	close_sockets(mail);
 }
 
 int role_mail(struct conf *conf, const struct privilege *privilege, unsigned lane_count)
 {
-	struct mail mail = { .conf = conf, .control = -1, .wanted_lanes = lane_count };
+	struct mail mail = { .conf = conf, .control = -1, .names = -1, .wanted_lanes = lane_count };
 	bool ready;
 
 	signal(SIGPIPE, SIG_IGN);

@@ -17,7 +17,7 @@ struct wiring {
 
 static void reload(struct wiring *wiring)
 {
-	struct conf *conf = snapshot_load(wiring->conf->path);
+	struct conf *conf = snapshot_load_own(wiring->conf->path);
 
 	/* The supervisor has checked the file; what cannot be read now changes nothing. */
 	if (conf == NULL || mailbox_role_set_path(wiring->role, text_of(conf->mailbox.path)) != OK) {

@@ -1,10 +1,14 @@
 #include "programs/snapshot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "conf/users.h"
 #include "dns/dns.h"
@@ -60,15 +64,33 @@ static bool system_users(struct arena *arena, const struct text **out_names, siz
 	return ok;
 }
 
-static bool find_users(const struct conf *conf, struct arena *arena, struct router_settings *settings, struct buffer *complaints)
+static bool find_users(
+    const struct conf *conf, struct arena *arena, const struct text **out_names, size_t *out_count, struct buffer *complaints)
 {
 	struct text text;
 
-	settings->users_known = true;
 	if (conf->users[0] == '\0')
-		return system_users(arena, &settings->users, &settings->user_count);
+		return system_users(arena, out_names, out_count);
 	return read_text(conf->users, arena, &text, complaints) &&
-	    users_read(text, conf->users, arena, &settings->users, &settings->user_count, complaints);
+	    users_read(text, conf->users, arena, out_names, out_count, complaints);
+}
+
+/* Cut what snapshot_names_fd joined. */
+static bool split_names(struct text lines, struct arena *arena, struct router_settings *settings)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < lines.length; i++)
+		count += lines.bytes[i] == '\n';
+
+	struct text *names = arena_array(arena, count + 1, sizeof *names);
+
+	for (size_t i = 0; names != NULL && i < count; i++)
+		(void)text_cut(&lines, '\n', &names[i]);
+	settings->users_known = true;
+	settings->users = names;
+	settings->user_count = count;
+	return names != NULL;
 }
 
 static struct tls_demand demand_of(enum conf_tls tls)
@@ -98,7 +120,7 @@ static bool copy_rules(const struct conf *conf, struct arena *arena, struct rout
 	return rules != NULL;
 }
 
-struct router *snapshot_router(const struct conf *conf, struct buffer *complaints)
+struct router *snapshot_router(const struct conf *conf, struct text names, struct buffer *complaints)
 {
 	struct arena *arena = arena_new(ROUTER_ARENA_BYTES);
 	struct router_settings settings = { .hostname = conf->hostname,
@@ -111,7 +133,7 @@ struct router *snapshot_router(const struct conf *conf, struct buffer *complaint
 	struct router *router = NULL;
 	struct text complaint = TEXT_EMPTY;
 
-	if (arena != NULL && find_users(conf, arena, &settings, complaints) &&
+	if (arena != NULL && split_names(names, arena, &settings) &&
 	    read_text(conf->aliases, arena, &settings.aliases, complaints) && copy_rules(conf, arena, &settings) &&
 	    router_new(&settings, arena, &router, &complaint) != OK) {
 		router = NULL;
@@ -177,6 +199,59 @@ static bool mailbox_is_right(const struct conf *conf, struct buffer *complaints)
 	return wrong == NULL;
 }
 
+/* -- Names and passwords ---------------------------------------------------------------- */
+
+/* The names of the users, one a line. */
+static bool print_names(const struct conf *conf, struct buffer *out, struct buffer *complaints)
+{
+	struct arena *arena = arena_new(ROUTER_ARENA_BYTES);
+	const struct text *names;
+	size_t count;
+	bool printed = arena != NULL && find_users(conf, arena, &names, &count, complaints);
+
+	for (size_t i = 0; printed && i < count; i++)
+		printed = buffer_append(out, names[i]) && buffer_append(out, TEXT("\n"));
+	arena_free(arena);
+	return printed;
+}
+
+int snapshot_names_fd(const struct conf *conf)
+{
+	struct buffer names, complaints;
+	int fd = -1;
+
+	buffer_init(&names, FILE_BYTES_MAX);
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	if (print_names(conf, &names, &complaints))
+		fd = memfd_create("names", MFD_CLOEXEC);
+	if (fd >= 0 && write(fd, buffer_text(&names).bytes, names.length) != (ssize_t)names.length) {
+		close(fd);
+		fd = -1;
+	}
+	buffer_done(&complaints);
+	buffer_done(&names);
+	return fd;
+}
+
+int snapshot_passwords_fd(const struct conf *conf)
+{
+	return open(conf->users[0] != '\0' ? conf->users : "/etc/shadow", O_RDONLY | O_CLOEXEC);
+}
+
+bool snapshot_read_fd(int fd, struct arena *arena, struct text *out_text)
+{
+	struct stat stat;
+	const bool known = fstat(fd, &stat) == 0 && stat.st_size >= 0 && stat.st_size <= FILE_BYTES_MAX;
+	char *bytes = known ? arena_alloc(arena, (size_t)stat.st_size + 1) : NULL;
+
+	if (bytes == NULL || pread(fd, bytes, (size_t)stat.st_size, 0) != stat.st_size)
+		return false;
+	*out_text = (struct text){ bytes, (size_t)stat.st_size };
+	return true;
+}
+
+/* -- The whole ---------------------------------------------------------------------------- */
+
 struct conf *snapshot_conf(const char *path, struct buffer *complaints)
 {
 	struct conf *conf = conf_load(path, complaints);
@@ -184,31 +259,46 @@ struct conf *snapshot_conf(const char *path, struct buffer *complaints)
 	if (conf == NULL)
 		return NULL;
 
+	struct buffer names;
+
+	buffer_init(&names, FILE_BYTES_MAX);
 	/* Each looks, so that all complaints are told at once. */
-	struct router *router = snapshot_router(conf, complaints);
+	const bool names_right = print_names(conf, &names, complaints);
+	struct router *router = snapshot_router(conf, buffer_text(&names), complaints);
 	const bool mailbox_right = mailbox_is_right(conf, complaints);
 	const bool zone_right = zone_is_right(conf, complaints);
 	struct snapshot_tls tls = { NULL, NULL };
 	const bool tls_right = snapshot_tls(conf, &tls, complaints);
 
 	snapshot_tls_done(&tls);
-	if (router == NULL || !mailbox_right || !zone_right || !tls_right) {
+	if (!names_right || router == NULL || !mailbox_right || !zone_right || !tls_right) {
 		conf_free(conf);
 		conf = NULL;
 	}
 	router_unref(router);
+	buffer_done(&names);
 	return conf;
 }
 
-struct conf *snapshot_load(const char *path)
+static struct conf *load(const char *path, struct conf *(*read)(const char *path, struct buffer *complaints))
 {
 	struct buffer complaints;
 	struct conf *conf;
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
-	conf = snapshot_conf(path, &complaints);
+	conf = read(path, &complaints);
 	if (conf == NULL)
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
 	buffer_done(&complaints);
 	return conf;
+}
+
+struct conf *snapshot_load(const char *path)
+{
+	return load(path, snapshot_conf);
+}
+
+struct conf *snapshot_load_own(const char *path)
+{
+	return load(path, conf_load);
 }

@@ -11,11 +11,24 @@ enum { COMPLAINTS_BYTES_MAX = 256 << 10 };
 /* The configuration and all files that it names, checked. NULL: complaints, a line each, tell why. */
 [[nodiscard]] struct conf *snapshot_conf(const char *path, struct buffer *complaints);
 
-/* Domains, users, aliases and routes of a configuration. NULL: complaints tell. */
-[[nodiscard]] struct router *snapshot_router(const struct conf *conf, struct buffer *complaints);
-
-/* snapshot_conf with complaints on stderr. */
+/* The same, with complaints on stderr. */
 [[nodiscard]] struct conf *snapshot_load(const char *path);
+
+/* Only the configuration file itself, with complaints on stderr: for roles that may not read the rest. */
+[[nodiscard]] struct conf *snapshot_load_own(const char *path);
+
+/* Domains, aliases and routes of a configuration, and its users, whose names are in `names`, one a line.
+ * NULL: complaints tell. */
+[[nodiscard]] struct router *snapshot_router(const struct conf *conf, struct text names, struct buffer *complaints);
+
+/* What the supervisor reads for the roles, since it may: the names of the users, one a line, in a memory file (the
+ * mail role is to know who there is, but no password); and the file with the passwords, open, for the auth role.
+ * Give a descriptor, or -1: there is none. */
+[[nodiscard]] int snapshot_names_fd(const struct conf *conf);
+[[nodiscard]] int snapshot_passwords_fd(const struct conf *conf);
+
+/* All of such a descriptor, in the arena. */
+[[nodiscard]] bool snapshot_read_fd(int fd, struct arena *arena, struct text *out_text);
 
 /* Certificates, keys and authorities of a configuration, as they are now. */
 struct snapshot_tls {

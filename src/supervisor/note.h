@@ -2,12 +2,17 @@
  *
  * They go over a SOCK_SEQPACKET pair; a role finds its end at descriptor NOTE_ROLE_FD.
  *
- *   to a role         mailbox, control, channel + descriptor           what it will work with, in order
+ *   to mail           names + descriptor                               a memory file with the users' names, one a line; first
+ *                     control, mailbox, auth + descriptor              what it will work with
  *                     listen mx|submission|lmtp none|starttls|required|implicit + descriptor
  *                                                                      the same: sockets, what their clients are, and TLS
  *                     start                                            all of it has been sent
- *                     reload                                           read the configuration again; listen notes came before
+ *                     reload                                           read the configuration again; names and listen
+ *                                                                      notes came before
  *                     stop                                             finish what is open and end
+ *   to mailbox, auth  channel + descriptor                             a lane's
+ *   to mailbox        reload                                           read the configuration again
+ *   to auth           passwords + descriptor                           the file with them, also after a reload
  *   to the supervisor ready                                            it works
  *                     reload, stop                                     an operator asks for it */
 #ifndef SUPERVISOR_NOTE_H

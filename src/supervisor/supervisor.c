@@ -27,8 +27,11 @@ enum {
 	STOP_PATIENCE_MS = 60000
 };
 
-enum role_name { ROLE_MAILBOX, ROLE_MAIL, ROLE_COUNT };
-static const char *const role_words[ROLE_COUNT] = { [ROLE_MAILBOX] = "mailbox", [ROLE_MAIL] = "mail" };
+/* Mail comes last: it is given what leads to the others. */
+enum role_name { ROLE_MAILBOX, ROLE_AUTH, ROLE_MAIL, ROLE_COUNT };
+static const char *const role_words[ROLE_COUNT] = {
+	[ROLE_MAILBOX] = "mailbox", [ROLE_AUTH] = "auth", [ROLE_MAIL] = "mail"
+};
 
 struct role {
 	pid_t pid;            /* 0: not running. */
@@ -176,24 +179,36 @@ static bool start_role(struct supervisor *supervisor, enum role_name name)
 	return true;
 }
 
-/* A socket pair for each lane: one end to mail, one to mailbox. */
-static void join_roles(struct supervisor *supervisor)
+/* A send that fails means that the role died: its SIGCHLD follows. */
+static void send_note(const struct role *role, const char *word, int fd)
+{
+	(void)!note_send(role->channel, word, fd);
+}
+
+/* A descriptor that was opened for a role goes to it, and is not kept. */
+static void give(const struct role *role, const char *word, int fd)
+{
+	if (fd < 0)
+		return;
+	send_note(role, word, fd);
+	close(fd);
+}
+
+/* A socket pair for each lane: one end to mail, one to a role that serves it. */
+static void join_role(struct supervisor *supervisor, enum role_name name)
 {
 	for (unsigned i = 0; i < supervisor->settings.lane_count; i++) {
 		int pair[2];
 
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
 			return;
-		(void)!note_send(supervisor->roles[ROLE_MAIL].channel, "mailbox", pair[0]);
-		(void)!note_send(supervisor->roles[ROLE_MAILBOX].channel, "channel", pair[1]);
-		close(pair[0]);
-		close(pair[1]);
+		give(&supervisor->roles[ROLE_MAIL], role_words[name], pair[0]);
+		give(&supervisor->roles[name], "channel", pair[1]);
 	}
-	(void)!note_send(supervisor->roles[ROLE_MAILBOX].channel, "start", -1);
 }
 
 /* The note says what the socket is for: the file may have changed by the time that mail reads it. */
-static void send_listener(int channel, const struct bound *bound)
+static void send_listener(const struct role *mail, const struct bound *bound)
 {
 	static const char *const roles[] = {
 		[CONF_ROLE_MX] = "mx", [CONF_ROLE_SUBMISSION] = "submission", [CONF_ROLE_LMTP] = "lmtp"
@@ -203,35 +218,58 @@ static void send_listener(int channel, const struct bound *bound)
 	char word[NOTE_LENGTH_MAX];
 
 	snprintf(word, sizeof word, "listen %s %s", roles[bound->role], tls[bound->tls]);
-	(void)!note_send(channel, word, bound->fd);
+	send_note(mail, word, bound->fd);
 }
 
 static void send_listeners(struct supervisor *supervisor, const char *word)
 {
-	const int channel = supervisor->roles[ROLE_MAIL].channel;
+	const struct role *mail = &supervisor->roles[ROLE_MAIL];
 
 	for (size_t i = 0; i < supervisor->bound_count; i++)
-		send_listener(channel, &supervisor->bound[i]);
-	(void)!note_send(channel, word, -1);
+		send_listener(mail, &supervisor->bound[i]);
+	send_note(mail, word, -1);
 }
 
-/* Give fresh roles what they work with; that needs both, for their channels. A send that fails
- * means that the role died: its SIGCHLD follows. */
+/* Mail reads no file with passwords, and gets the names out of it by us; auth gets the file. */
+static void send_names(struct supervisor *supervisor)
+{
+	give(&supervisor->roles[ROLE_MAIL], "names", supervisor->settings.names(supervisor->conf));
+}
+
+static void send_passwords(struct supervisor *supervisor)
+{
+	give(&supervisor->roles[ROLE_AUTH], "passwords", supervisor->settings.passwords(supervisor->conf));
+}
+
+/* Give fresh roles what they work with. One that is missing is joined when it is there again: mail does
+ * without it until then. */
 static void supply_roles(struct supervisor *supervisor)
 {
-	struct role *mail = &supervisor->roles[ROLE_MAIL], *mailbox = &supervisor->roles[ROLE_MAILBOX];
+	struct role *mail = &supervisor->roles[ROLE_MAIL];
+	const bool mail_fresh = mail->fresh;
 
-	if (mail->pid == 0 || mailbox->pid == 0 || (!mail->fresh && !mailbox->fresh))
+	if (mail->pid == 0)
 		return;
-	if (mail->fresh)
-		(void)!note_send(mail->channel, "control", supervisor->control);
-	join_roles(supervisor);
-	if (mail->fresh)
+	if (mail_fresh) {
+		send_names(supervisor);
+		send_note(mail, "control", supervisor->control);
+	}
+	if (supervisor->roles[ROLE_AUTH].fresh)
+		send_passwords(supervisor);
+	for (unsigned name = 0; name < ROLE_MAIL; name++) {
+		struct role *role = &supervisor->roles[name];
+
+		if (role->pid != 0 && (mail_fresh || role->fresh))
+			join_role(supervisor, (enum role_name)name);
+		role->fresh = false;
+	}
+	if (mail_fresh)
 		send_listeners(supervisor, "start");
-	if (mail->outdated)
+	if (mail->outdated) {
+		send_names(supervisor);
 		send_listeners(supervisor, "reload");
-	mail->outdated = false;
-	mail->fresh = mailbox->fresh = false;
+	}
+	mail->fresh = mail->outdated = false;
 }
 
 /* Start what is due. */
@@ -293,7 +331,7 @@ static void role_died(struct supervisor *supervisor, enum role_name name, int st
 	report("role %s %s %d; started again in %lld ms", role_words[name],
 	    WIFSIGNALED(status) ? "was ended by signal" : "ended with code",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (long long)role->wait_ms);
-	/* The other role lives on: it gets new channels when this one is there again. */
+	/* The others live on: they get new channels when this one is there again. */
 }
 
 static void reap(struct supervisor *supervisor)
@@ -323,12 +361,14 @@ static void reload(struct supervisor *supervisor)
 	}
 	conf_free(supervisor->conf);
 	supervisor->conf = conf;
-	if (supervisor->roles[ROLE_MAIL].fresh)
+	if (supervisor->roles[ROLE_MAIL].fresh) {
 		supervisor->roles[ROLE_MAIL].outdated = true;
-	else
+	} else {
+		send_names(supervisor);
 		send_listeners(supervisor, "reload");
-	if (supervisor->roles[ROLE_MAILBOX].pid != 0)
-		(void)!note_send(supervisor->roles[ROLE_MAILBOX].channel, "reload", -1);
+	}
+	send_note(&supervisor->roles[ROLE_MAILBOX], "reload", -1);
+	send_passwords(supervisor);
 	if (strcmp(conf->control, supervisor->control_path) != 0)
 		report("the control socket stays at %s until the next start", supervisor->control_path);
 	report("configuration reloaded");
@@ -385,17 +425,23 @@ static int next_wait_ms(const struct supervisor *supervisor)
 	return wait < 0 ? 0 : wait > WAIT_MAX_MS ? WAIT_MAX_MS : (int)wait;
 }
 
-/* Mail ends first; mailbox goes on until mail has no more for it. True when both are gone. */
+/* Mail ends first; the others go on until mail has no more for them. True when all are gone. */
 static bool stopped(struct supervisor *supervisor)
 {
-	struct role *mail = &supervisor->roles[ROLE_MAIL], *mailbox = &supervisor->roles[ROLE_MAILBOX];
+	const pid_t mail = supervisor->roles[ROLE_MAIL].pid;
 	const bool late = now_ms() >= supervisor->stop_by_ms;
+	bool all_gone = mail == 0;
 
-	if (mail->pid != 0 && late)
-		kill(mail->pid, SIGKILL);
-	if (mail->pid == 0 && mailbox->pid != 0)
-		kill(mailbox->pid, late ? SIGKILL : SIGTERM);
-	return mail->pid == 0 && mailbox->pid == 0;
+	if (mail != 0 && late)
+		kill(mail, SIGKILL);
+	for (unsigned name = 0; name < ROLE_MAIL; name++) {
+		const pid_t pid = supervisor->roles[name].pid;
+
+		if (mail == 0 && pid != 0)
+			kill(pid, late ? SIGKILL : SIGTERM);
+		all_gone &= pid == 0;
+	}
+	return all_gone;
 }
 
 static void run(struct supervisor *supervisor)

@@ -53,6 +53,44 @@ def test_a_dead_mailbox_role_starts_again(postroad):
     server.mail("alice", count=2)
 
 
+def test_a_dead_auth_role_starts_again(postroad):
+    server = postroad()
+    kill_role(server, "auth")
+    send(server)
+    server.mail("alice")
+
+
+def memory_holds(pid, marker):
+    """Whether the bytes stand anywhere in the memory that the process can write."""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights = line.split()[:2]
+            start, end = (int(bound, 16) for bound in span.split("-"))
+            # What the sanitizers reserve for themselves is terabytes, and none of it ours.
+            if "rw" not in rights or end - start > 1 << 30:
+                continue
+            try:
+                memory.seek(start)
+                if marker in memory.read(end - start):
+                    return True
+            except OSError:
+                continue
+    return False
+
+
+def test_no_password_reaches_the_process_that_parses_the_network(postroad):
+    marker = "VerySecretOfAlice"
+    server = postroad(start=False)
+    (server.home / "users").write_text(f"alice:{{PLAIN}}{marker}\n")
+    server.start()
+    send(server)
+    server.mail("alice")
+    server.run("reload")
+    conftest.until(lambda: memory_holds(role_pid(server, "auth"), marker.encode()), "the auth role to read the file")
+    for role in ("mail", "mailbox"):
+        assert not memory_holds(role_pid(server, role), marker.encode()), role
+
+
 def takes(client, recipient):
     client.rset()
     client.mail("a@client.test")
