@@ -27,13 +27,13 @@ static void complain(struct users *users, size_t line, const char *sentence)
 }
 
 /* A local part, or an address. A slash would leave the folder of mailboxes. */
-static bool name_valid(struct text name, struct arena *scratch)
+bool users_name_is_valid(struct text name, struct arena *scratch)
 {
 	struct address address;
 	struct text whole = name;
 
 	/* A NUL would end what is printed below, and hide the rest of the name from the grammar. */
-	if (name.length > NAME_LENGTH_MAX || text_find_byte(name, '/') < name.length || text_find_byte(name, '\0') < name.length)
+	if (name.length > NAME_LENGTH_MAX || text_starts(name, TEXT("#")) || text_find_byte(name, '/') < name.length || text_find_byte(name, '\0') < name.length)
 		return false;
 	if (text_find_byte(name, '@') == name.length && !arena_print(scratch, &whole, "%.*s@x", TEXT_FORMAT(name)))
 		return false;
@@ -48,7 +48,7 @@ static void read_line(struct users *users, struct text line, size_t number, stru
 	if (line.length == 0 || line.bytes[0] == '#')
 		return;
 	arena_reset(users->scratch);
-	if (!name_valid(name, users->scratch)) {
+	if (!users_name_is_valid(name, users->scratch)) {
 		complain(users, number, "no user begins this line (hint: name:password, or name@domain:password)");
 	} else if (!arena_copy(arena, name, &entry->name)) {
 		complain(users, number, "more users than memory (hint: a shorter file)");

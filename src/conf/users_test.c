@@ -101,9 +101,46 @@ static void any_byte_may_come(void **state)
 	}
 }
 
+static void edits_leave_the_rest_alone(void **state)
+{
+	static const struct {
+		const char *before;
+		enum users_edit edit;
+		const char *name;
+		enum error want;
+		const char *after;
+	} rows[] = {
+		{ "", USERS_ADD, "a", OK, "a:{X}y\n" },
+		{ "b:c", USERS_ADD, "a", OK, "b:c\na:{X}y\n" },
+		{ "# text\nb:c:1:2\n", USERS_ADD, "a", OK, "# text\nb:c:1:2\na:{X}y\n" },
+		{ "A:c\n", USERS_ADD, "a", ERR_EXISTS, NULL },
+		{ "b:c\r\na:old:1000:1000::/home/a:/bin/sh\r\n#\n", USERS_SET_PASSWORD, "a", OK,
+		    "b:c\r\na:{X}y:1000:1000::/home/a:/bin/sh\r\n#\n" },
+		{ "a:old", USERS_SET_PASSWORD, "a", OK, "a:{X}y" },
+		{ "a", USERS_SET_PASSWORD, "a", OK, "a:{X}y" },
+		{ "b:c\n", USERS_SET_PASSWORD, "a", ERR_NOT_FOUND, NULL },
+		{ "# a:\nab:1\na:2\nb:3", USERS_REMOVE, "a", OK, "# a:\nab:1\nb:3" },
+		{ "a@example.org:1\n", USERS_REMOVE, "a", ERR_NOT_FOUND, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct buffer out;
+
+		buffer_init(&out, 1000);
+		const enum error error =
+		    users_edit(text_of(rows[i].before), rows[i].edit, text_of(rows[i].name), TEXT("{X}y"), &out);
+
+		if (error != rows[i].want || (error == OK && !text_equal(buffer_text(&out), text_of(rows[i].after))))
+			fail_msg("row %zu: %.*s", i, TEXT_FORMAT(buffer_text(&out)));
+		buffer_done(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(edits_leave_the_rest_alone),
 		cmocka_unit_test(names_are_read_in_order_and_passwords_are_not),
 		cmocka_unit_test(an_empty_file_has_no_users),
 		cmocka_unit_test(wrong_lines_are_all_named_and_their_words_are_not),

@@ -20,6 +20,9 @@ int ctl_stats(const struct ctl_place *place, int count, char **words);
 int ctl_reload(const struct ctl_place *place, int count, char **words);
 int ctl_stop(const struct ctl_place *place, int count, char **words);
 
+/* postroad user add|remove|password|list. `path`: the users file; empty: there is none. */
+int ctl_user(const struct ctl_place *place, const char *path, int count, char **words);
+
 /* sendmail(1). `hostname` completes addresses without a domain. */
 int ctl_send(const struct ctl_place *place, const char *hostname, int count, char **words);
 

@@ -32,6 +32,8 @@ static int help(FILE *out)
 	      "  trace ID|ADDRESS            the life of a message\n"
 	      "  explain ADDRESS             where mail for it would go now, and why\n"
 	      "  stats                       counters\n"
+	      "  user add|remove|password NAME, user list\n"
+	      "                              who has a mailbox here\n"
 	      "  reload, stop                the running server\n"
 	      "  help, version\n\n"
 	      "queue, trace, explain and stats take --json. FILE is /etc/postroad/postroad.conf unless -c names another.\n"
@@ -173,6 +175,8 @@ static int ask_server(const char *name, const struct invocation *invocation)
 
 		if (strcmp(name, "send") == 0)
 			code = ctl_send(&place, conf->hostname.bytes, invocation->count, invocation->words);
+		if (strcmp(name, "user") == 0)
+			code = ctl_user(&place, conf->users, invocation->count, invocation->words);
 		for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 			if (strcmp(name, commands[i].name) == 0)
 				code = commands[i].command(&place, invocation->count, invocation->words);

@@ -172,3 +172,24 @@ def test_stop_by_command(postroad):
     server = postroad()
     server.run("stop")
     assert server.process.wait(conftest.PATIENCE_S) == 0
+
+
+def test_users_come_and_go(postroad):
+    server = postroad(users=())
+    (server.home / "users").write_text("# people\nbob:{PLAIN}x:1000:1000::/home/bob:/bin/sh\n")
+    os.chmod(server.home / "users", 0o640)
+    server.run("user", "add", "alice", text="pencil\n")
+    conftest.until(lambda: server.ask("explain", "alice@example.org")["from_anyone"].startswith("250"), "alice to be known")
+    assert server.ask("user", "list") == ["bob", "alice"]
+    server.run("user", "password", "bob", text="other\n")
+    lines = (server.home / "users").read_text().splitlines()
+    assert lines[0] == "# people"
+    assert lines[1].startswith("bob:{SCRAM-SHA-256}") and lines[1].endswith(":1000:1000::/home/bob:/bin/sh")
+    assert lines[2].startswith("alice:{SCRAM-SHA-256}") and "pencil" not in lines[2]
+    assert (server.home / "users").stat().st_mode & 0o777 == 0o640
+    server.run("user", "remove", "alice")
+    conftest.until(lambda: server.ask("explain", "alice@example.org")["from_anyone"].startswith("550"), "alice to be gone")
+    for words, text, code in ((("add", "bob"), "x\n", 65), (("add", "a/b"), "x\n", 64), (("remove", "carol"), None, 67),
+                              (("add", "dave"), "", 66), (("frob", "x"), None, 64)):
+        assert server.run("user", *words, text=text or "", check=False).returncode == code, words
+    assert server.ask("user", "list") == ["bob"]
