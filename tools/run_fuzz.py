@@ -36,7 +36,7 @@ def run(target, seconds):
     """True when nothing broke."""
     learned = BUILD / "corpus" / target
     learned.mkdir(parents=True, exist_ok=True)
-    command = [BUILD / "fuzz" / f"fuzz_{target}", f"-max_total_time={seconds}", "-timeout=10", "-max_len=4096",
+    command = [BUILD / "fuzz" / f"fuzz_{target}", f"-max_total_time={seconds}", "-timeout=60", "-max_len=4096",
                f"-artifact_prefix={CRASHES}/{target}-", learned, ROOT / "fuzz" / "corpus" / target]
     environment = {**os.environ, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
     result = subprocess.run(command, cwd=BUILD, env=environment, text=True, errors="replace",
