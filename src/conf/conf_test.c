@@ -491,7 +491,7 @@ static void a_summary_of_much_is_short(void **state)
 	(void)state;
 	buffer_init(&file, 4 << 20);
 	assert_true(buffer_append(&file, TEXT("hostname = a.test\nlisten \":25\" {}\ndomains = {a.test")));
-	for (unsigned i = 0; i < 100000; i++)
+	for (unsigned i = 0; i < 5000; i++)
 		assert_true(buffer_print(&file, ", d%u.test", i));
 	assert_true(buffer_append(&file, TEXT("}\n")));
 	for (unsigned i = 0; i < 100; i++)
@@ -501,9 +501,9 @@ static void a_summary_of_much_is_short(void **state)
 	struct conf *conf = load_right(buffer_text(&file).bytes);
 
 	buffer_init(&out, 4096);
-	assert_int_equal(conf->domain_count, 100001);
+	assert_int_equal(conf->domain_count, 5001);
 	assert_true(conf_summary(conf, &out));
-	assert_true(text_find(buffer_text(&out), TEXT(" and 99991 more\n")) < out.length);
+	assert_true(text_find(buffer_text(&out), TEXT(" and 4991 more\n")) < out.length);
 	assert_true(text_find(buffer_text(&out), TEXT("routes: and 90 more\n")) < out.length);
 	conf_free(conf);
 	buffer_done(&out);

@@ -113,12 +113,10 @@ static enum outline_end note(struct scan *scan, struct place place)
 {
 	struct reading *reading = scan->reading;
 
-	if (reading->place_count == READING_PLACES_MAX) {
-		reading_complain(reading, place.line, "more than %d options (hint: leave the rest out)", READING_PLACES_MAX);
-		return OUTLINE_BROKEN;
-	}
-	reading->places[reading->place_count++] = place;
-	return OUTLINE_WHOLE;
+	if (reading_add_place(reading, &place))
+		return OUTLINE_WHOLE;
+	reading_complain(reading, place.line, "more than %d options (hint: leave the rest out)", READING_PLACES_MAX);
+	return OUTLINE_BROKEN;
 }
 
 static void complain_unknown(struct scan *scan, const char *section, struct text name, int line)

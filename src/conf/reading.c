@@ -6,16 +6,16 @@
 
 #include "conf/outline.h"
 
-enum { SCRATCH_BYTES = 2 << 20 };
+/* Places begin with a few: most files are small. All the arrays they grow through fit into the scratch. */
+enum { SCRATCH_BYTES = 4 << 20, PLACES_FIRST = 128 };
 
 bool reading_init(struct reading *reading, struct arena *arena, const char *name, const char *folder)
 {
 	*reading = (struct reading){ .arena = arena, .name = name, .folder = folder, .scratch = arena_new(SCRATCH_BYTES) };
 	if (reading->scratch == NULL)
 		return false;
-	reading->places = arena_array(reading->scratch, READING_PLACES_MAX, sizeof *reading->places);
 	reading->complaints = arena_array(reading->scratch, READING_COMPLAINTS_MAX, sizeof *reading->complaints);
-	return reading->places != NULL && reading->complaints != NULL;
+	return reading->complaints != NULL;
 }
 
 void reading_done(struct reading *reading)
@@ -24,6 +24,24 @@ void reading_done(struct reading *reading)
 		cfg_free(reading->tree);
 	arena_free(reading->scratch);
 	*reading = (struct reading){ 0 };
+}
+
+bool reading_add_place(struct reading *reading, const struct place *place)
+{
+	if (reading->place_count == reading->place_room) {
+		const size_t doubled = reading->place_room > 0 ? 2 * reading->place_room : PLACES_FIRST;
+		const size_t room = doubled < READING_PLACES_MAX ? doubled : READING_PLACES_MAX;
+		struct place *grown = room > reading->place_count ? arena_array(reading->scratch, room, sizeof *grown) : NULL;
+
+		if (grown == NULL)
+			return false;
+		for (size_t i = 0; i < reading->place_count; i++)
+			grown[i] = reading->places[i];
+		reading->places = grown;
+		reading->place_room = room;
+	}
+	reading->places[reading->place_count++] = *place;
+	return true;
 }
 
 /* -- complaints -------------------------------------------------------------- */

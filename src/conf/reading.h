@@ -39,7 +39,7 @@ struct reading {
 	const char *folder;          /* Relative paths begin there. */
 	cfg_t *tree;
 	struct place *places;
-	size_t place_count;
+	size_t place_count, place_room;
 	struct complaint *complaints;
 	size_t complaint_count;
 };
@@ -50,6 +50,9 @@ void reading_done(struct reading *reading);
 
 /* Read the values of `text` (NUL-terminated, changed by the outline). False: complaints tell why. */
 [[nodiscard]] bool reading_parse(struct reading *reading, char *text);
+
+/* Note where something stands. False: no room for more. */
+[[nodiscard]] bool reading_add_place(struct reading *reading, const struct place *place);
 
 /* One sentence; in brackets at its end a hint what would be right. */
 [[gnu::format(printf, 3, 4)]] void reading_complain(struct reading *reading, int line, const char *format, ...);
