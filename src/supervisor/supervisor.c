@@ -16,16 +16,11 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "supervisor/backoff.h"
 #include "supervisor/note.h"
 #include "supervisor/sockets.h"
 
-enum {
-	LANES_MAX = 64,
-	WAIT_FIRST_MS = 100,
-	WAIT_MAX_MS = 30000,
-	LONG_LIFE_MS = 60000,
-	STOP_PATIENCE_MS = 60000
-};
+enum { LANES_MAX = 64, STOP_PATIENCE_MS = 60000 };
 
 /* Mail comes last: it is given what leads to the others. */
 enum role_name { ROLE_MAILBOX, ROLE_AUTH, ROLE_MAIL, ROLE_COUNT };
@@ -323,10 +318,7 @@ static void role_died(struct supervisor *supervisor, enum role_name name, int st
 		stop(supervisor);
 		return;
 	}
-	if (life_ms > LONG_LIFE_MS || role->wait_ms == 0)
-		role->wait_ms = WAIT_FIRST_MS;
-	else
-		role->wait_ms = role->wait_ms * 2 < WAIT_MAX_MS ? role->wait_ms * 2 : WAIT_MAX_MS;
+	role->wait_ms = backoff_next(role->wait_ms, life_ms);
 	role->due_ms = now_ms() + role->wait_ms;
 	report("role %s %s %d; started again in %lld ms", role_words[name],
 	    WIFSIGNALED(status) ? "was ended by signal" : "ended with code",
@@ -422,7 +414,7 @@ static int next_wait_ms(const struct supervisor *supervisor)
 		return -1;
 	const int64_t wait = next - now_ms();
 
-	return wait < 0 ? 0 : wait > WAIT_MAX_MS ? WAIT_MAX_MS : (int)wait;
+	return wait < 0 ? 0 : wait > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : (int)wait;
 }
 
 /* Mail ends first; the others go on until mail has no more for them. True when all are gone. */
