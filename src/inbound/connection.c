@@ -19,6 +19,7 @@ struct connection {
 	bool over;                         /* The session said CLOSE. */
 	bool wants_tls;                    /* The session said START_TLS; what was said must be sent first. */
 	bool paused;
+	bool half_closed;                  /* The client has said its last, and still listens. */
 	bool trusted;
 	char user[16];
 };
@@ -317,7 +318,8 @@ static bool settle(struct connection *connection, bool progressed)
 		leave(connection, true);
 		return false;
 	}
-	if (connection->wants_tls && !start_handshake(connection)) {
+	/* Nobody is there any more for a handshake. */
+	if (connection->wants_tls && (connection->half_closed || !start_handshake(connection))) {
 		connection_free(connection);
 		return false;
 	}
@@ -325,6 +327,16 @@ static bool settle(struct connection *connection, bool progressed)
 		set_timer(connection);
 	set_reading(connection);
 	return true;
+}
+
+/* The client is gone, or will be when it has heard what was said. */
+static void end(struct connection *connection)
+{
+	const struct session_event event = { .kind = SESSION_ENDED };
+
+	(void)step(connection, &event);
+	buffer_clear(&connection->inbound->output.replies);
+	leave(connection, connection->half_closed && (connection->filter == NULL || connection->filter->ready));
 }
 
 /* Give the session what is held, until it has enough. */
@@ -340,6 +352,9 @@ static void work_off_input(struct connection *connection)
 		if (!settle(connection, taken > 0))
 			return;
 	} while (taken > 0 && connection->input.length > 0);
+	/* Nothing is due any more, and what is held is half a line. */
+	if (connection->half_closed && may_consume(connection))
+		end(connection);
 }
 
 static void bytes_came(void *context, struct text bytes)
@@ -362,12 +377,13 @@ static void bytes_came(void *context, struct text bytes)
 static void stream_ended(void *context, enum error reason)
 {
 	struct connection *connection = context;
-	const struct session_event event = { .kind = SESSION_ENDED };
 
 	report_tls_failure(connection, reason);
-	(void)step(connection, &event);
-	buffer_clear(&connection->inbound->output.replies);
-	connection_free(connection);
+	/* Who writes a whole session and then closes its side, like a batch piped into sendmail -bs, gets the answers
+	 * to what came before the end. */
+	connection->half_closed = reason == ERR_CLOSED;
+	if (!connection->half_closed || may_consume(connection))
+		end(connection);
 }
 
 static void ran_out_of_patience(void *context)
@@ -388,20 +404,25 @@ void connection_shut_down(struct connection *connection)
 	settle(connection, false);
 }
 
+/* There may be room for what is held. */
+static void go_on(struct connection *connection)
+{
+	if (settle(connection, true) && (connection->input.length > 0 || connection->half_closed))
+		work_off_input(connection);
+}
+
 void connection_stored(struct connection *connection, struct verdict verdict)
 {
 	const struct session_event event = { .kind = SESSION_STORED, .verdict = verdict };
 
 	connection->intake = NULL;
 	(void)step(connection, &event);
-	if (settle(connection, true) && connection->input.length > 0)
-		work_off_input(connection);
+	go_on(connection);
 }
 
 void connection_relieved(struct connection *connection)
 {
-	if (settle(connection, true) && connection->input.length > 0)
-		work_off_input(connection);
+	go_on(connection);
 }
 
 /* -- Coming --------------------------------------------------------------------------------- */

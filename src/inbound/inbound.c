@@ -171,6 +171,8 @@ void inbound_accept(struct inbound *inbound, struct stream *stream, enum session
 		peer.user = text_of(user);
 		peer.trusted = true;
 	}
+	if (!inbound->draining && is_full(inbound) && inbound->wiring.counters != NULL)
+		counters_add(inbound->wiring.counters, COUNTER_CONNECTIONS_REFUSED, 1);
 	if (peer.tls == SESSION_TLS_IMPLICIT && (inbound->draining || is_full(inbound)))
 		stream_free(stream); /* It would not understand a word. */
 	else if (inbound->draining)

@@ -336,6 +336,32 @@ static void spool_is_full(void **state)
 	assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+/* The end of file is there before the first message is durable: both are answered. */
+static void client_says_all_and_closes_its_side(void **state)
+{
+	static const char session[] = "EHLO c.test\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\none\r\n.\r\n"
+				      "MAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\ntwo\r\n.\r\nNOO";
+	struct world world;
+	int pair[2];
+
+	(void)state;
+	set_up(&world);
+	start(&world);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	struct stream *server = stream_from_fd(world.loop, pair[0], &client_handler, &world);
+
+	stream_pause(server);
+	assert_int_equal(write(pair[1], session, sizeof session - 1), sizeof session - 1);
+	assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+	world.client = stream_from_fd(world.loop, pair[1], &client_handler, &world);
+	inbound_accept(world.inbound, server, SESSION_MX);
+	loop_run(world.loop);
+	assert_holds(&world.heard, "\r\n250 2.0.0 Ok: queued as ");
+	assert_int_equal(totals(&world).messages, 2);
+	assert_int_equal(inbound_connection_count(world.inbound), 0);
+	tear_down(&world);
+}
+
 static void too_many_connections(void **state)
 {
 	struct world world;
@@ -348,6 +374,7 @@ static void too_many_connections(void **state)
 	connect_as(&world, SESSION_MX);
 	loop_run(world.loop);
 	assert_holds(&world.heard, "421 4.3.2 mx.here.test Too many connections");
+	assert_int_equal(counters_get(&world.counters, COUNTER_CONNECTIONS_REFUSED), 1);
 	tear_down(&world);
 }
 
@@ -505,6 +532,7 @@ int main(void)
 		cmocka_unit_test(client_gone_in_the_middle),
 		cmocka_unit_test(handed_in_locally),
 		cmocka_unit_test(spool_is_full),
+		cmocka_unit_test(client_says_all_and_closes_its_side),
 		cmocka_unit_test(too_many_connections),
 		cmocka_unit_test(drain_says_goodbye),
 		cmocka_unit_test(reload_changes_what_new_sessions_see),

@@ -28,7 +28,8 @@ struct log_writer {
 	pthread_mutex_t lock;
 	pthread_cond_t news;
 	struct buffer gathering;
-	uint64_t lost;
+	uint64_t lost;       /* Not told of yet. */
+	uint64_t lost_in_all;
 	bool reopen, closing;
 
 	/* The thread's. */
@@ -87,6 +88,17 @@ static void append_loss(const struct log_writer *writer, uint64_t lost, struct b
 		    lost);
 }
 
+/* Lines that were lost just now, and those whose loss could not be told. */
+static void put_back_loss(struct log_writer *writer, uint64_t fresh, uint64_t untold)
+{
+	if (fresh + untold == 0)
+		return;
+	pthread_mutex_lock(&writer->lock);
+	writer->lost += writer->closing ? 0 : fresh + untold;
+	writer->lost_in_all += fresh;
+	pthread_mutex_unlock(&writer->lock);
+}
+
 static void reopen_path(struct log_writer *writer)
 {
 	const int fd = writer->target == LOG_TO_PATH ? path_open(writer->path) : -1;
@@ -141,20 +153,14 @@ static void *write_lines(void *context)
 		if (writer->target == LOG_TO_SYSLOG) {
 			write_syslog(buffer_text(&lines));
 			write_syslog(buffer_text(&loss));
-			lost = 0;
 		} else {
 			const uint64_t unwritten = write_fd(writer->fd, buffer_text(&lines));
 
 			/* The count itself may fail to be written: then it is told again later. */
-			lost = unwritten + (write_fd(writer->fd, buffer_text(&loss)) > 0 ? lost : 0);
+			put_back_loss(writer, unwritten, write_fd(writer->fd, buffer_text(&loss)) > 0 ? lost : 0);
 		}
 		buffer_clear(&lines);
 		buffer_clear(&loss);
-		if (lost > 0) {
-			pthread_mutex_lock(&writer->lock);
-			writer->lost += writer->closing ? 0 : lost;
-			pthread_mutex_unlock(&writer->lock);
-		}
 	}
 	buffer_done(&lines);
 	buffer_done(&loss);
@@ -178,12 +184,22 @@ void log_writer_write(struct log_writer *writer, struct text line)
 		buffer_added(lines, line.length + 1);
 	} else {
 		writer->lost++; /* W3 */
+		writer->lost_in_all++;
 	}
 	const bool signal = was_idle || lines->length >= LOG_WRITER_ROOM / 2;
 
 	pthread_mutex_unlock(&writer->lock);
 	if (signal)
 		pthread_cond_signal(&writer->news);
+}
+
+uint64_t log_writer_lost(struct log_writer *writer)
+{
+	pthread_mutex_lock(&writer->lock);
+	const uint64_t lost = writer->lost_in_all;
+
+	pthread_mutex_unlock(&writer->lock);
+	return lost;
 }
 
 void log_writer_reopen(struct log_writer *writer)

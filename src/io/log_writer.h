@@ -32,6 +32,9 @@ void log_writer_close(struct log_writer *writer);
 /* One line without its newline. Newlines inside become spaces. */
 void log_writer_write(struct log_writer *writer, struct text line);
 
+/* How many lines were lost since the start: those beyond the room, and those that could not be written. By any thread. */
+[[nodiscard]] uint64_t log_writer_lost(struct log_writer *writer);
+
 /* Open the path again before the next line (after logrotate renamed the file). If that fails the old file
  * stays in use. Nothing to do for the others. */
 void log_writer_reopen(struct log_writer *writer);

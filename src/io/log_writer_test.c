@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/log_writer.h"
@@ -165,6 +166,8 @@ static void what_does_not_fit_is_counted(void **state)
 
 	for (int i = 0; i < COUNT; i++)
 		log_writer_write(writer, (struct text){ line, sizeof line });
+	const uint64_t lost_in_all = log_writer_lost(writer);
+
 	assert_int_equal(pthread_create(&thread, NULL, read_fifo, &reader), 0);
 	log_writer_close(writer);
 	close(held);
@@ -185,10 +188,26 @@ static void what_does_not_fit_is_counted(void **state)
 		lost += some;
 	}
 	assert_true(lost > 0);
+	assert_int_equal(lost, lost_in_all);
 	assert_int_equal(seen + lost, COUNT);
 	free(reader.room);
 	remove(path);
 	rmdir(folder);
+}
+
+/* /dev/full takes nothing. */
+static void what_cannot_be_written_is_counted(void **state)
+{
+	struct log_writer *writer = writer_open("/dev/full", false);
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	(void)state;
+	log_writer_write(writer, TEXT("one"));
+	log_writer_write(writer, TEXT("two"));
+	for (int tries = 0; log_writer_lost(writer) < 2 && tries < 20000; tries++)
+		nanosleep(&pause, NULL);
+	assert_int_equal(log_writer_lost(writer), 2);
+	log_writer_close(writer);
 }
 
 static void a_path_that_cannot_be_opened_is_told(void **state)
@@ -208,6 +227,7 @@ int main(void)
 		cmocka_unit_test(a_line_stays_one_line),
 		cmocka_unit_test(a_renamed_file_is_left_after_reopen),
 		cmocka_unit_test(what_does_not_fit_is_counted),
+		cmocka_unit_test(what_cannot_be_written_is_counted),
 		cmocka_unit_test(a_path_that_cannot_be_opened_is_told),
 	};
 

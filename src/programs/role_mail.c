@@ -309,6 +309,7 @@ static void sum_counters(void *context, struct counters *out_sum)
 
 	for (unsigned i = 0; i < mail->lane_count; i++)
 		counters_sum(out_sum, lane_counters(mail->lanes[i]));
+	counters_add(out_sum, COUNTER_LOG_LINES_LOST, log_writer_lost(mail->log));
 }
 
 static bool ask_reload(void *context)
