@@ -18,41 +18,23 @@ import os
 import pathlib
 import pwd
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM = str(ROOT / "build" / "postroad")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+import servers  # noqa: E402
+from servers import free_port, greets  # noqa: E402
+
 TICK_US = 1000000 // os.sysconf("SC_CLK_TCK")
 PATIENCE_S = 180
 os.environ["PATH"] += ":/usr/sbin:/usr/lib/postfix/sbin"
 
 
 def until(condition, what):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > end:
-            sys.exit(f"bench: waited {PATIENCE_S} s in vain for {what}")
-        time.sleep(0.02)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port):
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1) as s:
-            return s.recv(3) == b"220"
-    except OSError:
-        return False
+    servers.until(condition, what, PATIENCE_S)
 
 
 def family(root):
@@ -84,12 +66,11 @@ def cpu_us(root):
     return total
 
 
-class Postroad:
+class Postroad(servers.Server):
     name = "postroad"
 
     def __init__(self, home, scenario, sink):
-        self.port, self.home = free_port(), home
-        home.mkdir()
+        super().__init__(home, "127.0.0.1", free_port())
         (home / "zone.json").write_text('{"sink.invalid": {"A": ["127.0.0.1"]}}')
         (home / "postroad.conf").write_text(f"""\
 hostname = "mail.bench.invalid"
@@ -106,29 +87,22 @@ control = "control.sock"
 log {{ to = "log" }}
 run-as = ""
 """)
-        (home / "users").write_text("dst:{PLAIN}x\n")
+        self.write_users(["dst"])
         self.recipient = "dst@box.invalid" if scenario == "mailbox" else "dst@sink.invalid"
-        self.process = subprocess.Popen([PROGRAM, "serve", "-c", str(home / "postroad.conf")],
-                                        stderr=subprocess.DEVNULL)
+        self.start()
         self.root = self.process.pid
-        until(lambda: answers(self.port), "postroad to listen")
+
+    def spool(self):
+        return json.loads(self.run("stats", "--json").stdout)["spool"]
 
     def queued(self):
-        out = subprocess.run([PROGRAM, "stats", "-c", str(self.home / "postroad.conf"), "--json"],
-                             capture_output=True, text=True, check=True).stdout
-        return json.loads(out)["spool"]["messages"]
+        return self.spool()["messages"]
 
     def flushes(self):
-        out = subprocess.run([PROGRAM, "stats", "-c", str(self.home / "postroad.conf"), "--json"],
-                             capture_output=True, text=True, check=True).stdout
-        return json.loads(out)["spool"]["commits"]
+        return self.spool()["commits"]
 
     def delivered(self):
         return sum(1 for _ in (self.home / "mail/box.invalid/dst/new").glob("*"))
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
 
 
 class Postfix:
@@ -173,7 +147,7 @@ class Postfix:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(["postfix", "-c", str(etc), "set-permissions"], **quiet)
         subprocess.run(["postfix", "-c", str(etc), "start"], check=True, **quiet)
-        until(lambda: answers(self.port), "postfix to listen")
+        until(lambda: greets("127.0.0.1", self.port), "postfix to listen")
         self.root = int((home / "spool/pid/master.pid").read_text())
 
     def queued(self):
@@ -202,7 +176,7 @@ def measure(kind, scenario, messages, sessions):
     if scenario == "relay":
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         sink = subprocess.Popen(["smtp-sink", *user, f"127.0.0.1:{sink_port}", "1000"], stderr=subprocess.DEVNULL)
-        until(lambda: answers(sink_port), "smtp-sink to listen")
+        until(lambda: greets("127.0.0.1", sink_port), "smtp-sink to listen")
     server = kind(home / kind.name, scenario, sink_port)
 
     def settled(expected):
@@ -257,7 +231,7 @@ def main():
                   f"{best['settled_per_s']:10} {best.get('flushes_per_message', ''):>12}", flush=True)
         if len(medians) == 2 and medians["postroad"] > 0:
             print(f"{'':9} Postfix takes {medians['postfix'] / medians['postroad']:.1f} times the CPU")
-    (ROOT / "bench" / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (servers.ROOT / "bench" / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print("medians of", words.repeat, "runs; every run is in bench/results.json")
 
 

@@ -17,15 +17,11 @@ import sys
 import tempfile
 import time
 
-PROGRAM = str(pathlib.Path(__file__).resolve().parent.parent / "build" / "postroad")
-PATIENCE_S = 30
+import servers
+from servers import PROGRAM, Trouble, until
 
 BOLD, DIM, GREEN, RED, PLAIN = (
     ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 5)
-
-
-class Story(Exception):
-    """Something that the story promises did not happen."""
 
 
 def say(text=""):
@@ -52,29 +48,16 @@ def free_port():
             return port
         except OSError:
             continue
-    raise Story("no free port between 2525 and 2599")
+    raise Trouble("no free port between 2525 and 2599")
 
 
-def wait_for(what, condition):
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.05)
-    raise Story(f"waited {PATIENCE_S} s in vain for {what}")
-
-
-class Server:
-    """One postroad with a folder of its own."""
+class Server(servers.Server):
+    """One of the two."""
 
     def __init__(self, home, domain, address, port, users):
-        self.domain, self.address, self.port = domain, address, port
-        self.home = home / domain
-        self.home.mkdir()
-        self.conf = self.home / "postroad.conf"
-        self.process = None
-        (self.home / "users").write_text("".join(f"{user}:{{PLAIN}}unused\n" for user in users))
+        super().__init__(home / domain, address, port)
+        self.domain = domain
+        self.write_users(users)
         self.conf.write_text(f"""\
 hostname   = "mail.{domain}"
 domains    = {{"{domain}"}}
@@ -91,39 +74,12 @@ log        {{ to = "log" }}
 run-as     = ""
 """)
 
-    def start(self):
-        self.process = subprocess.Popen([PROGRAM, "serve", "-c", str(self.conf)], start_new_session=True)
-        wait_for(f"{self.domain} to listen", self.listens)
-
-    def listens(self):
-        if self.process.poll() is not None:
-            raise Story(f"the server of {self.domain} ended with {self.process.returncode}; see {self.home}/log")
-        try:
-            socket.create_connection((self.address, self.port), 1).close()
-            return True
-        except OSError:
-            return False
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        self.process = None
-
-    def run(self, *words, text=None):
-        result = subprocess.run([PROGRAM, words[0], "-c", str(self.conf), *words[1:]], input=text,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S)
-        if result.returncode != 0:
-            raise Story(f"postroad {' '.join(words)} ended with {result.returncode}: {result.stdout}")
-        return result.stdout
+    def output(self, *words, **settings):
+        return self.run(*words, **settings).stdout
 
     def send(self, sender, recipient, subject):
         """Hand in a message with our sendmail; gives its queue ID."""
-        said = self.run("send", "-v", "-f", sender, recipient,
+        said = self.output("send", "-v", "-f", sender, recipient,
                         text=f"From: {sender}\nTo: {recipient}\nSubject: {subject}\n\nHello from {sender}.\n")
         return said.split()[-1]
 
@@ -158,27 +114,26 @@ def tell(home, keep_running):
 
         chapter(1, "bob@example.org writes to alice@example.org: same domain, straight into her mailbox")
         org.send("bob@example.org", "alice@example.org", "Lunch?")
-        show_mail(wait_for("alice's mail", lambda: org.arrived("alice", "Lunch?")), org.home)
+        show_mail(until(lambda: org.arrived("alice", "Lunch?"), "alice's mail"), org.home)
 
         chapter(2, "alice@example.org writes to carol@example.net: DNS says mail.example.net takes its mail")
         org.send("alice@example.org", "carol@example.net", "Across the road")
-        show_mail(wait_for("carol's mail", lambda: net.arrived("carol", "Across the road")), net.home)
+        show_mail(until(lambda: net.arrived("carol", "Across the road"), "carol's mail"), net.home)
 
         chapter(3, "The server of example.net goes away, and alice writes again: the mail waits")
         net.stop()
         queue_id = org.send("alice@example.org", "carol@example.net", "Patience")
-        wait_for("a first attempt", lambda: "attempt" in org.run("queue", "list")
-                 and "refused" in org.run("queue", "list"))
-        quote("$ postroad queue list\n" + org.run("queue", "list"))
+        until(lambda: "attempt" in org.output("queue", "list") and "refused" in org.output("queue", "list"), "a first attempt")
+        quote("$ postroad queue list\n" + org.output("queue", "list"))
 
         chapter(4, "It comes back, and the mail arrives by itself")
         net.start()
-        show_mail(wait_for("the mail that waited", lambda: net.arrived("carol", "Patience")), net.home)
-        wait_for("an empty queue", lambda: "empty" in org.run("queue", "list"))
+        show_mail(until(lambda: net.arrived("carol", "Patience"), "the mail that waited"), net.home)
+        until(lambda: "empty" in org.output("queue", "list"), "an empty queue")
 
         chapter(5, "The life of that message, from the first byte to the last reply")
-        life = wait_for("its end in the history", lambda: (lambda out: "finished" in out and out)(
-            org.run("trace", queue_id)))
+        life = until(lambda: (lambda out: "finished" in out and out)(org.output("trace", queue_id)),
+                     "its end in the history")
         quote(f"$ postroad trace {queue_id}\n" + life)
         say(f"\n{GREEN}All of it happened: three messages handed in, three delivered, none lost.{PLAIN}")
         if keep_running:
@@ -199,7 +154,7 @@ def linger(org, net):
     try:
         while all(server.process.poll() is None for server in (org, net)):
             time.sleep(0.2)
-        raise Story("a server ended by itself")
+        raise Trouble("a server ended by itself")
     except KeyboardInterrupt:
         say("\nStopped.")
 
@@ -213,10 +168,10 @@ def main():
     os.chmod(home, 0o755)
     try:
         tell(home, keep_running=not words)
-    except (Story, subprocess.TimeoutExpired) as failure:
+    except (Trouble, subprocess.TimeoutExpired) as failure:
         say(f"\n{RED}That did not work: {failure}{PLAIN}")
-        for log in sorted(home.glob("*/log")):
-            say(f"Log {log.relative_to(home)}:")
+        for log in sorted([*home.glob("*/stderr"), *home.glob("*/log")]):
+            say(f"{log.relative_to(home)}:")
             quote("\n".join(log.read_text(errors="replace").split("\n")[-20:]))
         return 1
     except KeyboardInterrupt:

@@ -1,39 +1,18 @@
-"""Servers for end-to-end tests: real processes, real sockets, on loopback.
-
-Nothing here sleeps for a guessed time: `until` waits for a fact, and fails when it
-does not come true within PATIENCE_S.
-"""
+"""Servers for end-to-end tests: real processes, real sockets, on loopback."""
 import json
 import os
 import pathlib
 import signal
 import smtplib
 import socket
-import subprocess
+import sys
 import threading
-import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = os.environ.get("POSTROAD", str(ROOT / "build" / "postroad"))
-PATIENCE_S = 40
-
-
-def until(condition, what):
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.03)
-    raise AssertionError(f"waited {PATIENCE_S} s in vain for {what}")
-
-
-def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import servers  # noqa: E402
+from servers import PATIENCE_S, PROGRAM, free_port, until  # noqa: E402,F401
 
 
 def group_lives(group):
@@ -47,29 +26,27 @@ def group_lives(group):
     return False
 
 
-class Postroad:
+class Postroad(servers.Server):
     """One server with a folder of its own; `conf` is added to a small configuration."""
 
     def __init__(self, home, conf="", hostname="mail.example.org", domains=("example.org",), users=("alice", "bob"),
                  aliases=None, address="127.0.0.1", zone=None, retry=("1s", "1s", "2s"), dns=None, outbound_port=None, outbound="",
-                 relay=True):
-        self.home = pathlib.Path(home)
-        self.home.mkdir(parents=True, exist_ok=True)
-        self.address, self.port = address, free_port(address)
-        self.process = None
-        (self.home / "users").write_text("".join(f"{user}:{{PLAIN}}unused\n" for user in users))
+                 relay_from='"127.0.0.0/8"'):
+        super().__init__(home, address, free_port(address))
+        self.write_users(users)
         if aliases is not None:
             (self.home / "aliases").write_text(aliases)
         self.set_zone(zone or {})
+        bracketed = f"[{address}]" if ":" in address else address
         quoted = ", ".join(f'"{domain}"' for domain in domains)
         self.base = "\n".join(filter(None, [
             f'hostname = "{hostname}"',
             f"domains = {{{quoted}}}",
-            f'listen "{address}:{self.port}" {{ role = mx }}',
+            f'listen "{bracketed}:{self.port}" {{ role = mx }}',
             'users = "users"',
             'aliases = "aliases"' if aliases is not None else None,
             'mailbox { path = "mail/%d/%u" }',
-            'relay-from = {"127.0.0.0/8"}' if relay else "relay-from = {}",
+            f"relay-from = {{{relay_from}}}",
             dns or 'dns { zone = "zone.json" }',
             f"outbound {{ port = {outbound_port or self.port} {outbound} }}",
             "queue { retry = {%s} }" % ", ".join(f'"{gap}"' for gap in retry),
@@ -84,35 +61,12 @@ class Postroad:
         (self.home / "zone.json").write_text(json.dumps(zone))
 
     def write_conf(self, more=""):
-        self.conf = self.home / "postroad.conf"
         self.conf.write_text(self.base + more)
 
-    def start(self):
-        self.stderr = open(self.home / "stderr", "ab")
-        self.process = subprocess.Popen([PROGRAM, "serve", "-c", str(self.conf)], stderr=self.stderr,
-                                        start_new_session=True)
-        until(self.listens, "the server to listen")
-        return self
-
-    def listens(self):
-        assert self.process.poll() is None, (self.home / "stderr").read_text()
-        try:
-            with socket.create_connection((self.address, self.port), 2) as s:
-                return s.recv(3) == b"220"
-        except OSError:
-            return False
-
     def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                code = self.process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise
-            assert code == 0, (self.home / "stderr").read_text()
-        self.process = None
-        said = (self.home / "stderr").read_text()
+        code = super().stop()
+        assert code in (None, 0), self.said()
+        said = self.said() if code is not None else ""
         assert "Sanitizer" not in said and "broken truth" not in said, said
 
     def kill(self):
@@ -124,18 +78,16 @@ class Postroad:
             self.process = None
             until(lambda: not group_lives(group), "the roles to be gone")
 
-    def run(self, *words, text=None, check=True):
-        result = subprocess.run([PROGRAM, words[0], "-c", str(self.conf), *words[1:]], input=text,
-                                capture_output=True, text=not isinstance(text, bytes), timeout=PATIENCE_S)
-        if check:
-            assert result.returncode == 0, (words, result.returncode, result.stdout, result.stderr)
-        return result
-
     def ask(self, *words):
         return json.loads(self.run(*words, "--json").stdout)
 
     def smtp(self):
         return smtplib.SMTP(self.address, self.port, local_hostname="client.test", timeout=PATIENCE_S)
+
+    def smtp_code(self):
+        """Of the greeting."""
+        with socket.create_connection((self.address, self.port), PATIENCE_S) as s:
+            return int(s.recv(3))
 
     def queue(self):
         return self.ask("queue", "list")
@@ -174,12 +126,18 @@ def postroad(tmp_path):
 
 
 class Remote:
-    """A scripted SMTP server: `script` maps a verb to what it answers, or to a function."""
+    """A scripted SMTP server: `script` maps a verb, GREETING or END (the final dot) to what it answers, or to a
+    function that says so; None stands for the usual answer.
 
-    def __init__(self, address="127.0.0.1", port=None, script=None, ehlo=("remote.test",), greeting="220 remote.test"):
-        self.script, self.ehlo, self.greeting = script or {}, ehlo, greeting
+    The answer DROP ends the connection, SILENCE waits until the other side does. With `dribble` every byte of an answer
+    goes out by itself."""
+
+    def __init__(self, address="127.0.0.1", port=None, script=None, ehlo=("remote.test",), greeting="220 remote.test",
+                 dribble=False, listener=None):
+        self.script, self.ehlo, self.greeting, self.dribble = script or {}, ehlo, greeting, dribble
         self.messages, self.commands, self.peers, self.connections = [], [], [], 0
-        self.listener = socket.create_server((address, port or 0), reuse_port=False)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = listener or socket.create_server((address, port or 0), family=family, reuse_port=False)
         self.address, self.port = self.listener.getsockname()[:2]
         self.closing = False
         threading.Thread(target=self.accept, daemon=True).start()
@@ -199,8 +157,9 @@ class Remote:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def answer(self, verb, line, default):
-        reply = self.script.get(verb, default)
-        return reply(line) if callable(reply) else reply
+        reply = self.script.get(verb)
+        reply = reply(line) if callable(reply) else reply
+        return default if reply is None else reply
 
     def serve(self, connection):
         with connection:
@@ -211,11 +170,16 @@ class Remote:
 
     def talk(self, connection, lines):
         def say(reply):
-            if reply == "DROP":
-                raise OSError("dropped by script")
-            connection.sendall(reply.encode() + b"\r\n")
+            if reply == "SILENCE":
+                lines.read()
+            if reply in ("DROP", "SILENCE"):
+                raise OSError(f"{reply} by script")
+            line = reply.encode() + b"\r\n"
+            for at in range(0, len(line), 1 if self.dribble else len(line)):
+                connection.sendall(line[at:at + 1] if self.dribble else line)
 
-        say(self.greeting)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        say(self.answer("GREETING", "", self.greeting))
         envelope = {}
         while True:
             line = lines.readline()
