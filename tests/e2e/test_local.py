@@ -1,6 +1,6 @@
 """Mail for our own people: from the first byte to the mailbox."""
+import os
 import smtplib
-
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_arrives_in_the_maildir(postroad):
 
 
 def test_unknown_users_and_foreign_domains_are_refused(postroad):
-    server = postroad(relay=False)
+    server = postroad(relay_from="")
     with server.smtp() as client:
         client.ehlo()
         client.mail("a@client.test")
@@ -93,3 +93,43 @@ def test_trace_tells_the_life(postroad):
     assert events[0] == "received" and "delivered" in events
     # Lanes write the log side by side: only the history keeps the order of the facts.
     conftest.until(lambda: {"received", "delivered"} <= {e["event"] for e in server.log() if e.get("id") == life["id"]}, "the log")
+
+
+def counter(server, name):
+    return server.ask("stats")["counters"][name]
+
+
+def test_who_is_turned_away_is_counted(postroad):
+    server = postroad(conf="lanes = 1\nlimits { connections = 1 }\n")
+    conftest.until(lambda: server.smtp_code() == 220, "the end of the first probe")
+    before = counter(server, "connections-refused")
+    with server.smtp() as client:
+        assert server.smtp_code() == 421
+        assert client.noop()[0] == 250
+    assert counter(server, "connections-refused") == before + 1
+    conftest.until(lambda: server.smtp_code() == 220, "room for another")
+
+
+def test_log_lines_that_are_lost_are_counted(postroad):
+    """The log is a pipe that nobody reads: mail goes on, what the log does not hold is counted."""
+    server = postroad(start=False, conf="limits { errors = 1000 }\n")
+    os.mkfifo(server.home / "log")
+    held = os.open(server.home / "log", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        server.start()
+        sender = "s" * 60 + "@" + ".".join(["d" * 60] * 3) + ".test"
+
+        def refuse_many():
+            with server.smtp() as client:
+                client.ehlo()
+                client.send(f"MAIL FROM:<{sender}>\r\n".encode() + b"RCPT TO:<nobody@example.org>\r\n" * 500 + b"QUIT\r\n")
+                while client.file.readline():
+                    pass
+            return counter(server, "log-lines-lost") > 0
+
+        conftest.until(refuse_many, "the pipe and the room behind it to be full")
+        with server.smtp() as client:
+            client.sendmail("a@client.test", ["alice@example.org"], HELLO)
+        server.mail("alice")
+    finally:
+        os.close(held)

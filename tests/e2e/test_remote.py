@@ -1,7 +1,9 @@
 """Mail for others: across DNS, through refusals, delays and broken connections."""
 import email
 import re
-import threading
+import socket
+
+import pytest
 
 import conftest
 
@@ -85,28 +87,6 @@ def test_drops_at_every_step(postroad, remote):
         server.stop()
 
 
-def test_a_silent_host_is_given_up_and_tried_again(postroad, remote):
-    """Our patience is one second; the host says nothing at first until the connection is gone."""
-    for step in ("EHLO", "RCPT", "END"):
-        gone, tries = threading.Event(), []
-
-        def answer(line, tries=tries, gone=gone):
-            tries.append(line)
-            if len(tries) == 1:
-                gone.wait(conftest.PATIENCE_S)
-            return "250 remote.test"
-
-        mx = remote(script={step: answer})
-        server = postroad(name="silent-" + step, zone=ZONE, outbound_port=mx.port,
-                          outbound="command-timeout = 1s final-timeout = 1s")
-        send(server)
-        conftest.until(lambda: mx.messages, f"the message after silence at {step}")
-        gone.set()
-        steps = server.ask("trace", "carol@remote.test")[0]["steps"]
-        assert "deferred" in [each["event"] for each in steps]
-        server.stop()
-
-
 def test_double_bounces_go_to_postmaster(postroad, remote):
     mx = remote(script={"RCPT": "550 5.1.1 no"})
     server = postroad(zone=ZONE, outbound_port=mx.port)
@@ -174,3 +154,55 @@ def test_explain(postroad, remote):
     kinds = [destination["kind"] for destination in answer["destinations"]]
     assert kinds == ["alias", "smtp"]
     assert answer["destinations"][1]["hosts"][0]["name"] == "mx.remote.test"
+
+
+def needs(address):
+    """Skips, saying so, where this machine has no such address."""
+    try:
+        conftest.free_port(address)
+    except OSError as error:
+        pytest.skip(f"{address} cannot be used here: {error.strerror}")
+
+
+def test_ip6_from_end_to_end(postroad, remote):
+    """A listener on [::1], a remote by its AAAA record, and address literals."""
+    needs("::1")
+    mx = remote(address="::1")
+    server = postroad(address="::1", outbound_port=mx.port,
+                      zone={"remote.test": {"MX": [[10, "mx.remote.test"]]}, "mx.remote.test": {"AAAA": ["::1"]}},
+                      relay_from='"::1"')
+    with server.smtp() as client:
+        client.ehlo("[IPv6:::1]")
+        client.mail("alice@example.org")
+        assert client.rcpt("carol@remote.test")[0] == 250
+        code, text = client.rcpt("carol@[IPv6:::1]")
+        assert (code, text[:5]) == (550, b"5.1.2"), "mail for a loopback address would come back"
+        assert client.data(HELLO)[0] == 250
+    conftest.until(server.queue_is_empty, "an empty queue")
+    [message] = mx.messages
+    assert message["body"].startswith(b"Received: from [IPv6:::1] ([IPv6:::1])\r\n")
+    assert set(mx.clients) == {"::1"}
+    [destination] = server.ask("explain", "carol@[IPv6:2001:db8::1]")["destinations"]
+    assert [host["name"] for host in destination["hosts"]] == ["[ipv6:2001:db8::1]"]
+    hosts = {step["host"] for step in server.ask("trace", "carol@remote.test")[0]["steps"] if step["event"] == "delivered"}
+    assert "mx.remote.test[::1]" in hosts
+
+
+def test_of_two_families_the_other_one_serves_too(postroad, remote):
+    """Nobody listens at the AAAA address: the A address takes the mail in the same attempt."""
+    mx = remote()
+    server = postroad(outbound_port=mx.port, outbound="prefer-ip6 = yes", zone={
+        "remote.test": {"MX": [[10, "mx.remote.test"]]}, "mx.remote.test": {"A": ["127.0.0.1"], "AAAA": ["::1"]}})
+    send(server)
+    conftest.until(server.queue_is_empty, "an empty queue")
+    assert len(mx.messages) == 1
+    assert "deferred" not in [step["event"] for step in server.ask("trace", "carol@remote.test")[0]["steps"]]
+
+
+def test_source_address(postroad, remote):
+    needs("127.0.0.2")
+    mx = remote()
+    server = postroad(zone=ZONE, outbound_port=mx.port, outbound='source = {"127.0.0.2"}')
+    send(server)
+    conftest.until(lambda: mx.messages, "the message")
+    assert set(mx.clients) == {"127.0.0.2"}

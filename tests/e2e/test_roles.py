@@ -1,9 +1,12 @@
 """Roles that die, configurations that change, and questions while no server runs."""
 import os
 import pathlib
+import re
 import signal
 import smtplib
 import socket
+
+import pytest
 
 import conftest
 
@@ -56,6 +59,21 @@ def test_a_dead_mailbox_role_starts_again(postroad):
 def test_a_dead_auth_role_starts_again(postroad):
     server = postroad()
     kill_role(server, "auth")
+    send(server)
+    server.mail("alice")
+
+
+def waits(server, role):
+    return [int(wait) for wait in re.findall(rf"role {role} .*; started again in (\d+) ms", server.said())]
+
+
+@pytest.mark.parametrize("role", ["mail", "mailbox"])
+def test_a_role_that_dies_again_and_again_waits_longer_each_time(postroad, role):
+    server = postroad()
+    for _ in range(4):
+        kill_role(server, role)
+    conftest.until(lambda: len(waits(server, role)) == 4, "four deaths")
+    assert waits(server, role) == [100, 200, 400, 800]
     send(server)
     server.mail("alice")
 

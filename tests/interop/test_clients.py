@@ -1,5 +1,7 @@
 """Clients and peers from Debian: swaks, msmtp, our own sendmail, aiosmtpd, smtp-sink and NSD."""
+import os
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
@@ -45,6 +47,88 @@ def test_sendmail(postroad):
     assert server.run("send", "nobody@example.org", text="x\n", check=False).returncode == 67
     server.stop()
     assert server.run("send", "alice@example.org", text="x\n", check=False).returncode == 75
+
+
+class Dialogue:
+    """sendmail -bs on pipes."""
+
+    def __init__(self, server):
+        self.process = subprocess.Popen([conftest.PROGRAM, "send", "-c", str(server.conf), "-bs"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def hear(self):
+        """The code of the next reply."""
+        while (line := self.process.stdout.readline())[3:4] == b"-":
+            pass
+        return int(line[:3])
+
+    def say(self, words):
+        self.process.stdin.write(words.encode() + b"\r\n")
+        self.process.stdin.flush()
+        return self.hear()
+
+
+def test_sendmail_speaks_smtp(postroad):
+    server = postroad()
+    talk = Dialogue(server)
+    assert talk.hear() == 220
+    assert talk.say("EHLO client.test") == 250
+    assert talk.say("MAIL FROM:<alice@example.org>") == 250
+    assert talk.say("RCPT TO:<nobody@example.org>") == 550
+    assert talk.say("RCPT TO:<bob@example.org>") == 250
+    assert talk.say("DATA") == 354
+    assert talk.say("Subject: by -bs\r\n\r\n..dot\r\n.") == 250
+    assert talk.say("NONSENSE") == 500
+    assert talk.say("QUIT") == 221
+    # The server has ended the session: our input stays open, and it ends all the same.
+    assert talk.process.wait(conftest.PATIENCE_S) == 0
+    assert talk.process.stdout.read() == b""
+    assert server.mail("bob")[0].endswith(b"\n\n.dot\n")
+    assert any(line.get("user") == f"uid {os.getuid()}" for line in server.log())
+
+
+def test_sendmail_speaks_smtp_to_a_client_that_goes_away(postroad):
+    server = postroad()
+    talk = Dialogue(server)
+    assert talk.hear() == 220
+    assert talk.say("HELO client.test") == 250
+    assert talk.say("MAIL FROM:<alice@example.org>") == 250
+    talk.process.stdin.close()
+    assert talk.process.wait(conftest.PATIENCE_S) == 0
+    assert server.queue_is_empty()
+
+
+def test_sendmail_takes_a_batch_of_smtp(postroad):
+    """All commands at once, as a program does that writes first and reads afterwards."""
+    server = postroad()
+    said = server.run("send", "-bs", text="EHLO client.test\r\n" + "".join(
+        f"MAIL FROM:<>\r\nRCPT TO:<{user}@example.org>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\n"
+        for user in ("alice", "bob")) + "QUIT\r\n").stdout
+    assert said.count("250 2.0.0 Ok: queued as ") == 2 and said.splitlines()[-1].startswith("221 ")
+    server.mail("alice")
+    server.mail("bob")
+    server.stop()
+    assert server.run("send", "-bs", text="QUIT\r\n", check=False).returncode == 75
+
+
+def run_on(connection, words):
+    """As inetd does: the connection is standard input and output."""
+    assert subprocess.run(words, stdin=connection, stdout=connection, timeout=conftest.PATIENCE_S).returncode == 0
+
+
+def test_msmtp_by_way_of_sendmail(postroad):
+    """msmtp speaks to sendmail -bs, which serves one connection as inetd has it."""
+    server = postroad()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        msmtp = subprocess.Popen(["msmtp", "--host=127.0.0.1", f"--port={listener.getsockname()[1]}", "--tls=off",
+                                  "--auth=off", "--from=alice@example.org", "bob@example.org"], stdin=subprocess.PIPE)
+        msmtp.stdin.write(b"Subject: by msmtp\n\n.dot\n")
+        msmtp.stdin.close()
+        connection, _ = listener.accept()
+        with connection:
+            run_on(connection, [conftest.PROGRAM, "send", "-c", str(server.conf), "-bs"])
+        assert msmtp.wait(conftest.PATIENCE_S) == 0
+    assert server.mail("bob")[0].endswith(b"\n\n.dot\n")
 
 
 def test_sendmail_by_its_own_name(postroad, tmp_path):
