@@ -181,7 +181,7 @@ def test_ip6_from_end_to_end(postroad, remote):
     conftest.until(server.queue_is_empty, "an empty queue")
     [message] = mx.messages
     assert message["body"].startswith(b"Received: from [IPv6:::1] ([IPv6:::1])\r\n")
-    assert set(mx.clients) == {"::1"}
+    assert set(mx.peers) == {"::1"}
     [destination] = server.ask("explain", "carol@[IPv6:2001:db8::1]")["destinations"]
     assert [host["name"] for host in destination["hosts"]] == ["[ipv6:2001:db8::1]"]
     hosts = {step["host"] for step in server.ask("trace", "carol@remote.test")[0]["steps"] if step["event"] == "delivered"}
@@ -205,4 +205,4 @@ def test_source_address(postroad, remote):
     server = postroad(zone=ZONE, outbound_port=mx.port, outbound='source = {"127.0.0.2"}')
     send(server)
     conftest.until(lambda: mx.messages, "the message")
-    assert set(mx.clients) == {"127.0.0.2"}
+    assert set(mx.peers) == {"127.0.0.2"}
