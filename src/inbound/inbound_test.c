@@ -354,7 +354,7 @@ static void client_says_all_and_closes_its_side(void **state)
 	assert_int_equal(write(pair[1], session, sizeof session - 1), sizeof session - 1);
 	assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
 	world.client = stream_from_fd(world.loop, pair[1], &client_handler, &world);
-	inbound_accept(world.inbound, server, SESSION_MX);
+	inbound_accept(world.inbound, server, SESSION_MX, SESSION_TLS_NONE);
 	loop_run(world.loop);
 	assert_holds(&world.heard, "\r\n250 2.0.0 Ok: queued as ");
 	assert_int_equal(totals(&world).messages, 2);
