@@ -1,7 +1,6 @@
 """Mail for others: across DNS, through refusals, delays and broken connections."""
 import email
 import re
-import socket
 
 import pytest
 

@@ -67,7 +67,7 @@ def waits(server, role):
     return [int(wait) for wait in re.findall(rf"role {role} .*; started again in (\d+) ms", server.said())]
 
 
-@pytest.mark.parametrize("role", ["mail", "mailbox"])
+@pytest.mark.parametrize("role", ["mail", "mailbox", "auth"])
 def test_a_role_that_dies_again_and_again_waits_longer_each_time(postroad, role):
     server = postroad()
     for _ in range(4):
