@@ -1,7 +1,8 @@
 /* Acting on the queue: "queue retry", "hold", "release", "delete".
  *
  * One request acts on one page of messages (A2). Each message is a change of its
- * own: one that left meanwhile does not keep the others back. */
+ * own: one that left meanwhile does not keep the others back. Nor does a recipient that left
+ * between reading and changing: what is left of its message is read and changed again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -25,7 +26,9 @@ static const struct {
 /* A request under way: answers when its last change has been answered. */
 struct operation {
 	struct admin *admin;
-	struct event_sink sink;
+	json_t *request;            /* The filter borrows from it. */
+	struct admin_filter filter;
+	uint32_t uid;
 	admin_answered *answered;
 	void *context;
 	enum action action;
@@ -44,6 +47,12 @@ struct piece {
 	size_t recipients;
 };
 
+static void operation_free(struct operation *operation)
+{
+	json_decref(operation->request);
+	free(operation);
+}
+
 static void operation_step(struct operation *operation)
 {
 	char next[QUEUE_ID_TEXT_SIZE];
@@ -58,19 +67,24 @@ static void operation_step(struct operation *operation)
 	          operation->next ? json_string(queue_id_print(operation->next, next).bytes) : json_null());
 
 	operation->answered(operation->context, answer);
-	free(operation);
+	operation_free(operation);
 }
+
+static void change_message(struct operation *operation, queue_id id);
 
 static void piece_done(void *context, enum error result)
 {
 	struct piece *piece = context;
 	struct operation *operation = piece->operation;
+	const struct event_sink *sink = &operation->admin->settings.sink;
 
 	if (result == OK) {
 		operation->messages++;
 		operation->recipients += piece->recipients;
-		operation->sink.report(operation->sink.context, &piece->event);
-	} else if (result != ERR_GONE) {
+		sink->report(sink->context, &piece->event);
+	} else if (result == ERR_GONE) {
+		change_message(operation, piece->event.id); /* Ends: a message has ever fewer that may leave. */
+	} else {
 		operation->failure = result;
 	}
 	arena_free(piece->arena);
@@ -81,43 +95,43 @@ static void piece_done(void *context, enum error result)
 static bool change_recipient(
     struct spool_change *change, queue_id id, const struct recipient *recipient, enum action action, int64_t now_ms)
 {
-	struct recipient state = *recipient;
+	struct spool_steering steering = { STEER_AS_IT_WAS, now_ms };
 	const bool held = recipient->flags & RECIPIENT_HELD;
 
 	switch (action) {
 	case ACTION_HOLD:
 		if (held)
 			return false;
-		state.flags |= RECIPIENT_HELD;
+		steering = (struct spool_steering){ STEER_HELD, -1 };
 		break;
 	case ACTION_RELEASE:
 		if (!held)
 			return false;
-		state.flags &= (uint8_t)~RECIPIENT_HELD;
-		state.due_ms = now_ms;
+		steering.held = STEER_NOT_HELD;
 		break;
 	case ACTION_RETRY:
 		if (held)
 			return false;
-		state.due_ms = now_ms;
 		break;
 	case ACTION_DELETE:
 		spool_change_retire(change, id, recipient->index);
 		return true;
 	}
-	spool_change_update(change, id, &state);
+	spool_change_steer(change, id, recipient->index, &steering);
 	return true;
 }
 
-static void change_message(struct operation *operation, struct spool *spool, struct spool_port *port, queue_id id,
-    const struct admin_filter *filter, int64_t now_ms, uint32_t uid)
+static void change_message(struct operation *operation, queue_id id)
 {
+	const struct admin_settings *settings = &operation->admin->settings;
+	const struct admin_filter *filter = &operation->filter;
+	const int64_t now_ms = loop_unix_ms(settings->loop);
 	struct arena *arena = arena_new(ADMIN_ARENA_BYTES);
 	struct piece *piece = arena ? arena_alloc(arena, sizeof *piece) : NULL;
 	struct spool_change *change = piece ? spool_change_new() : NULL;
 	struct message message;
 
-	if (change == NULL || spool_read_message(spool, id, arena, &message) != OK ||
+	if (change == NULL || spool_read_message(settings->spool, id, arena, &message) != OK ||
 	    !admin_filter_takes_message(filter, &message, arena))
 		goto nothing;
 	*piece = (struct piece){ .operation = operation,
@@ -128,12 +142,12 @@ static void change_message(struct operation *operation, struct spool *spool, str
 			piece->recipients += change_recipient(change, id, &message.recipients[i], operation->action, now_ms);
 	if (piece->recipients == 0)
 		goto nothing;
-	if (!arena_print(arena, &piece->event.fields[EVENT_FIELD_OPERATOR], "uid %u", uid) ||
+	if (!arena_print(arena, &piece->event.fields[EVENT_FIELD_OPERATOR], "uid %u", operation->uid) ||
 	    !arena_print(arena, &piece->event.fields[EVENT_FIELD_RECIPIENTS], "%zu", piece->recipients))
 		goto nothing;
 	spool_record_event(change, &piece->event, NULL, 0);
 	operation->open++;
-	spool_submit(port, change, piece_done, piece);
+	spool_submit(settings->port, change, piece_done, piece);
 	return;
 nothing:
 	spool_change_free(change);
@@ -144,7 +158,6 @@ bool admin_queue_change(struct admin *admin, const json_t *request, struct text 
     admin_answered *answered, void *context)
 {
 	const struct admin_settings *settings = &admin->settings;
-	struct admin_filter filter;
 	size_t which = 0, count;
 	queue_id *ids;
 
@@ -161,25 +174,26 @@ bool admin_queue_change(struct admin *admin, const json_t *request, struct text 
 		goto done;
 	}
 	*operation = (struct operation){ .admin = admin,
-		.sink = settings->sink,
+		.request = json_deep_copy(request),
+		.uid = uid,
 		.answered = answered,
 		.context = context,
 		.action = (enum action)which,
 		.open = 1 };
 
-	json_t *failure = admin_filter_read(request, &filter);
+	json_t *failure = operation->request ? admin_filter_read(operation->request, &operation->filter)
+					     : admin_failure(EX_OSERR, "out of memory");
 
 	if (failure == NULL)
-		failure = admin_page(settings->spool, request, &filter, arena, &ids, &count, &operation->next);
+		failure = admin_page(settings->spool, operation->request, &operation->filter, arena, &ids, &count, &operation->next);
 
 	if (failure != NULL) {
 		answered(context, failure);
-		free(operation);
+		operation_free(operation);
 		goto done;
 	}
 	for (size_t i = 0; i < count; i++)
-		change_message(operation, settings->spool, settings->port, ids[i], &filter,
-		    loop_unix_ms(settings->loop), uid);
+		change_message(operation, ids[i]);
 	operation_step(operation);
 done:
 	arena_free(arena);

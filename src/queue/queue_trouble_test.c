@@ -181,17 +181,13 @@ static void test_explain_sees_the_gate(void **state)
 
 /* -- Operators --------------------------------------------------------------------------------------------- */
 
-static void update(struct world *world, queue_id id, uint8_t flags, int64_t due_ms)
+static void steer(struct world *world, queue_id id, bool held, int64_t due_ms)
 {
-	struct arena *arena = arena_new(1 << 16);
+	const struct spool_steering steering = { held ? STEER_HELD : STEER_NOT_HELD, due_ms };
 	struct spool_change *change = spool_change_new();
-	struct recipient state = world_recipient(world, id, 0, arena);
 
-	state.flags = flags;
-	state.due_ms = due_ms;
-	spool_change_update(change, id, &state);
+	spool_change_steer(change, id, 0, &steering);
 	world_submit(world, change);
-	arena_free(arena);
 }
 
 static void retire(struct world *world, queue_id id, uint32_t index)
@@ -211,7 +207,7 @@ static void test_retry_now(void **state)
 	world->accept_later = true;
 	world_sleep(world, 1000);
 	assert_int_equal(world->attempts, 1);
-	update(world, id, 0, world->now_ms);
+	steer(world, id, false, world->now_ms);
 	world_run(world, world_is_empty);
 	assert_int_equal(world->attempts, 2);
 }
@@ -223,7 +219,7 @@ static void test_retry_in_flight_is_not_delivered_twice(void **state)
 
 	world_settle(world);
 	world->now_ms += 1000;
-	update(world, id, 0, world->now_ms);
+	steer(world, id, false, world->now_ms);
 	world_settle(world);
 	assert_int_equal(world->deliveries, 1); /* Q2 */
 	world->release_stuck = true;
@@ -238,7 +234,7 @@ static void test_release_in_a_domain_that_is_active(void **state)
 	const queue_id id = world_send(world, "alice@example.org", "later-x@ok.test");
 
 	world_settle(world);
-	update(world, id, RECIPIENT_HELD, WORLD_START_MS);
+	steer(world, id, true, WORLD_START_MS);
 	world->now_ms += 1000;
 	world_send(world, "alice@example.org", "stuck-x@ok.test");
 	world_settle(world);
@@ -246,7 +242,7 @@ static void test_release_in_a_domain_that_is_active(void **state)
 
 	/* Its cursor is behind this one already. */
 	world->accept_later = true;
-	update(world, id, 0, WORLD_START_MS);
+	steer(world, id, false, WORLD_START_MS);
 	world_settle(world);
 	assert_int_equal(world_events(world, "delivered later-x@ok.test"), 1);
 }
@@ -261,7 +257,7 @@ static void test_retry_of_mail_older_than_the_watermark(void **state)
 	world_send(world, "alice@example.org", "carol@other.test");
 	world_settle(world);
 	world->accept_later = true;
-	update(world, id, 0, WORLD_START_MS - DAY_MS); /* Q1: the watermark moves back. */
+	steer(world, id, false, WORLD_START_MS - DAY_MS); /* Q1: the watermark moves back. */
 	world_run(world, world_is_empty);
 }
 
@@ -271,11 +267,11 @@ static void test_hold_and_release(void **state)
 	const queue_id id = world_send(world, "alice@example.org", "later-x@ok.test");
 
 	world_settle(world);
-	update(world, id, RECIPIENT_HELD, world->now_ms);
+	steer(world, id, true, world->now_ms);
 	world->accept_later = true;
 	world_sleep(world, DAY_MS);
 	assert_int_equal(world->attempts, 1);
-	update(world, id, 0, world->now_ms);
+	steer(world, id, false, world->now_ms);
 	world_run(world, world_is_empty);
 }
 
@@ -289,10 +285,9 @@ static void test_hold_while_in_flight_is_kept(void **state)
 	assert_int_equal(world->open_count, 1);
 
 	struct spool_change *change = spool_change_new();
-	struct recipient held = world_recipient(world, id, 1, arena);
+	struct recipient held;
 
-	held.flags = RECIPIENT_HELD;
-	spool_change_update(change, id, &held);
+	spool_change_steer(change, id, 1, &(struct spool_steering){ STEER_HELD, -1 });
 	world_submit(world, change);
 	world_settle(world);
 	world->release_stuck = true;

@@ -46,14 +46,14 @@ void queue_retry_unsettled(struct queue *queue)
 	queue->unsettled_until_ms = queue_now_ms(queue) + SETTLE_RETRY_MS;
 }
 
-/* See who is still there, and who was held meanwhile. True: somebody is left to settle. */
+/* See who is still there. True: somebody is left to settle. */
 static bool refresh(struct job *job)
 {
 	struct arena *arena = arena_new(BATCH_ARENA_BYTES);
 	bool left = false;
 
 	for (uint32_t i = 0; i < job->message.recipient_count; i++) {
-		struct recipient *recipient = &job->message.recipients[i];
+		const struct recipient *recipient = &job->message.recipients[i];
 		struct message now;
 		enum error error = ERR_NO_MEMORY;
 
@@ -64,8 +64,6 @@ static bool refresh(struct job *job)
 		}
 		if (error == ERR_NOT_FOUND)
 			job->fates[i].kind = FATE_GONE;
-		else if (error == OK)
-			recipient->flags = now.recipients[0].flags;
 		left |= error != ERR_NOT_FOUND;
 	}
 	arena_free(arena);
@@ -270,22 +268,8 @@ static bool build(struct job *job, struct spool_change *change)
 	return true;
 }
 
-static bool is_postponing(const struct job *job)
-{
-	for (uint32_t i = 0; i < job->message.recipient_count; i++)
-		if (verdict_is_temporary(&job->outcomes[i].verdict))
-			return true;
-	return false;
-}
-
 void job_settle(struct job *job)
 {
-	/* An update writes the flags: a hold that came meanwhile must not be undone by it. */
-	if (is_postponing(job) && !refresh(job)) {
-		job_end(job);
-		return;
-	}
-
 	struct spool_change *change = spool_change_new();
 
 	arena_free(take(job->settle_arena));

@@ -10,6 +10,7 @@
 enum {
 	OP_HEADER_SIZE = 1 + 4 + 8 + 4,
 	HASH_SIZE = 8,
+	STEERING_SIZE = 1 + 8,
 	LOWER_ROOM = 320 /* An address by RFC 5321 §4.5.3.1 has at most 320 bytes; longer ones are found by these. */
 };
 
@@ -104,7 +105,8 @@ uint64_t address_hash(struct text address)
 	return XXH3_64bits(lower, length);
 }
 
-struct recipient recipient_in_state(const struct recipient *old, const struct recipient *state)
+/* A recipient in a new state: fixed part of `old`, delivery state of `state`. */
+static struct recipient recipient_in_state(const struct recipient *old, const struct recipient *state)
 {
 	struct recipient recipient = *old;
 
@@ -113,6 +115,41 @@ struct recipient recipient_in_state(const struct recipient *old, const struct re
 	recipient.due_ms = state->due_ms;
 	recipient.last = state->last;
 	return recipient;
+}
+
+static struct recipient recipient_steered(const struct recipient *old, struct text steering)
+{
+	struct recipient recipient = *old;
+	uint64_t due_ms;
+	uint8_t held;
+
+	get_u64(get_u8(steering.bytes, &held), &due_ms);
+	if (held == STEER_HELD)
+		recipient.flags |= RECIPIENT_HELD;
+	if (held == STEER_NOT_HELD)
+		recipient.flags &= (uint8_t)~RECIPIENT_HELD;
+	if ((int64_t)due_ms >= 0)
+		recipient.due_ms = (int64_t)due_ms;
+	return recipient;
+}
+
+enum error recipient_changed(const struct recipient *old, const struct op *op, struct recipient *out_new)
+{
+	struct recipient state;
+
+	if (op->kind == OP_STEER) {
+		*out_new = recipient_steered(old, op->bytes);
+		return OK;
+	}
+	must(op->kind == OP_UPDATE);
+
+	const enum error error = recipient_record_view(op->bytes, &state);
+
+	if (error != OK)
+		return error;
+	state.flags = (uint8_t)((state.flags & ~RECIPIENT_HELD) | (old->flags & RECIPIENT_HELD));
+	*out_new = recipient_in_state(old, &state);
+	return OK;
 }
 
 void spool_change_put_chunk(struct spool_change *change, queue_id id, uint32_t number, struct text bytes)
@@ -189,6 +226,15 @@ void spool_change_update(struct spool_change *change, queue_id id, const struct 
 
 	add_recipient_op(change, OP_UPDATE, id, state->index, &bare);
 	settle(change, id, state->index);
+}
+
+void spool_change_steer(struct spool_change *change, queue_id id, uint32_t index, const struct spool_steering *steering)
+{
+	char *room = add_op(change, OP_STEER, id, index, STEERING_SIZE);
+
+	if (room != NULL)
+		put_u64(put_u8(room, (uint8_t)steering->held), (uint64_t)steering->due_ms);
+	settle(change, id, index);
 }
 
 void spool_change_add_recipient(struct spool_change *change, queue_id id, const struct recipient *recipient)

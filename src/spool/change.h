@@ -23,6 +23,7 @@ enum op_kind {
 	OP_DISCARD,
 	OP_RETIRE,    /* number: index */
 	OP_UPDATE,    /* number: index; bytes: recipient record whose fixed texts are empty */
+	OP_STEER,     /* number: index; bytes: enum held (u8), due time (u64) */
 	OP_ADD,       /* bytes: recipient record */
 	OP_RECORD     /* number: addresses; bytes: their hashes (u64 each), the stored step */
 };
@@ -40,7 +41,7 @@ struct spool_change {
 	bool grows;   /* Brings chunks or messages ... */
 	bool settles; /* ... and this one is about mail that is here already. */
 
-	/* Retirements and updates name recipients in ascending order, none twice. */
+	/* Retirements, updates and steering name recipients in ascending order, none twice. */
 	bool ascending;
 	queue_id last_id;
 	uint32_t last_index;
@@ -67,8 +68,8 @@ uint64_t chunk_checksum(queue_id id, uint32_t number, struct text bytes);
 /* By what an address is found: without ASCII case. */
 uint64_t address_hash(struct text address);
 
-/* A recipient record for a recipient in a new state: fixed part of `old`, delivery state of `state`. */
-struct recipient recipient_in_state(const struct recipient *old, const struct recipient *state);
+/* What an OP_UPDATE or OP_STEER makes of a recipient. Borrows from both. ERR_CORRUPT: the operation is damaged. */
+enum error recipient_changed(const struct recipient *old, const struct op *op, struct recipient *out_new);
 
 /* Changes in order of submission. */
 struct change_list {

@@ -186,7 +186,7 @@ static void a_change_that_names_what_is_gone_has_no_effect(void **state)
 /* Each row is one change over a message 1 with recipients 0 and 1. */
 static void operations_of_one_change_see_each_other(void **state)
 {
-	enum step { END, RETIRE_0, RETIRE_1, UPDATE_0, ADD, PUT_2, RETIRE_2_0 };
+	enum step { END, RETIRE_0, RETIRE_1, UPDATE_0, STEER_0, ADD, PUT_2, RETIRE_2_0 };
 	static const struct {
 		enum step steps[5];
 		enum error expected;
@@ -195,6 +195,8 @@ static void operations_of_one_change_see_each_other(void **state)
 		{ { RETIRE_1, RETIRE_0 }, OK },
 		{ { RETIRE_0, RETIRE_0 }, ERR_GONE },
 		{ { RETIRE_0, UPDATE_0 }, ERR_GONE },
+		{ { RETIRE_0, STEER_0 }, ERR_GONE },
+		{ { STEER_0, UPDATE_0, RETIRE_0 }, OK },
 		{ { UPDATE_0, RETIRE_0 }, OK },
 		{ { UPDATE_0, UPDATE_0 }, OK },
 		{ { RETIRE_0, RETIRE_1, ADD }, ERR_GONE },
@@ -224,6 +226,7 @@ static void operations_of_one_change_see_each_other(void **state)
 			case RETIRE_0: spool_change_retire(change, 1, 0); break;
 			case RETIRE_1: spool_change_retire(change, 1, 1); break;
 			case UPDATE_0: spool_change_update(change, 1, &two[0]); break;
+			case STEER_0: spool_change_steer(change, 1, 0, &(struct spool_steering){ STEER_HELD, 3 }); break;
 			case ADD: spool_change_add_recipient(change, 1, &two[0]); break;
 			case PUT_2: spool_change_put_message(change, &second); break;
 			case RETIRE_2_0: spool_change_retire(change, 2, 0); break;
@@ -309,12 +312,13 @@ static void the_held_are_not_due(void **state)
 {
 	struct door *door = door_of(state);
 	struct recipient recipient = recipient_to(0, DOMAIN, 5);
+	const struct spool_steering hold = { STEER_HELD, -1 }, release = { STEER_NOT_HELD, 77 };
 	struct spool_change *change = spool_change_new();
 	int64_t next;
 
-	put_simple(door, 14, DOMAIN, 5);
 	recipient.flags = RECIPIENT_HELD;
-	spool_change_update(change, 14, &recipient);
+	put_simple(door, 14, DOMAIN, 5);
+	spool_change_steer(change, 14, 0, &hold);
 	assert_int_equal(door_commit(door, change), OK);
 	assert_int_equal(due_count(door, DOMAIN), 0);
 	assert_int_equal(domain_count(door, DOMAIN), 0);
@@ -324,23 +328,63 @@ static void the_held_are_not_due(void **state)
 	assert_int_equal(door_commit(door, message_change(15, 0, &recipient, 1)), OK); /* Held from the start. */
 	assert_int_equal(due_count(door, DOMAIN), 0);
 
-	recipient.flags = 0;
-	recipient.due_ms = 77;
 	change = spool_change_new();
-	spool_change_update(change, 14, &recipient);
-	spool_change_update(change, 15, &recipient);
+	spool_change_steer(change, 14, 0, &release);
+	spool_change_steer(change, 15, 0, &release);
 	assert_int_equal(door_commit(door, change), OK);
 	assert_int_equal(due_count(door, DOMAIN), 2);
 	assert_int_equal(domain_count(door, DOMAIN), 2);
 
 	/* A held one is retired like any other. */
-	recipient.flags = RECIPIENT_HELD;
 	change = spool_change_new();
-	spool_change_update(change, 14, &recipient);
+	spool_change_steer(change, 14, 0, &hold);
 	spool_change_retire(change, 14, 0);
 	assert_int_equal(door_commit(door, change), OK);
 	assert_int_equal(due_count(door, DOMAIN), 1);
 	assert_false(spool_has(door, 14));
+}
+
+/* The queue settles an attempt while an operator steers: neither undoes the other, whoever comes first. */
+static void settling_and_steering_keep_each_other(void **state)
+{
+	struct door *door = door_of(state);
+	const struct spool_steering hold = { STEER_HELD, -1 }, retry = { STEER_AS_IT_WAS, 33 }, release = { STEER_NOT_HELD, -1 };
+	struct recipient settled = recipient_to(0, DOMAIN, 900);
+	struct message read;
+
+	settled.attempt_count = 3;
+	settled.flags = RECIPIENT_WARNED; /* As it was when the attempt began: not held. */
+	settled.last = VERDICT(450, 4, 2, 0, "full");
+	for (queue_id id = 60; id < 62; id++) {
+		const bool steered_first = id == 60;
+		struct spool_change *settle = spool_change_new(), *steer = spool_change_new();
+
+		put_simple(door, id, DOMAIN, 5);
+		spool_change_update(settle, id, &settled);
+		spool_change_steer(steer, id, 0, &hold);
+		assert_int_equal(door_commit(door, steered_first ? steer : settle), OK);
+		assert_int_equal(door_commit(door, steered_first ? settle : steer), OK);
+		assert_int_equal(spool_read_message(door->spool, id, door->arena, &read), OK);
+		assert_int_equal(read.recipients[0].flags, RECIPIENT_WARNED | RECIPIENT_HELD);
+		assert_int_equal(read.recipients[0].attempt_count, 3);
+		assert_int_equal(read.recipients[0].due_ms, 900);
+		expect_text(read.recipients[0].last.text, "full");
+		assert_int_equal(due_count(door, DOMAIN), 0);
+	}
+
+	/* A retry does not release; a release alone keeps the due time. */
+	struct spool_change *change = spool_change_new();
+
+	spool_change_steer(change, 60, 0, &retry);
+	spool_change_steer(change, 61, 0, &release);
+	assert_int_equal(door_commit(door, change), OK);
+	assert_int_equal(spool_read_message(door->spool, 60, door->arena, &read), OK);
+	assert_int_equal(read.recipients[0].flags, RECIPIENT_WARNED | RECIPIENT_HELD);
+	assert_int_equal(read.recipients[0].due_ms, 33);
+	assert_int_equal(spool_read_message(door->spool, 61, door->arena, &read), OK);
+	assert_int_equal(read.recipients[0].flags, RECIPIENT_WARNED);
+	assert_int_equal(read.recipients[0].due_ms, 900);
+	assert_int_equal(due_count(door, DOMAIN), 1);
 }
 
 static void added_recipients_get_indexes_never_used(void **state)
@@ -566,10 +610,8 @@ static void news_reach_the_port_that_owns_the_shard(void **state)
 	door_wait(&owner);
 	assert_int_equal(spool_port_news(owner.port, shard), 600);
 
-	recipient.flags = RECIPIENT_HELD;
-	recipient.due_ms = 1;
 	change = spool_change_new();
-	spool_change_update(change, 41, &recipient);
+	spool_change_steer(change, 41, 0, &(struct spool_steering){ STEER_HELD, 1 });
 	spool_change_retire(change, 42, 0);
 	assert_int_equal(door_commit(door, change), OK);
 	assert_int_equal(door_commit(door, retire_change(99, 0)), ERR_GONE);
@@ -642,6 +684,7 @@ int main(void)
 		BOTH(operations_of_one_change_see_each_other),
 		BOTH(the_last_recipient_takes_the_message_along),
 		BOTH(an_update_changes_state_and_nothing_else),
+		BOTH(settling_and_steering_keep_each_other),
 		BOTH(the_held_are_not_due),
 		BOTH(added_recipients_get_indexes_never_used),
 		BOTH(changes_of_a_port_keep_their_order),

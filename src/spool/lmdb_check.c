@@ -200,6 +200,7 @@ static int check_op(struct check *check, size_t start, const struct op *op, enum
 		return check_message(check, start, op, out_error);
 	case OP_RETIRE:
 	case OP_UPDATE:
+	case OP_STEER:
 		return check_recipient(check, start, op, out_error);
 	case OP_ADD:
 		return check_addition(check, start, op, out_error);

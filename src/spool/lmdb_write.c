@@ -201,7 +201,7 @@ static int rewrite_recipient(struct batch *batch, struct key *key, const struct 
 
 static int update(struct batch *batch, const struct op *op)
 {
-	struct recipient old, state, merged;
+	struct recipient old, merged;
 	struct place before, after;
 	struct key key;
 	MDB_val value;
@@ -212,9 +212,8 @@ static int update(struct batch *batch, const struct op *op)
 
 	if (code != 0)
 		return code;
-	if (recipient_record_view(val_text(value), &old) != OK || recipient_record_view(op->bytes, &state) != OK)
+	if (recipient_record_view(val_text(value), &old) != OK || recipient_changed(&old, op, &merged) != OK)
 		return MDB_CORRUPTED;
-	merged = recipient_in_state(&old, &state);
 	place_of(&before, op->id, op->number, &old);
 	place_of(&after, op->id, op->number, &merged);
 	due_news_add(&batch->news, &merged);
@@ -265,6 +264,7 @@ static int apply_op(struct batch *batch, const struct op *op)
 	case OP_RETIRE:
 		return retire(batch, op);
 	case OP_UPDATE:
+	case OP_STEER:
 		return update(batch, op);
 	case OP_ADD:
 		return add_recipient(batch, op);

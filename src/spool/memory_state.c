@@ -168,12 +168,11 @@ static void retire(struct memory_state *state, const struct op *op)
 static void update(struct memory_state *state, const struct op *op, struct due_news *news)
 {
 	struct memory_recipient *recipient = find_recipient(table_find(&state->messages, op->id), op->number);
-	struct recipient new_state;
+	struct recipient merged;
 
 	must(recipient != NULL);
-	must(recipient_record_view(op->bytes, &new_state) == OK);
+	must(recipient_changed(&recipient->view, op, &merged) == OK);
 
-	const struct recipient merged = recipient_in_state(&recipient->view, &new_state);
 	const size_t size = recipient_record_size(&merged);
 	char *record = malloc(size);
 
@@ -355,6 +354,7 @@ static enum error try_op(struct trial *trial, const struct op *op, size_t offset
 		sketch->is_there = sketch->count > 0;
 		return OK;
 	case OP_UPDATE:
+	case OP_STEER:
 		return sketch_has(sketch, op->number, &place) ? OK : ERR_GONE;
 	case OP_ADD:
 		/* The new one counts: it keeps the message when all others are retired after it. */
@@ -404,6 +404,7 @@ static void apply_op(struct memory_state *state, const struct op *op, struct due
 		retire(state, op);
 		break;
 	case OP_UPDATE:
+	case OP_STEER:
 		update(state, op, news);
 		break;
 	case OP_ADD:

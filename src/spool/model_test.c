@@ -105,8 +105,9 @@ static void add_random_op(struct world *world, struct pair *pair)
 	const queue_id id = some_id(world);
 	const uint32_t index = (uint32_t)below(world, 4);
 	struct recipient recipient = random_recipient(world, index);
+	struct spool_steering steering;
 
-	switch (below(world, 10)) {
+	switch (below(world, 11)) {
 	case 0:
 	case 1:
 	case 2:
@@ -118,6 +119,12 @@ static void add_random_op(struct world *world, struct pair *pair)
 		break;
 	case 5:
 		TO_BOTH(pair, spool_change_update, id, &recipient);
+		break;
+	case 10:
+		steering = (struct spool_steering){ .held = below(world, 3), .due_ms = (int64_t)below(world, 20) * SPREAD_MS };
+		if (below(world, 3) == 0)
+			steering.due_ms = -1;
+		TO_BOTH(pair, spool_change_steer, id, index, &steering);
 		break;
 	case 6:
 		TO_BOTH(pair, spool_change_add_recipient, id, &recipient);

@@ -70,9 +70,18 @@ void spool_change_discard(struct spool_change *change, queue_id id);
 /* The recipient is done, whatever became of it. */
 void spool_change_retire(struct spool_change *change, queue_id id, uint32_t index);
 
-/* New delivery state (flags, attempt_count, due_ms, last) of a recipient. A held recipient is
- * not due in any scan. */
+/* New delivery state (flags, attempt_count, due_ms, last) of a recipient, by the queue. Whether it is held
+ * stays as it is when the change is applied: an attempt under way does not undo what an operator decided meanwhile. */
 void spool_change_update(struct spool_change *change, queue_id id, const struct recipient *state);
+
+/* What an operator wants of a recipient. */
+struct spool_steering {
+	enum { STEER_NOT_HELD, STEER_HELD, STEER_AS_IT_WAS } held; /* A held recipient is not due in any scan. */
+	int64_t due_ms; /* < 0: as it was. */
+};
+
+/* Steer a recipient. All else of its state stays as it is when the change is applied: a settlement meanwhile is kept. */
+void spool_change_steer(struct spool_change *change, queue_id id, uint32_t index, const struct spool_steering *steering);
 
 /* Add a recipient to a message; its index is set by the engine (returned nowhere, above all others). */
 void spool_change_add_recipient(struct spool_change *change, queue_id id, const struct recipient *recipient);
