@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sysexits.h>
+#include <utlist.h>
 
 #include "admin/admin_private.h"
 #include "base/must.h"
@@ -21,8 +22,19 @@ void admin_free(struct admin *admin)
 {
 	if (admin == NULL)
 		return;
+	while (admin->pending != NULL) {
+		struct admin_pending *pending = admin->pending;
+
+		DL_DELETE(admin->pending, pending);
+		pending->give_up(pending);
+	}
 	router_unref(admin->settings.router);
 	free(admin);
+}
+
+json_t *admin_stopping(void)
+{
+	return admin_failure(EX_TEMPFAIL, "the server is stopping");
 }
 
 void admin_set_router(struct admin *admin, struct router *router)

@@ -47,7 +47,8 @@ struct admin_settings {
 
 struct admin;
 
-/* Copies the settings; shares the router. NULL: no memory. No request may be under way when it is freed. */
+/* Copies the settings; shares the router. NULL: no memory. What is still open when it is freed is
+ * answered with a failure; its changes stay with the port, which must be closed without another poll. */
 [[nodiscard]] struct admin *admin_new(const struct admin_settings *settings);
 void admin_free(struct admin *admin);
 

@@ -6,9 +6,18 @@
 
 enum { ADMIN_ARENA_BYTES = 8 << 20 };
 
+/* A request that is answered later: first in whatever it needs. */
+struct admin_pending {
+	struct admin_pending *prev, *next; /* utlist */
+	void (*give_up)(struct admin_pending *pending); /* Answers with admin_stopping and releases it. */
+};
+
 struct admin {
 	struct admin_settings settings;
+	struct admin_pending *pending;
 };
+
+json_t *admin_stopping(void);
 
 /* A JSON string; bytes that are not UTF-8 become U+FFFD. */
 json_t *admin_string(struct text text);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "admin/admin_private.h"
+#include "base/cleanup.h"
 #include "base/must.h"
 #include "io/loop.h"
 #include "spool/record.h"
@@ -517,6 +518,27 @@ static void test_explain_is_bounded(void **state)
 	assert_int_equal(number(answer, "omitted"), 5);
 }
 
+/* Nobody may wait for ever, nor may anything leak (the sanitizers see it). */
+static void test_what_is_open_at_the_end_is_answered(void **state)
+{
+	static const char *const requests[] = { "{\"do\":\"queue hold\"}",
+		"{\"do\":\"explain\",\"address\":\"many@here.test\"}" };
+	struct world *world = *state;
+
+	put_three(world);
+	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+		json_t *request = json_loads(requests[i], 0, NULL);
+
+		admin_request(world->admin, request, 42, answered, world);
+		json_decref(request);
+	}
+	assert_int_equal(world->answers, 0);
+	admin_free(take(world->admin));
+	assert_int_equal(world->answers, 2);
+	assert_int_equal(number(world->answer, "exit"), EX_TEMPFAIL);
+	assert_int_equal(world->events, 0);
+}
+
 static void test_stats_and_supervisor(void **state)
 {
 	struct world *world = *state;
@@ -561,6 +583,7 @@ int main(void)
 		TEST(test_long_list_ends_its_page_early),
 		TEST(test_explain),
 		TEST(test_explain_is_bounded),
+		TEST(test_what_is_open_at_the_end_is_answered),
 		TEST(test_stats_and_supervisor),
 		cmocka_unit_test(test_failure_holds_any_bytes),
 	};

@@ -1,11 +1,15 @@
 /* "explain": where mail for an address would go now, and why. */
 #include <stdlib.h>
 #include <sysexits.h>
+#include <utlist.h>
 
 #include "admin/admin_private.h"
 #include "base/must.h"
 
 struct explanation {
+	struct admin_pending pending;
+	struct admin *admin;
+	struct search *searches;
 	struct arena *arena;
 	json_t *answer;
 	json_t *destinations; /* Inside the answer. */
@@ -15,17 +19,37 @@ struct explanation {
 };
 
 struct search {
+	struct search *prev, *next; /* utlist */
 	struct explanation *explanation;
 	json_t *destination; /* Inside the answer. */
+	struct hosts_search *hosts;
 };
+
+static void explanation_free(struct explanation *explanation)
+{
+	arena_free(explanation->arena);
+	free(explanation);
+}
 
 static void explanation_step(struct explanation *explanation)
 {
 	if (--explanation->open > 0)
 		return;
+	DL_DELETE(explanation->admin->pending, &explanation->pending);
 	explanation->answered(explanation->context, explanation->answer);
-	arena_free(explanation->arena);
-	free(explanation);
+	explanation_free(explanation);
+}
+
+static void explanation_give_up(struct admin_pending *pending)
+{
+	struct explanation *explanation = (struct explanation *)pending;
+	struct search *search;
+
+	DL_FOREACH(explanation->searches, search)
+		hosts_cancel(search->hosts);
+	json_decref(explanation->answer);
+	explanation->answered(explanation->context, admin_stopping());
+	explanation_free(explanation);
 }
 
 static json_t *host_json(const struct host *host)
@@ -46,6 +70,7 @@ static void hosts_found(void *context, const struct host_list *list)
 	json_object_set_new(search->destination, "hosts", hosts);
 	json_object_set_new(search->destination, "lookup", admin_string(list->explanation));
 	json_object_set_new(search->destination, "verdict", admin_verdict(&list->verdict));
+	DL_DELETE(search->explanation->searches, search);
 	explanation_step(search->explanation);
 }
 
@@ -112,9 +137,12 @@ static void explain_address(struct admin *admin, struct explanation *explanation
 		add_waiting(settings->spool, address->domain, explanation->arena, destination);
 		if (search == NULL)
 			break;
-		*search = (struct search){ explanation, destination };
-		if (hosts_find(settings->loop, settings->hosts, &decision->next_hop, hosts_found, search) != NULL)
+		*search = (struct search){ .explanation = explanation, .destination = destination };
+		search->hosts = hosts_find(settings->loop, settings->hosts, &decision->next_hop, hosts_found, search);
+		if (search->hosts != NULL) {
+			DL_APPEND(explanation->searches, search);
 			explanation->open++;
+		}
 		break;
 	}
 	}
@@ -136,10 +164,12 @@ void admin_explain(struct admin *admin, const json_t *request, admin_answered *a
 	}
 	if (address_parse(about, true, explanation->arena, &address) != OK || address_is_null(&address)) {
 		answered(context, admin_failure(EX_USAGE, "%.*s is not an address", TEXT_FORMAT(about)));
-		arena_free(explanation->arena);
-		free(explanation);
+		explanation_free(explanation);
 		return;
 	}
+	explanation->pending.give_up = explanation_give_up;
+	explanation->admin = admin;
+	DL_APPEND(admin->pending, &explanation->pending);
 	explanation->open = 1;
 	explanation->answered = answered;
 	explanation->context = context;

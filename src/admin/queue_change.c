@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <utlist.h>
 
 #include "admin/admin_private.h"
 #include "base/must.h"
@@ -25,7 +26,9 @@ static const struct {
 
 /* A request under way: answers when its last change has been answered. */
 struct operation {
+	struct admin_pending pending;
 	struct admin *admin;
+	struct piece *pieces;       /* Those not yet answered. */
 	json_t *request;            /* The filter borrows from it. */
 	struct admin_filter filter;
 	uint32_t uid;
@@ -41,6 +44,7 @@ struct operation {
 
 /* One message's part of it. */
 struct piece {
+	struct piece *prev, *next; /* utlist */
 	struct operation *operation;
 	struct arena *arena;
 	struct event event;
@@ -66,7 +70,23 @@ static void operation_step(struct operation *operation)
 	          (json_int_t)operation->recipients, "next",
 	          operation->next ? json_string(queue_id_print(operation->next, next).bytes) : json_null());
 
+	DL_DELETE(operation->admin->pending, &operation->pending);
 	operation->answered(operation->context, answer);
+	operation_free(operation);
+}
+
+/* The changes may yet become durable, or not: nobody is told. */
+static void operation_give_up(struct admin_pending *pending)
+{
+	struct operation *operation = (struct operation *)pending;
+
+	while (operation->pieces != NULL) {
+		struct piece *piece = operation->pieces;
+
+		DL_DELETE(operation->pieces, piece);
+		arena_free(piece->arena);
+	}
+	operation->answered(operation->context, admin_stopping());
 	operation_free(operation);
 }
 
@@ -78,6 +98,7 @@ static void piece_done(void *context, enum error result)
 	struct operation *operation = piece->operation;
 	const struct event_sink *sink = &operation->admin->settings.sink;
 
+	DL_DELETE(operation->pieces, piece);
 	if (result == OK) {
 		operation->messages++;
 		operation->recipients += piece->recipients;
@@ -147,6 +168,7 @@ static void change_message(struct operation *operation, queue_id id)
 		goto nothing;
 	spool_record_event(change, &piece->event, NULL, 0);
 	operation->open++;
+	DL_APPEND(operation->pieces, piece);
 	spool_submit(settings->port, change, piece_done, piece);
 	return;
 nothing:
@@ -173,7 +195,8 @@ bool admin_queue_change(struct admin *admin, const json_t *request, struct text 
 		answered(context, admin_failure(EX_OSERR, "out of memory"));
 		goto done;
 	}
-	*operation = (struct operation){ .admin = admin,
+	*operation = (struct operation){ .pending.give_up = operation_give_up,
+		.admin = admin,
 		.request = json_deep_copy(request),
 		.uid = uid,
 		.answered = answered,
@@ -192,6 +215,7 @@ bool admin_queue_change(struct admin *admin, const json_t *request, struct text 
 		operation_free(operation);
 		goto done;
 	}
+	DL_APPEND(admin->pending, &operation->pending);
 	for (size_t i = 0; i < count; i++)
 		change_message(operation, ids[i]);
 	operation_step(operation);
