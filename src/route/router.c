@@ -137,21 +137,32 @@ struct match router_match(
 
 /* -- Judging -------------------------------------------------------------------------- */
 
-/* In A-label form; the domain of a bare postmaster is ours. ERR_SYNTAX when there is none. */
-static enum error normalise(
-    const struct router *router, const struct address *recipient, struct arena *arena, struct address *out)
+/* Reports come from postmaster at our hostname, and answers to them must arrive. */
+static bool is_postmaster_of_host(const struct router *router, struct text local, struct text ascii_domain)
 {
-	out->local = recipient->local;
-	if (recipient->domain.length == 0) {
-		out->domain = router->first_domain;
-		return OK;
-	}
-	return address_domain_to_ascii(recipient->domain, arena, &out->domain);
+	return text_equal_nocase(local, postmaster) && text_equal(ascii_domain, router->hostname) &&
+	    !router_owns(router, ascii_domain) && router_route_of(router, ascii_domain) == NULL;
 }
 
-static bool is_ours(const struct router *router, const struct address *given, struct text ascii_domain)
+/* In A-label form; the domain of a postmaster without domain, or of this host, is our first.
+ * ERR_SYNTAX when there is no such form. */
+static enum error normalise(const struct router *router, const struct address *recipient, struct arena *arena,
+    struct address *out, bool *out_ours)
 {
-	return given->domain.length == 0 || router_owns(router, ascii_domain);
+	struct text domain = TEXT_EMPTY;
+
+	if (recipient->domain.length > 0) {
+		const enum error error = address_domain_to_ascii(recipient->domain, arena, &domain);
+
+		if (error != OK)
+			return error;
+	}
+
+	const bool of_host = domain.length == 0 || is_postmaster_of_host(router, recipient->local, domain);
+
+	*out = (struct address){ recipient->local, of_host ? router->first_domain : domain };
+	*out_ours = of_host || router_owns(router, domain);
+	return OK;
 }
 
 bool router_is_local(const struct router *router, struct text domain)
@@ -176,9 +187,9 @@ static bool is_own_literal(struct text domain)
 }
 
 static struct verdict judge_normalised(
-    const struct router *router, const struct address *given, const struct address *address, bool may_relay)
+    const struct router *router, const struct address *address, bool ours, bool may_relay)
 {
-	if (is_ours(router, given, address->domain)) {
+	if (ours) {
 		if (router_match(router, address->local, address->domain, true).kind == MATCH_NONE)
 			return VERDICT(550, 5, 1, 1, "no such user here");
 		return VERDICT(250, 2, 1, 5, "recipient ok");
@@ -195,13 +206,14 @@ struct verdict router_judge(const struct router *router, const struct address *r
 	struct verdict verdict = VERDICT(452, 4, 3, 1, "out of memory");
 	struct arena *arena = arena_new(DOMAIN_BYTES_MAX);
 	struct address address;
+	bool ours;
 
 	if (arena == NULL)
 		return verdict;
-	const enum error error = normalise(router, recipient, arena, &address);
+	const enum error error = normalise(router, recipient, arena, &address, &ours);
 
 	if (error == OK)
-		verdict = judge_normalised(router, recipient, &address, may_relay);
+		verdict = judge_normalised(router, &address, ours, may_relay);
 	else if (error == ERR_SYNTAX)
 		verdict = VERDICT(550, 5, 1, 2, "the domain has no ASCII form (IDNA)");
 	arena_free(arena);
@@ -380,11 +392,12 @@ enum error router_decide(const struct router *router, const struct address *reci
     struct arena *arena, struct route_decision *out_decision)
 {
 	struct decider decider = { .router = router, .arena = arena };
-	enum error error = normalise(router, recipient, arena, &decider.address);
+	bool ours;
+	enum error error = normalise(router, recipient, arena, &decider.address, &ours);
 
 	if (error == ERR_SYNTAX)
 		error = refuse(&decider, VERDICT(550, 5, 1, 2, "the domain has no ASCII form (IDNA)"));
-	else if (error == OK && is_ours(router, recipient, decider.address.domain))
+	else if (error == OK && ours)
 		error = decide_local(&decider, !expanded);
 	else if (error == OK)
 		error = decide_remote(&decider);

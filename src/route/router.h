@@ -4,7 +4,9 @@
  * threads and is replaced as a whole on reload.
  *
  *   R1  Every address of our domains is either known (user, alias, catch-all, postmaster) or
- *       refused with 550 5.1.1; postmaster is always known (RFC 5321 §4.5.1).
+ *       refused with 550 5.1.1; postmaster is always known (RFC 5321 §4.5.1). Where nobody has that
+ *       name, its mail goes into a mailbox called postmaster. Our reports come from postmaster@hostname: that
+ *       is the postmaster of our first domain, unless the hostname is a domain or a route of its own.
  *   R2  An expansion never holds an address twice, nor grows beyond ROUTER_TARGET_MAX.
  *   R3  Domains compare in A-label form, local parts of ours without the case of ASCII letters.
  *

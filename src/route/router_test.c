@@ -170,6 +170,8 @@ static void decisions(void **state)
 		{ "postmaster@example.org", "mailbox postmaster example.org ", true },
 		{ "postmaster", "mailbox postmaster example.org ", false },
 		{ "postmaster@example.net", "expand bob@example.org", false },
+		{ "PostMaster@Mail.example.org", "mailbox postmaster example.org ", false },
+		{ "alice@mail.example.org", "hosts [via sub.host] mail.example.org sub.host", false },
 		/* A domain of ours that is handed on */
 		{ "x@gate.test", "hosts [via inner.test:2525] gate.test inner.test:2525", false },
 		{ "postmaster@gate.test", "hosts [via inner.test:2525] gate.test inner.test:2525", false },
@@ -281,6 +283,8 @@ static void judgements(void **state)
 		{ "staff@b\xc3\xbc" "cher.example", false, 250, 1, 5 },
 		{ "postmaster", false, 250, 1, 5 },
 		{ "POSTMASTER@example.org", false, 250, 1, 5 },
+		{ "postmaster@mail.example.org", false, 250, 1, 5 },
+		{ "abuse@mail.example.org", false, 550, 7, 1 },
 		{ "postmaster@remote.test", false, 550, 7, 1 },
 		{ "nobody@gate.test", false, 250, 1, 5 },
 		{ "u@partner.test", false, 550, 7, 1 },
