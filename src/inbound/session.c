@@ -1,10 +1,9 @@
 /* The machine of the session: its diagram, its two tables, and the truths of its states.
  *
  *      NEW ──opened──► CONNECTED ──EHLO──► READY ◄───────────────────────────┐
- *       │                  ▲                 │ │ MAIL                        │
- *       └──► SECURING ─────┘ ◄───STARTTLS────┘ │                             │
+ *                                            │ MAIL                          │
  *                                            ▼                               │
- *           JUDGING ◄──RCPT── SENDER ◄─────────┘                             │
+ *           JUDGING ◄──RCPT── SENDER ◄───────┘                               │
  *           │  │ ▲                                                           │
  *    refused│  │ └──RCPT──┐                                                  │
  *     (back)│  │accepted  │                                                  │
@@ -15,6 +14,8 @@
  *                          CHUNKS ──BDAT──►  CHUNK ──last octet of LAST───┘
  *                             ▲                │
  *                             └────────────────┘ last octet of another
+ *
+ *      READY ──STARTTLS──► SECURING ──tls started──► CONNECTED      NEW ──opened──► SECURING, if TLS is implicit
  *
  * EHLO and RSET lead back to READY from every state that takes commands; QUIT, a time-out, the end of
  * the connection and too many errors lead to CLOSED from everywhere. A message that is refused at its

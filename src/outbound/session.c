@@ -1,19 +1,21 @@
 /* The client session's machine: events and replies.
  *
- *      ┌────────┬─► GREETING ──► EHLO ──► READY ◄─────────────────────────────────┐
- *   CONNECTING  │                │ ▲ │5yz  ▲ │ quit ──► QUIT ──► ENDED            │
- *      │implicit│                ▼ │ ▼     │ │                                    │
- *      │        │         STARTTLS │ HELO ─┤ │                                    │
- *      ▼        │                │ │ │     │ │ send                               │
- *   HANDSHAKE ──┴────────────────┼─┘ └─────┘ │                                    │
- *      ▲        220              │ refused, and not demanded: READY               │
- *      └─────────────────────────┘           ├──► SCAN ─┐ (8-bit body? only       │
+ *   CONNECTING ──► GREETING ──► EHLO ──► READY ◄─────────────────────────────────┐
+ *                                │5yz     ▲ │ quit ──► QUIT ──► ENDED            │
+ *                                ▼        │ │ send                               │
+ *                               HELO ─────┘ ├──► SCAN ─┐ (8-bit body? only       │
  *                                           │          │  where 8BITMIME lacks)  │
  *                                           ▼          ▼                         │
  *     RSET ◄── SWALLOW ◄── refused ◄─────  MAIL ──► RCPT ──► DATA ──► BODY ──► DOT
  *      │          ▲                         │        │  └──► BDAT ───────────────┤
  *      │          └──── while answers ──────┴────────┘       (more chunks)       │
  *      └────────────────are still to come────────────────────────────────────────┘
+ *
+ * Where TLS is wanted it comes between EHLO and READY, or, from the first byte, before GREETING:
+ *
+ *     EHLO ──► STARTTLS ──220──► HANDSHAKE ──secured──► EHLO ──► READY
+ *                 └──4yz, 5yz, and TLS is not demanded──────────► READY
+ *     CONNECTING ──► HANDSHAKE ──secured──► GREETING
  *
  * The state names the reply that comes next; the sender may be further along (session_private.h). A
  * delivery with more recipients than a transaction may hold goes round again from READY. From every
