@@ -188,6 +188,37 @@ static enum error make_folder(const char *path)
 	return flush_folder(parent);
 }
 
+/* LMDB writes the first pages of a new file without a flush: a power cut may leave half of them under its name, and no
+ * later start could read that. So the file is made in a folder of its own and gets its name when it is whole. */
+static enum error make_database(struct lmdb_spool *lmdb)
+{
+	char *const path = lmdb->path;
+	char folder[PATH_ROOM], made[PATH_ROOM], wanted[PATH_ROOM], lock[PATH_ROOM];
+
+	if (snprintf(folder, sizeof folder, "%s/making", path) >= PATH_ROOM - (int)sizeof "/data.mdb")
+		return ERR_TOO_LARGE;
+	snprintf(wanted, sizeof wanted, "%s/data.mdb", path);
+	snprintf(made, sizeof made, "%.*s/data.mdb", PATH_ROOM - 10, folder);
+	snprintf(lock, sizeof lock, "%.*s/lock.mdb", PATH_ROOM - 10, folder);
+	if (access(wanted, F_OK) == 0)
+		return OK;
+	if ((unlink(made) != 0 && errno != ENOENT) || (mkdir(folder, 0700) != 0 && errno != EEXIST))
+		return error_from_errno(errno);
+	lmdb->path = folder;
+
+	enum error error = lmdb_environment_open(lmdb);
+
+	lmdb_environment_close(lmdb);
+	lmdb->path = path;
+	if (error == OK && rename(made, wanted) != 0)
+		error = error_from_errno(errno);
+	if (error == OK)
+		error = flush_folder(path);
+	(void)unlink(lock);
+	(void)rmdir(folder);
+	return error;
+}
+
 static enum error lock_folder(const char *path, int *out_file)
 {
 	char name[PATH_ROOM];
@@ -301,6 +332,8 @@ static enum error open_for_writing(struct lmdb_spool *lmdb)
 
 	if (error == OK)
 		error = lock_folder(lmdb->path, &lmdb->lock_file);
+	if (error == OK)
+		error = make_database(lmdb);
 	if (error == OK)
 		error = lmdb_environment_open(lmdb);
 	if (error == OK)

@@ -461,11 +461,41 @@ static void what_was_answered_survives_kill_9(void **state)
 	free(retired);
 }
 
+/* A power cut while the first database was made left half of it, where nobody takes it for the database. */
+static void a_database_that_was_half_made_is_made_anew(void **state)
+{
+	char folder[64], path[128];
+	struct door door;
+
+	(void)state;
+	folder_make(folder);
+	snprintf(path, sizeof path, "%s/making", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof path, "%s/making/data.mdb", folder);
+
+	FILE *half = fopen(path, "w");
+
+	assert_non_null(half);
+	fprintf(half, "half a page");
+	fclose(half);
+	door_open(&door, lmdb_open_in(folder), ALL_SHARDS);
+	put_simple(&door, 1, TEXT("example.net"), 1);
+	assert_true(spool_has(&door, 1));
+
+	struct spool *spool = door.spool;
+
+	door_close(&door);
+	spool_close(spool);
+	assert_int_equal(access(path, F_OK), -1);
+	folder_remove(folder);
+}
+
 #define IN_WORLD(function) cmocka_unit_test_setup_teardown(function, open_world, close_world)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_database_that_was_half_made_is_made_anew),
 		IN_WORLD(everything_is_there_after_reopening),
 		IN_WORLD(nothing_stays_behind),
 		IN_WORLD(opening_sweeps_bodies_without_a_message),
