@@ -1,9 +1,11 @@
 #include "supervisor/privilege.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -33,6 +35,27 @@ bool privilege_drop(const struct privilege *privilege)
 	    setresuid(privilege->uid, privilege->uid, privilege->uid) == 0;
 }
 
+/* The name of `path` survives a power cut when its parent was flushed. Also when it is there already: who made it may have been
+ * killed before its flush. A parent that may not be read was made by somebody else. */
+static bool flush_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX] = ".";
+
+	if (slash != NULL) /* Above "/a" is "/". */
+		snprintf(parent, sizeof parent, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+
+	const int folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (folder < 0)
+		return errno == EACCES;
+
+	const bool flushed = fsync(folder) == 0 || errno == EINVAL; /* There are file systems that know no such thing. */
+
+	close(folder);
+	return flushed;
+}
+
 bool privilege_make_folder(const char *path, mode_t mode, const struct privilege *privilege)
 {
 	char part[PATH_MAX];
@@ -51,11 +74,11 @@ bool privilege_make_folder(const char *path, mode_t mode, const struct privilege
 		if (part[i] != '/')
 			continue;
 		part[i] = '\0';
-		if (mkdir(part, 0755) != 0 && errno != EEXIST)
+		if ((mkdir(part, 0755) != 0 && errno != EEXIST) || !flush_parent(part))
 			return false;
 		part[i] = '/';
 	}
 	if (mkdir(part, mode) != 0)
-		return errno == EEXIST;
-	return !privilege->drop || chown(part, privilege->uid, privilege->gid) == 0;
+		return errno == EEXIST && flush_parent(part);
+	return (!privilege->drop || chown(part, privilege->uid, privilege->gid) == 0) && flush_parent(part);
 }
