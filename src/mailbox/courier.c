@@ -36,8 +36,7 @@ struct job_list {
 };
 
 struct mailbox_courier {
-	struct loop *loop;
-	struct spool *spool;
+	struct mailbox_world world;
 	struct channel *channel; /* NULL: none */
 	struct loop_timer *tell, *again;
 	struct job *jobs;        /* By number. */
@@ -174,6 +173,22 @@ static struct verdict verdict_of(enum error error)
 	}
 }
 
+/* C6. Without a free slot we go on: after a crash the recipient is repeated all the same, only the log does not say so. */
+static bool send_request(struct mailbox_courier *courier, struct job *job, struct text request)
+{
+	const struct mailbox_world *world = &courier->world;
+	const queue_id id = job->delivery->message->envelope.id;
+	const uint32_t index = job->delivery->message->recipients[job->sent].index;
+
+	if (world->in_doubt != NULL)
+		in_doubt_mark(world->in_doubt, world->lane, id, index);
+	if (channel_send(courier->channel, request, &job->body_fd, 1))
+		return true;
+	if (world->in_doubt != NULL)
+		in_doubt_clear(world->in_doubt, world->lane, id, index);
+	return false;
+}
+
 /* Sends what the channel takes of one job, or settles what cannot be sent. False: the channel is full. */
 static bool send_job(struct mailbox_courier *courier, struct job *job)
 {
@@ -183,12 +198,12 @@ static bool send_job(struct mailbox_courier *courier, struct job *job)
 	size_t length;
 
 	if (job->body_fd < 0)
-		error = body_file_make(courier->spool, &message->envelope, &job->body_fd);
+		error = body_file_make(courier->world.spool, &message->envelope, &job->body_fd);
 	while (error == OK && job->sent < message->recipient_count) {
 		error = encode(job, job->sent, room, &length);
 		if (error != OK)
 			break;
-		if (!channel_send(courier->channel, (struct text){ room, length }, &job->body_fd, 1))
+		if (!send_request(courier, job, (struct text){ room, length }))
 			return false;
 		job->sent++;
 	}
@@ -288,20 +303,19 @@ bool mailbox_courier_set_channel(struct mailbox_courier *courier, int fd)
 {
 	if (courier->channel != NULL)
 		on_ended(courier, ERR_CANCELLED);
-	courier->channel = channel_new(courier->loop, fd, &channel_handler, courier);
+	courier->channel = channel_new(courier->world.loop, fd, &channel_handler, courier);
 	return courier->channel != NULL;
 }
 
-struct mailbox_courier *mailbox_courier_new(struct loop *loop, struct spool *spool)
+struct mailbox_courier *mailbox_courier_new(const struct mailbox_world *world)
 {
 	struct mailbox_courier *courier = calloc(1, sizeof *courier);
 
 	if (courier == NULL)
 		return NULL;
-	courier->loop = loop;
-	courier->spool = spool;
-	courier->tell = loop_timer_new(loop, tell_ended, courier);
-	courier->again = loop_timer_new(loop, send_waiting, courier);
+	courier->world = *world;
+	courier->tell = loop_timer_new(world->loop, tell_ended, courier);
+	courier->again = loop_timer_new(world->loop, send_waiting, courier);
 	if (courier->tell == NULL || courier->again == NULL) {
 		mailbox_courier_free(courier);
 		return NULL;

@@ -268,10 +268,11 @@ static bool build_flow(struct lane *lane)
 	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index,
 		&lane->counters };
 	const struct outbound_settings outbound_settings = outbound_settings_of(lane->common.conf);
+	const struct mailbox_world mailbox_world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index };
 
 	lane->auth = sasl_asker_new(lane->loop);
 	lane->inbound = inbound_new(&wiring, &inbound_settings, lane->common.router);
-	lane->mailbox = mailbox_courier_new(lane->loop, lane->common.spool);
+	lane->mailbox = mailbox_courier_new(&mailbox_world);
 	lane->outbound = outbound_new(&world, &outbound_settings);
 	if (lane->auth == NULL || lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
 		return false;
