@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Everything that must pass: builds, unit tests, sanitizers, house rules, real servers.
 
-usage: run_tests.py [builds] [unit] [house] [servers]       all of them when none is named
+usage: run_tests.py [builds] [unit] [house] [servers] [crash]       all of them when none is named
 
 The last line says `N passed, N failed`. A build that fails counts as one failure, and so does a test program that
 dies or says nothing.
@@ -156,8 +156,23 @@ def python_tests(what, folders, **more):
     count(max(total - bad, 0), bad, started, what)
 
 
+def power_cuts():
+    started = time.monotonic()
+    report = ROOT / "build" / "crash.xml"
+    report.unlink(missing_ok=True)
+    _, output = run(["/usr/bin/python3", "tests/crash/crash.py", "--cuts", "5000", "--reboots", "12", "--kills", "8",
+                     "--junit", report], env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, timeout=600)
+    print(output[-8000:].rstrip())
+    if not report.exists():
+        count(0, 1, started, "crash")
+        return
+    suite = xml.parse(report).getroot().find("testsuite")
+    bad = sum(case.find("failure") is not None for case in suite.iter("testcase"))
+    count(int(suite.get("tests")) - bad, bad, started, "crash")
+
+
 def main():
-    parts = sys.argv[1:] or ["builds", "unit", "house", "servers"]
+    parts = sys.argv[1:] or ["builds", "unit", "house", "servers", "crash"]
     started = time.monotonic()
     built = set(BUILDS)
     if "builds" in parts:
@@ -175,6 +190,9 @@ def main():
         heading("real servers over real sockets, under the address and undefined sanitizers")
         python_tests("servers", ["tests/e2e", "tests/interop"], POSTROAD=str(ROOT / SERVERS_FROM / "postroad"),
                      POSTROAD_BUILD=str(ROOT / SERVERS_FROM))
+    if "crash" in parts and "build" in built:
+        heading("power cuts and kills: a recorded disk, cut anywhere")
+        power_cuts()
     print(f"\n{time.monotonic() - started:.0f} seconds\n{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
