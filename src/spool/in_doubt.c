@@ -26,7 +26,7 @@ static const uint64_t MAGIC = 0x31746275646e69ull; /* "indubt1" */
 struct slot {
 	_Atomic uint64_t id;
 	uint32_t index;
-	uint32_t unused;
+	uint32_t is_left; /* By an earlier process: not of the lane, but of in_doubt_take_left. */
 };
 
 struct file {
@@ -37,7 +37,7 @@ struct file {
 
 struct in_doubt {
 	struct file *file;
-	uint32_t *left;            /* Slots that an earlier process left; emptied when they are given. */
+	uint32_t *left;            /* Slots that an earlier process left. */
 	size_t left_count, left_taken;
 };
 
@@ -90,6 +90,7 @@ static queue_id slot_id(struct slot *slot)
 static void slot_set(struct slot *slot, queue_id id, uint32_t index)
 {
 	slot->index = index;
+	slot->is_left = 0;
 	atomic_store_explicit(&slot->id, id, memory_order_release);
 }
 
@@ -98,7 +99,7 @@ static void slot_empty(struct slot *slot)
 	atomic_store_explicit(&slot->id, 0, memory_order_release);
 }
 
-/* What an earlier process left stays in the file until it is given, so that another crash does not forget it. */
+/* What an earlier process left stays in the file until it is named, so that another crash does not forget it. */
 static enum error find_left(struct in_doubt *in_doubt)
 {
 	struct file *file = in_doubt->file;
@@ -117,8 +118,10 @@ static enum error find_left(struct in_doubt *in_doubt)
 	if (in_doubt->left == NULL)
 		return ERR_NO_MEMORY;
 	for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-		if (slot_id(&file->slots[i]) != 0)
-			in_doubt->left[in_doubt->left_count++] = i;
+		if (slot_id(&file->slots[i]) == 0)
+			continue;
+		file->slots[i].is_left = 1;
+		in_doubt->left[in_doubt->left_count++] = i;
 	}
 	must(in_doubt->left_count == count);
 	return OK;
@@ -161,7 +164,7 @@ static struct slot *find_slot(struct in_doubt *in_doubt, unsigned lane, queue_id
 	struct slot *slots = &in_doubt->file->slots[(size_t)lane * LANE_SLOTS];
 
 	for (size_t i = 0; i < LANE_SLOTS; i++) {
-		if (slot_id(&slots[i]) == id && (id == 0 || slots[i].index == index))
+		if (slot_id(&slots[i]) == id && (id == 0 || (slots[i].index == index && !slots[i].is_left)))
 			return &slots[i];
 	}
 	return NULL;
@@ -190,16 +193,23 @@ void in_doubt_clear(struct in_doubt *in_doubt, unsigned lane, queue_id id, uint3
 
 bool in_doubt_take_left(struct in_doubt *in_doubt, queue_id *out_id, uint32_t *out_index)
 {
-	while (in_doubt->left_taken < in_doubt->left_count) {
-		struct slot *slot = &in_doubt->file->slots[in_doubt->left[in_doubt->left_taken++]];
-		const queue_id id = slot_id(slot);
+	if (in_doubt->left_taken == in_doubt->left_count)
+		return false;
 
-		if (id == 0) /* The same delivery was made again, and is over. */
-			continue;
-		*out_id = id;
-		*out_index = slot->index;
-		slot_empty(slot);
-		return true;
+	struct slot *slot = &in_doubt->file->slots[in_doubt->left[in_doubt->left_taken++]];
+
+	*out_id = slot_id(slot);
+	*out_index = slot->index;
+	return true;
+}
+
+void in_doubt_forget_left(struct in_doubt *in_doubt, queue_id id, uint32_t index)
+{
+	for (size_t i = 0; i < in_doubt->left_count; i++) {
+		struct slot *slot = &in_doubt->file->slots[in_doubt->left[i]];
+
+		/* A slot that is empty belongs to its lane again. */
+		if (slot_id(slot) == id && slot->index == index && slot->is_left)
+			slot_empty(slot);
 	}
-	return false;
 }

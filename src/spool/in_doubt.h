@@ -19,7 +19,11 @@ void in_doubt_close(struct in_doubt *in_doubt);
 bool in_doubt_mark(struct in_doubt *in_doubt, unsigned lane, queue_id id, uint32_t index);
 void in_doubt_clear(struct in_doubt *in_doubt, unsigned lane, queue_id id, uint32_t index);
 
-/* Marks left by an earlier process, one after another; *out_index etc. untouched and false at the end. Clears what it gives. */
+/* Marks left by an earlier process, one after another; *out_index etc. untouched and false at the end. They stay in the file,
+ * whatever the lanes mark and clear meanwhile, until in_doubt_forget_left: the next process would name them again. */
 [[nodiscard]] bool in_doubt_take_left(struct in_doubt *in_doubt, queue_id *out_id, uint32_t *out_index);
+
+/* The log has named it, or nobody gets it twice. On the thread that takes. */
+void in_doubt_forget_left(struct in_doubt *in_doubt, queue_id id, uint32_t index);
 
 #endif

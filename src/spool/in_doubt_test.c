@@ -79,10 +79,15 @@ static void marks_survive_the_process(void **state)
 	assert_true(in_doubt_take_left(in_doubt, &id, &index));
 	assert_int_equal(id, 12);
 	assert_int_equal(index, 2);
+	in_doubt_forget_left(in_doubt, 12, 2);
 	in_doubt_clear(in_doubt, 0, 99, 9);
+
+	/* The same delivery, made again and over before the log has named the first one. */
+	assert_true(in_doubt_mark(in_doubt, 5, 13, 3));
+	in_doubt_clear(in_doubt, 5, 13, 3);
 	in_doubt_close(in_doubt);
 
-	/* What was not given is still there for the next one. */
+	/* What was not named is still there for the next one. */
 	assert_int_equal(in_doubt_open(path, &in_doubt), OK);
 	assert_true(in_doubt_take_left(in_doubt, &id, &index));
 	assert_int_equal(id, 13);
