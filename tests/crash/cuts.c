@@ -246,6 +246,24 @@ static bool read_plan(int count, char **words, struct plan *out_plan)
 	return count >= 3;
 }
 
+static void print_summary(const struct run *run)
+{
+	static const char *const words[] = {
+#define STATE(name, word) #word,
+		STATES(STATE)
+#undef STATE
+	};
+
+	printf("{\"cuts\": %llu, \"points\": %llu, \"edges\": %llu, \"accepted\": %llu, \"told\": %llu, \"reopened\": %llu, "
+	       "\"findings\": %llu",
+	    (unsigned long long)run->tried, (unsigned long long)run->point, (unsigned long long)run->edges,
+	    (unsigned long long)run->ledger.accepted_count, (unsigned long long)run->ledger.told_count,
+	    (unsigned long long)run->judge.reopened, (unsigned long long)run->findings);
+	for (int state = 0; state < STATE_COUNT; state++)
+		printf(", \"%s\": %llu", words[state], (unsigned long long)run->judge.states[state]);
+	printf("}\n");
+}
+
 int main(int count, char **words)
 {
 	struct run run = { 0 };
@@ -271,10 +289,6 @@ int main(int count, char **words)
 	}
 	start_judge(&run, words[2]);
 	walk(&run);
-	printf("{\"cuts\": %llu, \"points\": %llu, \"edges\": %llu, \"accepted\": %llu, \"told\": %llu, \"reopened\": %llu, "
-	       "\"repeats\": %llu, \"findings\": %llu}\n",
-	    (unsigned long long)run.tried, (unsigned long long)run.point, (unsigned long long)run.edges,
-	    (unsigned long long)run.ledger.accepted_count, (unsigned long long)run.ledger.told_count,
-	    (unsigned long long)run.judge.reopened, (unsigned long long)run.judge.repeats, (unsigned long long)run.findings);
+	print_summary(&run);
 	return run.findings > 0;
 }

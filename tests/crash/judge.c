@@ -12,7 +12,7 @@
 #include "events/event.h"
 #include "spool/spool.h"
 
-enum { ARENA_BYTES = 64 << 20, LIST_MAX = 100000, DEPTH_MAX = 4, UNDO_MAX = 65536 };
+enum { ARENA_BYTES = 64 << 20, LIST_MAX = 100000, DEPTH_MAX = 4 };
 
 struct trial {
 	struct judge *judge;
@@ -187,11 +187,10 @@ static void judge_message(struct trial *trial, queue_id id)
 		struct debt *debt = ledger_debt(judge->ledger, id, name);
 
 		debt->waits_at = judge->cut_number;
+		debt->held = recipient->flags & RECIPIENT_HELD;
 		trial->waiting += !(recipient->flags & RECIPIENT_HELD);
 		if (debt->told)
 			find(judge, "J3: %s of %s is done, as the log says, and would be tried again", name, print(id));
-		if (debt->taken || has_copy(trial, debt))
-			judge->repeats++;
 		free(name);
 	}
 	if (error == OK)
@@ -242,7 +241,7 @@ static void judge_spool(struct trial *trial)
 
 /* -- J2 ------------------------------------------------------------------------------------------------ */
 
-static bool is_safe(struct trial *trial, queue_id id, struct debt *debt, unsigned depth);
+static enum state state_of(struct trial *trial, queue_id id, const struct debt *debt, unsigned depth);
 
 static bool is_safe_address(struct trial *trial, queue_id id, struct text address, unsigned depth)
 {
@@ -250,7 +249,7 @@ static bool is_safe_address(struct trial *trial, queue_id id, struct text addres
 	struct debt *debt = ledger_debt(trial->judge->ledger, id, name);
 
 	free(name);
-	return is_safe(trial, id, debt, depth);
+	return state_of(trial, id, debt, depth) != STATE_LOST;
 }
 
 /* The report that a bounced recipient became: its one recipient is in its history. */
@@ -283,48 +282,69 @@ static bool are_safe_targets(struct trial *trial, queue_id id, struct text targe
 	return safe;
 }
 
+/* What became of a recipient by one step of its message's life. */
+static enum state state_by(struct trial *trial, const struct event *event, const struct debt *debt, unsigned depth)
+{
+	if (event->kind == EVENT_DELETED && ledger_promise(trial->judge->ledger, event->id)->deleting)
+		return STATE_DELETED;
+	if (!text_equal(event->fields[EVENT_FIELD_RECIPIENT], text_of(debt->address)))
+		return STATE_LOST;
+	if (event->kind == EVENT_BOUNCED && is_safe_report(trial, event->fields[EVENT_FIELD_REPORT], depth))
+		return STATE_REPORTED;
+	if (event->kind == EVENT_EXPANDED &&
+	    are_safe_targets(trial, event->id, event->fields[EVENT_FIELD_TARGETS], depth))
+		return STATE_EXPANDED;
+	return STATE_LOST;
+}
+
 /* What became of a recipient that is nowhere, by the history. */
-static bool is_explained(struct trial *trial, queue_id id, struct debt *debt, unsigned depth)
+static enum state state_by_history(struct trial *trial, queue_id id, const struct debt *debt, unsigned depth)
 {
 	struct arena *arena = arena_new(ARENA_BYTES);
+	enum state state = STATE_LOST;
 	struct text *steps;
 	size_t count = 0;
-	bool safe = false;
 
 	if (spool_read_history(trial->spool, id, arena, &steps, &count) != OK)
 		count = 0;
-	for (size_t i = 0; i < count && !safe; i++) {
+	for (size_t i = 0; i < count && state == STATE_LOST; i++) {
 		struct event event;
 
-		if (event_decode(id, steps[i], &event) != OK)
-			continue;
-		if (event.kind == EVENT_DELETED)
-			safe = ledger_promise(trial->judge->ledger, id)->deleting;
-		if (!text_equal(event.fields[EVENT_FIELD_RECIPIENT], text_of(debt->address)))
-			continue;
-		if (event.kind == EVENT_BOUNCED)
-			safe = is_safe_report(trial, event.fields[EVENT_FIELD_REPORT], depth);
-		else if (event.kind == EVENT_EXPANDED)
-			safe = are_safe_targets(trial, id, event.fields[EVENT_FIELD_TARGETS], depth);
+		if (event_decode(id, steps[i], &event) == OK)
+			state = state_by(trial, &event, debt, depth);
 	}
 	arena_free(arena);
-	return safe;
+	return state;
 }
 
-static bool is_safe(struct trial *trial, queue_id id, struct debt *debt, unsigned depth)
+static enum state state_of(struct trial *trial, queue_id id, const struct debt *debt, unsigned depth)
 {
-	if (debt->waits_at == trial->judge->cut_number || debt->taken || has_copy(trial, debt))
-		return true;
-	return depth < DEPTH_MAX && is_explained(trial, id, debt, depth + 1);
+	const bool waits = debt->waits_at == trial->judge->cut_number;
+	const bool arrived = debt->taken || has_copy(trial, debt);
+
+	if (waits && arrived)
+		return STATE_IN_DOUBT;
+	if (waits)
+		return debt->held ? STATE_HELD : STATE_WAITING;
+	if (arrived)
+		return debt->taken ? STATE_TAKEN : STATE_DELIVERED;
+	return depth < DEPTH_MAX ? state_by_history(trial, id, debt, depth + 1) : STATE_LOST;
 }
 
 static void judge_promise(struct trial *trial, struct promise *promise)
 {
 	struct judge *judge = trial->judge;
 
-	for (struct debt *debt = promise->debts; debt != NULL; debt = debt->next)
-		if (debt->owed && !is_safe(trial, promise->id, debt, 0))
+	for (struct debt *debt = promise->debts; debt != NULL; debt = debt->next) {
+		if (!debt->owed)
+			continue;
+
+		const enum state state = state_of(trial, promise->id, debt, 0);
+
+		judge->states[state]++;
+		if (state == STATE_LOST)
 			find(judge, "J2: %s of %s is lost", debt->address, print(promise->id));
+	}
 }
 
 /* -- J3 ------------------------------------------------------------------------------------------------ */
@@ -438,19 +458,13 @@ static void judge_database(struct judge *judge, struct trial *trial, bool reopen
 		find(judge, "J1: the database does not open: %s", error_text(error));
 		return;
 	}
-	const uint64_t repeats = judge->repeats;
-
 	judge_spool(trial);
 	judge_promises(trial);
 	spool_close(trial->spool);
 	if (reopen && judge->finding[0] == '\0') {
-		const uint64_t counted = judge->repeats;
-
-		judge->cut_number++;
+		judge->cut_number++; /* What waits is looked for anew. */
 		judge_reopened(judge, trial->cut, trial);
-		judge->repeats = counted;
 	}
-	must(judge->repeats >= repeats);
 }
 
 void judge_cut(struct judge *judge, const struct cut *cut, bool reopen)

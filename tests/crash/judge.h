@@ -12,6 +12,18 @@
 
 #include "crash/ledger.h"
 
+/* Where a recipient may be after a cut: the states of docs/SPOOL.md. */
+#define STATES(X) \
+	X(LOST, lost) X(WAITING, waiting) X(HELD, held) X(IN_DOUBT, in_doubt) X(DELIVERED, delivered) X(TAKEN, taken) \
+	X(REPORTED, reported) X(EXPANDED, expanded) X(DELETED, deleted)
+
+enum state {
+#define STATE(name, word) STATE_##name,
+	STATES(STATE)
+#undef STATE
+	STATE_COUNT
+};
+
 struct final {              /* What a file is in the end. */
 	uint64_t hash, size;
 	queue_id id;        /* 0: no message. */
@@ -26,7 +38,7 @@ struct judge {
 	int image;                    /* folder/one/data.mdb: a copy of ... */
 	struct object *database;      /* ... this file's durable bytes. */
 	uint64_t cut_number;
-	uint64_t repeats;             /* Recipients that would be served again: delivered, but not settled yet. */
+	uint64_t states[STATE_COUNT]; /* Of recipients that are owed, over all cuts. */
 	uint64_t reopened;
 	char finding[400];
 };

@@ -22,7 +22,8 @@ struct debt {                         /* One recipient of a message. */
 	bool told;                    /* The log says that it is done: not to be tried again. */
 	struct object *copies[COPIES_MAX]; /* Files of its Maildir. */
 	unsigned copy_count;
-	uint64_t waits_at;            /* Number of the cut in which it was last seen in the spool. */
+	uint64_t waits_at;            /* Number of the cut in which it was last seen in the spool, ... */
+	bool held;                    /* ... and how it was there. */
 	struct debt *next;
 };
 

@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests/disk")]
 import conftest  # noqa: E402
 import disk as disks  # noqa: E402
+import servers  # noqa: E402
 
 ALIASES = "team: alice, bob, carol@remote.test\n"
 IDENTITY = re.compile(rb"SMTP id (\w{13})|^Message-ID: <(\w{13})@", re.M)
@@ -120,7 +121,7 @@ def record(home, build, messages, seed, orders=(), sessions=6, program=None, kin
     """Runs the whole; gives the disk whose log has it."""
     home = pathlib.Path(home)
     disk = disks.Disk(home / "disk", home / "root")
-    conftest.PROGRAM = str(program or ROOT / build / "postroad")
+    servers.PROGRAM = str(program or ROOT / build / "postroad")
     remote = Remote(disk.note)
     server = Server(home / "root", disk, remote, ROOT / build)
     disk.order(disks.SLEEP, (disks.FLUSH,), "spool/data.mdb", parameter=2)
