@@ -1,0 +1,23 @@
+/* Base64 (RFC 4648 §4) as mail writes it: folded anywhere, its padding often forgotten.
+ *
+ * Pure. */
+#ifndef CRYPTO_BASE64_H
+#define CRYPTO_BASE64_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+/* The length of what base64_encode makes of `length` bytes. */
+static inline size_t base64_length(size_t length)
+{
+	return (length + 2) / 3 * 4;
+}
+
+/* Bytes to base64, in one line. False: no memory. */
+[[nodiscard]] bool base64_encode(struct text bytes, struct arena *arena, struct text *out_base64);
+
+/* Base64 to bytes. Spaces, tabs and line ends count for nothing, and "=" may be missing at the end. ERR_SYNTAX
+ * for anything else, ERR_NO_MEMORY. */
+[[nodiscard]] enum error base64_decode(struct text base64, struct arena *arena, struct text *out_bytes);
+
+#endif

@@ -1,0 +1,51 @@
+/* Keys that sign and verify hashes: RSA with PKCS #1 v1.5 and SHA-256, and Ed25519 over the hash (RFC 8463 §3).
+ *
+ *   K1  A key that was read can be used: its kind and its size are known, its form was checked.
+ *   K2  Nothing here says whether a key is strong enough; who asks compares public_key_bits with a rule. */
+#ifndef CRYPTO_KEY_H
+#define CRYPTO_KEY_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "crypto/digest.h"
+
+enum key_kind { KEY_RSA, KEY_ED25519 };
+
+enum {
+	KEY_RSA_BITS_MAX = 8192,                    /* A larger one costs more than a stranger may ask of us. */
+	KEY_SIGNATURE_MAX = KEY_RSA_BITS_MAX / 8,
+	KEY_FILE_BYTES_MAX = 64 << 10
+};
+
+struct public_key;
+struct private_key;
+
+/* A key as DNS publishes it. RSA: a SubjectPublicKeyInfo or a bare RSAPublicKey in DER (RFC 6376 §3.6.1 names
+ * one, its example shows the other); Ed25519: the 32 bytes. Gives it. ERR_SYNTAX, ERR_TOO_LARGE or ERR_NO_MEMORY. */
+[[nodiscard]] enum error public_key_read(enum key_kind kind, struct text der, struct public_key **out_key);
+void public_key_free(struct public_key *key);
+
+/* Length of the modulus; 256 for Ed25519. */
+unsigned public_key_bits(const struct public_key *key);
+
+/* Is `signature` the key's over this hash? */
+[[nodiscard]] bool public_key_verify(
+    const struct public_key *key, const uint8_t hash[DIGEST_BYTES], struct text signature);
+
+/* A key from a file: PEM or DER (PKCS #8, or PKCS #1 for RSA), or the 32 bytes of an Ed25519 seed in base64. A key
+ * with a passphrase is ERR_UNSUPPORTED, as is one of another kind. Gives it. */
+[[nodiscard]] enum error private_key_read(struct text file, struct private_key **out_key);
+void private_key_free(struct private_key *key);
+
+/* What it is, and the length of its modulus (256 for Ed25519). */
+enum key_kind private_key_kind(const struct private_key *key);
+unsigned private_key_bits(const struct private_key *key);
+
+/* The public half as DNS publishes it, in `arena`. False: no memory. */
+[[nodiscard]] bool private_key_public(const struct private_key *key, struct arena *arena, struct text *out_der);
+
+/* Sign a hash. ERR_NO_MEMORY, or ERR_UNSUPPORTED when this key cannot sign. */
+[[nodiscard]] enum error private_key_sign(const struct private_key *key, const uint8_t hash[DIGEST_BYTES],
+    char room[KEY_SIGNATURE_MAX], struct text *out_signature);
+
+#endif
