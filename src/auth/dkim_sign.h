@@ -1,0 +1,36 @@
+/* Signing a message with DKIM (RFC 6376, RFC 8463): one signature for each key.
+ *
+ * Pure; streams like the verifier: dkim_signer_new when the header is complete, the body through the set, then
+ * dkim_signer_sign.
+ *
+ *   S1  From is signed once more than it occurs, so that nobody can add one. Other fields that readers see or programs act upon
+ *       are signed as often as they occur; what is added on the way (Received, trace and other signatures) is not.
+ *   S2  Canonicalisation is relaxed/relaxed: folding and blanks may change on the way. */
+#ifndef AUTH_DKIM_SIGN_H
+#define AUTH_DKIM_SIGN_H
+
+#include "auth/canon.h"
+#include "auth/header_index.h"
+#include "base/buffer.h"
+#include "crypto/key.h"
+
+enum { DKIM_KEYS_MAX = 4, DKIM_FIELD_BYTES_MAX = 32 << 10 };
+
+struct dkim_signing {                        /* Borrows, until the signature is made. */
+	const struct private_key *key;
+	struct text domain, selector;        /* A-labels. */
+};
+
+struct dkim_signer;
+
+/* ERR_SYNTAX: the message does not have one From field, and must not be signed (RFC 6376 §5.4). ERR_TOO_LARGE, ERR_NO_MEMORY. Gives
+ * a signer that lives in the arena. `now_s` goes into t=. */
+[[nodiscard]] enum error dkim_signer_new(const struct header_index *index, struct body_hashes *hashes, int64_t now_s,
+    struct arena *arena, struct dkim_signer **out_signer);
+
+/* After the end of the body: append one DKIM-Signature field, with CRLF, that goes before the header. ERR_NO_MEMORY,
+ * ERR_TOO_LARGE (`out` is full), ERR_UNSUPPORTED (the key cannot sign); `out` is as before then. */
+[[nodiscard]] enum error dkim_signer_sign(
+    const struct dkim_signer *signer, const struct dkim_signing *signing, struct buffer *out);
+
+#endif
