@@ -65,7 +65,7 @@ bool domain_dotted_address(const uint8_t *ip, bool is_ip6, struct arena *arena, 
 	char room[65]; /* With snprintf's last NUL. */
 
 	for (size_t i = 0; i < 16; i++)
-		snprintf(room + 4 * i, 5, "%x.%x.", ip[i] >> 4, ip[i] & 15);
+		snprintf(room + 4 * i, 5, "%X.%X.", ip[i] >> 4, ip[i] & 15);
 	return arena_copy(arena, (struct text){ room, 63 }, out_dotted);
 }
 

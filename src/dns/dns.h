@@ -3,7 +3,7 @@
  *   D1  The callback never runs inside dns_ask, and exactly once unless cancelled.
  *   D2  An answer and its records are valid during the callback only.
  *   D3  Names are ASCII (A-labels), without trailing dot, lower case in answers.
- *   D4  What cannot be a name (a label too long or empty, spaces, non-ASCII) is DNS_NXDOMAIN.
+ *   D4  What cannot be a name (a label too long or empty, control bytes, non-ASCII) is DNS_NXDOMAIN.
  *
  * Life of a question: dns_ask gives a query; it ends with its callback or with dns_cancel, whichever
  * comes first, and with dns_free. A callback may ask, cancel and free the resolver. */

@@ -14,7 +14,7 @@ static bool label_copy(struct text label, char *room)
 	if (label.length == 0 || label.length > DNS_LABEL_MAX)
 		return false;
 	for (size_t i = 0; i < label.length; i++) {
-		if (!is_plain(label.bytes[i]))
+		if (!is_plain(label.bytes[i]) && label.bytes[i] != ' ')
 			return false;
 		room[i] = byte_lower(label.bytes[i]);
 	}

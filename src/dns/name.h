@@ -16,7 +16,7 @@ enum {
 	DNS_NAME_PRINTED_SIZE = 4 * DNS_NAME_WIRE_MAX + 1
 };
 
-/* A name that may be asked for: labels of 1 to 63 visible ASCII characters without backslash, 253 in
+/* A name that may be asked for: labels of 1 to 63 visible ASCII characters or spaces, without backslash, 253 in
  * all; one trailing dot is dropped. Underscores and whatever SPF macros produce are fine
  * (RFC 2181 §11). Writes it, NUL-terminated, into `room`. */
 [[nodiscard]] bool dns_name_normalise(struct text name, char room[DNS_NAME_SIZE], struct text *out_name);

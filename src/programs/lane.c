@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/must.h"
+#include "lookup/resolver.h"
 #include "mailbox/courier.h"
 #include "outbound/courier.h"
 #include "queue/queue.h"
@@ -18,8 +19,7 @@ enum {
 	LOG_LINE_MAX = 64 << 10,
 	DRAIN_PATIENCE_MS = 20000,
 	MAILBOX_CONCURRENCY = 256, /* So that a batch of the mailbox role can fill. */
-	IN_FLIGHT_MAX = 2000,
-	ZONE_FILE_MAX = 64 << 20
+	IN_FLIGHT_MAX = 2000
 };
 
 struct posted {
@@ -192,24 +192,6 @@ static bool set_hosts(struct lane *lane, const struct conf *conf)
 	return true;
 }
 
-static struct dns *zone_dns(struct loop *loop, const char *path, const char **out_reason)
-{
-	FILE *file = fopen(path, "re");
-	char *json = file ? malloc(ZONE_FILE_MAX) : NULL;
-	struct dns *dns = NULL;
-
-	*out_reason = "the zone file cannot be read";
-	if (json != NULL) {
-		const size_t length = fread(json, 1, ZONE_FILE_MAX, file);
-
-		dns = dns_zone_new(loop, (struct text){ json, length }, out_reason);
-	}
-	if (file != NULL)
-		fclose(file);
-	free(json);
-	return dns;
-}
-
 static struct dns *dns_of(struct loop *loop, const struct conf *conf, const char **out_reason)
 {
 	const struct dns_settings settings = { .servers = conf->dns.servers,
@@ -217,8 +199,7 @@ static struct dns *dns_of(struct loop *loop, const struct conf *conf, const char
 		.trust_anchor = text_of(conf->dns.trust_anchor),
 		.config = text_of(conf->dns.config) };
 
-	return conf->dns.zone[0] != '\0' ? zone_dns(loop, conf->dns.zone, out_reason)
-					 : dns_unbound_new(loop, &settings, out_reason);
+	return resolver_new(loop, conf->dns.zone, &settings, out_reason);
 }
 
 /* The files that it reads may have changed, too: a new one, with an empty cache. False: it cannot be made,

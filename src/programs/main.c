@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ctl/commands.h"
+#include "ctl/offline.h"
 #include "programs/roles.h"
 #include "programs/snapshot.h"
 #include "supervisor/privilege.h"
@@ -31,12 +32,16 @@ static int help(FILE *out)
 	      "  queue retry|hold|release|delete ID|all|--sender A|--recipient A|--domain D|--state S\n"
 	      "  trace ID|ADDRESS            the life of a message\n"
 	      "  explain ADDRESS             where mail for it would go now, and why\n"
+	      "  verify [spf|dkim|dmarc|arc] [FILE]\n"
+	      "                              what is to be believed of a message, or of a client and its sender\n"
+	      "  sign FILE --key PEM --domain D --selector S\n"
+	      "                              the message with a DKIM signature\n"
 	      "  stats                       counters\n"
 	      "  user add|remove|password NAME, user list\n"
 	      "                              who has a mailbox here\n"
 	      "  reload, stop                the running server\n"
 	      "  help, version\n\n"
-	      "queue, trace, explain and stats take --json. FILE is /etc/postroad/postroad.conf unless -c names another.\n"
+	      "queue, trace, explain, verify and stats take --json. FILE is /etc/postroad/postroad.conf unless -c names another.\n"
 	      "The manual: postroad(8), postroad.conf(5).\n",
 	    out);
 	return out == stdout ? EX_OK : EX_USAGE;
@@ -150,6 +155,26 @@ static int check(const struct invocation *invocation)
 	return right ? EX_OK : 1;
 }
 
+/* Without a configuration only where none is named and none is installed. */
+static int verify(const struct invocation *invocation)
+{
+	const bool has_none = invocation->config == default_path && access(default_path, F_OK) != 0;
+	struct buffer complaints;
+	struct conf *conf = NULL;
+	int code = EX_CONFIG;
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	if (!has_none)
+		conf = conf_load(invocation->config, &complaints);
+	if (conf == NULL && !has_none)
+		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
+	else
+		code = ctl_verify(conf, invocation->count, invocation->words);
+	conf_free(conf);
+	buffer_done(&complaints);
+	return code;
+}
+
 typedef int ctl_command(const struct ctl_place *place, int count, char **words);
 
 static int ask_server(const char *name, const struct invocation *invocation)
@@ -230,6 +255,10 @@ int main(int argc, char **argv)
 		return role(&invocation);
 	if (strcmp(command, "check") == 0)
 		return check(&invocation);
+	if (strcmp(command, "verify") == 0)
+		return verify(&invocation);
+	if (strcmp(command, "sign") == 0)
+		return ctl_sign(invocation.count, invocation.words);
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
 		return printf("postroad %s\n", POSTROAD_VERSION) > 0 ? EX_OK : EX_IOERR;
 	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0)
