@@ -102,7 +102,10 @@ static void hear_policy(struct dmarc *dmarc, const struct answer *answer)
 	const bool at_author = dmarc->author_walk.asked == 0;
 
 	dmarc_walk_answer(&dmarc->author_walk, answer);
-	if ((at_author && dmarc->author_walk.count > 0) || !dmarc_walk_question(&dmarc->author_walk, &question))
+	/* An author who publishes two has none, and does not get his parent's instead. */
+	if (dmarc->author_walk.ambiguous)
+		end(dmarc, AUTH_NONE, "there is more than one policy");
+	else if ((at_author && dmarc->author_walk.count > 0) || !dmarc_walk_question(&dmarc->author_walk, &question))
 		find_policy(dmarc);
 }
 

@@ -43,6 +43,8 @@ static bool pick_record(struct dmarc_walk *walk, const struct answer *answer)
 			count++;
 		}
 	}
+	if (count > 1 && walk->asked == 1)
+		walk->ambiguous = true;
 	if (count != 1)
 		return false;
 	if (!arena_copy(walk->arena, text, &text)) {

@@ -27,6 +27,7 @@ struct dmarc_walk {
 	struct dmarc_found found[DMARC_QUERIES_MAX]; /* From the longest domain to the shortest. */
 	size_t count, asked;
 	bool failed;                   /* DNS did not answer, or memory ran out. */
+	bool ambiguous;                /* More than one record at its start. */
 };
 
 /* `domain` must outlive the walk. */

@@ -84,7 +84,9 @@ static const char *read_canon(struct reading *reading)
 		signature->header_canon = CANON_RELAXED;
 		return NULL;
 	}
-	signature->header_canon = signature->body_canon = CANON_SIMPLE;
+	/* Who signs for ARC means relaxed where he says nothing: the suites do, and RFC 8617 is silent about it. */
+	signature->header_canon = signature->body_canon =
+	    signature->kind == SIGNATURE_DKIM || has(reading, "c") ? CANON_SIMPLE : CANON_RELAXED;
 	if (has(reading, "c") &&
 	    (!canon_of(text_trim(text_part(both, 0, slash)), &signature->header_canon) ||
 		(slash < both.length && !canon_of(text_trim(text_from(both, slash + 1)), &signature->body_canon))))
@@ -196,13 +198,12 @@ static const char *read_names(struct reading *reading)
 		return NULL;
 	signature->names = rest;
 	while (text_cut(&rest, ':', &name))
-		if (text_trim(name).length == 0 || ++count > SIGNATURE_NAMES_MAX)
-			return count > SIGNATURE_NAMES_MAX ? "it signs too many fields" : "h= is no list of fields";
-	if (!tags_list_holds(signature->names, TEXT("From")))
-		return "it does not sign From";
-	if (signature->kind == SIGNATURE_ARC_MESSAGE && tags_list_holds(signature->names, TEXT("ARC-Seal")))
-		return "it signs a seal";
-	return NULL;
+		if (++count > SIGNATURE_NAMES_MAX)
+			return "it signs too many fields";
+	/* What ARC signs is the chain; whose message it is, is DMARC's question. */
+	if (signature->kind == SIGNATURE_ARC_MESSAGE)
+		return tags_list_holds(signature->names, TEXT("ARC-Seal")) ? "it signs a seal" : NULL;
+	return tags_list_holds(signature->names, TEXT("From")) ? NULL : "it does not sign From";
 }
 
 static const char *read_values(struct reading *reading)

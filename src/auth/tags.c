@@ -25,12 +25,10 @@ static bool is_value(struct text text)
 
 bool tags_next(struct text *rest, struct tag *out_tag)
 {
-	struct text spec = TEXT_EMPTY;
+	struct text spec;
 
-	do {
-		if (!text_cut(rest, ';', &spec))
-			return false;
-	} while (text_trim(spec).length == 0);
+	if (!text_cut(rest, ';', &spec) || (text_trim(spec).length == 0 && rest->bytes == NULL))
+		return false;
 
 	const size_t equals = text_find_byte(spec, '=');
 	const struct text name = text_trim(text_part(spec, 0, equals));

@@ -20,7 +20,7 @@ struct tag_list {          /* A value. */
 	size_t count;
 };
 
-/* Take the next tag off *rest, whatever stands there; false at the end. Empty ones are passed over. */
+/* Take the next tag off *rest, whatever stands there; false at the end. Nothing behind the last ";" is no tag. */
 [[nodiscard]] bool tags_next(struct text *rest, struct tag *out_tag);
 
 /* The whole list, strictly: ERR_SYNTAX when anything in it is no tag or a name comes twice (then all of it is
