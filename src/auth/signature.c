@@ -84,7 +84,7 @@ static const char *read_canon(struct reading *reading)
 		signature->header_canon = CANON_RELAXED;
 		return NULL;
 	}
-	/* Who signs for ARC means relaxed where he says nothing: the suites do, and RFC 8617 is silent about it. */
+	/* Where a signature for ARC says nothing, its test suite means relaxed; DKIM means simple. */
 	signature->header_canon = signature->body_canon =
 	    signature->kind == SIGNATURE_DKIM || has(reading, "c") ? CANON_SIMPLE : CANON_RELAXED;
 	if (has(reading, "c") &&
