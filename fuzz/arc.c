@@ -5,7 +5,9 @@
 /* The input is a message. */
 void target(struct text input, unsigned choice, struct arena *arena)
 {
-	struct answer_record record = { .text = TEXT("v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=") };
+	struct answer_record record = {
+		.text = TEXT("v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
+	};
 	struct body_hashes *hashes = body_hashes_new();
 	struct header_index index;
 	struct question question;
@@ -13,7 +15,8 @@ void target(struct text input, unsigned choice, struct arena *arena)
 	must(hashes != NULL && header_index_make(input, arena, &index) == OK);
 	struct arc *arc = arc_new(&index, hashes, 1, arena);
 	while (arc != NULL && arc_question(arc, &question))
-		arc_answer(arc, &(struct answer){ choice & 1 ? ANSWER_FOUND : ANSWER_FAILED, &record, choice & 1 });
+		arc_answer(
+		    arc, &(struct answer){ choice & 1 ? ANSWER_FOUND : ANSWER_FAILED, &record, choice & 1 });
 	body_hashes_add(hashes, text_from(input, header_length(input)));
 	body_hashes_end(hashes);
 	must(arc == NULL || arc_judge(arc)->set_count <= ARC_SETS_MAX);

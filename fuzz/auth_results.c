@@ -16,6 +16,7 @@ void target(struct text input, unsigned choice, struct arena *arena)
 	buffer_init(&out, 1 << 20);
 	must(auth_results_compose(&results, &out));
 	struct text rest = buffer_text(&out);
-	must(header_next(&rest, &field) && rest.length == 0 && auth_results_claims(field.value, TEXT("mx.test")));
+	must(header_next(&rest, &field) && rest.length == 0 &&
+	    auth_results_claims(field.value, TEXT("mx.test")));
 	buffer_done(&out);
 }

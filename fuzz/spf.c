@@ -5,8 +5,11 @@
 /* Every answer is the input: as text, as hosts, as none, as a failure. */
 void target(struct text input, unsigned choice, struct arena *arena)
 {
-	struct answer_record record = { .text = input, .address = { .family = ENDPOINT_IP4, .ip = { 192, 0, 2, 1 } } };
-	struct spf_request request = { .sender = TEXT("a-b@x.test"), .helo = TEXT("h.test"), .client = record.address };
+	struct answer_record record = { .text = input,
+		.address = { .family = ENDPOINT_IP4, .ip = { 192, 0, 2, 1 } } };
+	struct spf_request request = {
+		.sender = TEXT("a-b@x.test"), .helo = TEXT("h.test"), .client = record.address
+	};
 	struct question question;
 	struct spf *spf = spf_new(&request, arena);
 

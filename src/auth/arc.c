@@ -8,19 +8,19 @@ enum part { RESULTS, MESSAGE, SEAL, PART_COUNT };
 struct set {
 	const struct header_field *fields[PART_COUNT];
 	struct signature seal;
-	struct signature_keys keys;      /* Of the seal. */
+	struct signature_keys keys; /* Of the seal. */
 };
 
 struct arc {
 	struct arena *arena;
 	const struct body_hashes *hashes;
-	struct set *sets;                /* Instance 1 first. */
+	struct set *sets; /* Instance 1 first. */
 	size_t count;
-	struct signature message;        /* The newest ARC-Message-Signature. */
+	struct signature message; /* The newest ARC-Message-Signature. */
 	struct signature_keys message_keys;
 	uint8_t message_hash[DIGEST_BYTES];
 	size_t body_id;
-	bool open;                       /* Nothing has decided yet. */
+	bool open; /* Nothing has decided yet. */
 	struct arc_verdict verdict;
 };
 
@@ -36,7 +36,8 @@ static void settle(struct arc *arc, enum auth_result result, const char *reason,
 
 static enum part part_of(struct text name)
 {
-	static const char *const names[PART_COUNT] = { "ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal" };
+	static const char *const names[PART_COUNT] = { "ARC-Authentication-Results", "ARC-Message-Signature",
+		"ARC-Seal" };
 	enum part part = RESULTS;
 
 	while (part < PART_COUNT && !text_equal_nocase(name, text_of(names[part])))
@@ -73,7 +74,7 @@ static bool collect(struct arc *arc, const struct header_index *index)
 
 		if (instance < 1 || instance > ARC_SETS_MAX || arc->sets[instance - 1].fields[part] != NULL) {
 			settle(arc, AUTH_FAIL,
-			    instance < 1             ? "a field without an instance"
+			    instance < 1                  ? "a field without an instance"
 				: instance > ARC_SETS_MAX ? "too many instances"
 							  : "a field comes twice",
 			    instance <= ARC_SETS_MAX ? instance : 0);
@@ -96,11 +97,13 @@ static bool read_seals(struct arc *arc, int64_t now_s)
 	for (size_t i = arc->count; i > 0; i--) {
 		struct set *set = &arc->sets[i - 1];
 
-		if (set->fields[RESULTS] == NULL || set->fields[MESSAGE] == NULL || set->fields[SEAL] == NULL) {
+		if (set->fields[RESULTS] == NULL || set->fields[MESSAGE] == NULL ||
+		    set->fields[SEAL] == NULL) {
 			settle(arc, AUTH_FAIL, "a set is not complete", i);
 			return false;
 		}
-		if (!signature_read(SIGNATURE_ARC_SEAL, set->fields[SEAL], now_s, arc->arena, &set->seal, &judgement)) {
+		if (!signature_read(
+			SIGNATURE_ARC_SEAL, set->fields[SEAL], now_s, arc->arena, &set->seal, &judgement)) {
 			settle(arc, AUTH_FAIL, judgement.reason, i);
 			return false;
 		}
@@ -112,12 +115,13 @@ static bool read_seals(struct arc *arc, int64_t now_s)
 	return true;
 }
 
-static bool read_message(struct arc *arc, const struct header_index *index, struct body_hashes *hashes, int64_t now_s)
+static bool read_message(
+    struct arc *arc, const struct header_index *index, struct body_hashes *hashes, int64_t now_s)
 {
 	struct judgement judgement = { AUTH_FAIL, "out of memory" };
 
-	if (signature_read(SIGNATURE_ARC_MESSAGE, arc->sets[arc->count - 1].fields[MESSAGE], now_s, arc->arena, &arc->message,
-		&judgement) &&
+	if (signature_read(SIGNATURE_ARC_MESSAGE, arc->sets[arc->count - 1].fields[MESSAGE], now_s,
+		arc->arena, &arc->message, &judgement) &&
 	    signature_hash(&arc->message, index, arc->arena, arc->message_hash) &&
 	    body_hashes_want(hashes, arc->message.body_canon, arc->message.body_limit, &arc->body_id))
 		return true;
@@ -125,7 +129,8 @@ static bool read_message(struct arc *arc, const struct header_index *index, stru
 	return false;
 }
 
-struct arc *arc_new(const struct header_index *index, struct body_hashes *hashes, int64_t now_s, struct arena *arena)
+struct arc *arc_new(
+    const struct header_index *index, struct body_hashes *hashes, int64_t now_s, struct arena *arena)
 {
 	struct arc *arc = arena_alloc(arena, sizeof *arc);
 
@@ -235,8 +240,8 @@ static bool judge_message(struct arc *arc)
 		settle(arc, AUTH_FAIL, "the body was changed", arc->count);
 		return false;
 	}
-	return take_judgement(
-	    arc, signature_judge(&arc->message, arc->message_hash, &arc->message_keys, arc->arena), arc->count);
+	return take_judgement(arc,
+	    signature_judge(&arc->message, arc->message_hash, &arc->message_keys, arc->arena), arc->count);
 }
 
 static bool judge_seal(struct arc *arc, size_t instance)

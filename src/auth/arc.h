@@ -13,14 +13,14 @@
 
 enum { ARC_SETS_MAX = 50 };
 
-struct arc_verdict {               /* Borrows. */
-	enum auth_result result;   /* The chain validation status: none, pass or fail. */
-	const char *reason;        /* Static; NULL: nothing to add. */
-	unsigned set_count;        /* Instances; the one at fault when `at` is not 0. */
+struct arc_verdict {             /* Borrows. */
+	enum auth_result result; /* The chain validation status: none, pass or fail. */
+	const char *reason;      /* Static; NULL: nothing to add. */
+	unsigned set_count;      /* Instances; the one at fault when `at` is not 0. */
 	unsigned at;
-	bool is_temporary;         /* A fail because DNS did not answer: trying again later may help. */
-	struct text domain;        /* Of the newest seal. */
-	struct text results;       /* The newest ARC-Authentication-Results, after its instance. */
+	bool is_temporary;   /* A fail because DNS did not answer: trying again later may help. */
+	struct text domain;  /* Of the newest seal. */
+	struct text results; /* The newest ARC-Authentication-Results, after its instance. */
 };
 
 struct arc;

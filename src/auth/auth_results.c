@@ -6,7 +6,8 @@
 static bool is_plain(struct text text)
 {
 	for (size_t i = 0; i < text.length; i++)
-		if (text.bytes[i] <= ' ' || text.bytes[i] > '~' || memchr("()<>,;:\\\"/[]?=", text.bytes[i], 14) != NULL)
+		if (text.bytes[i] <= ' ' || text.bytes[i] > '~' ||
+		    memchr("()<>,;:\\\"/[]?=", text.bytes[i], 14) != NULL)
 			return false;
 	return text.length > 0;
 }
@@ -20,7 +21,8 @@ static bool put_quoted(struct buffer *out, struct text text)
 
 		if ((c >= 0 && c < ' ') || c == 0x7f)
 			continue;
-		ok = ((c != '"' && c != '\\') || buffer_append(out, TEXT("\\"))) && buffer_append(out, text_part(text, i, 1));
+		ok = ((c != '"' && c != '\\') || buffer_append(out, TEXT("\\"))) &&
+		    buffer_append(out, text_part(text, i, 1));
 	}
 	return ok && buffer_append(out, TEXT("\""));
 }
@@ -30,7 +32,8 @@ static bool put_property(struct buffer *out, const char *name, struct text value
 {
 	if (value.length == 0)
 		return true;
-	return buffer_print(out, " %s=", name) && (is_plain(value) ? buffer_append(out, value) : put_quoted(out, value));
+	return buffer_print(out, " %s=", name) &&
+	    (is_plain(value) ? buffer_append(out, value) : put_quoted(out, value));
 }
 
 static bool put_result(struct buffer *out, const char *method, enum auth_result result, struct text reason)
@@ -64,7 +67,8 @@ static bool put_dkim(const struct dkim_finding *finding, struct buffer *out)
 		if (memchr(" \t\r\n", signature->hole.bytes[i], 4) == NULL)
 			start[length++] = signature->hole.bytes[i];
 	return put_result(out, "dkim", finding->result, text_of(finding->reason)) &&
-	    put_property(out, "header.d", signature->domain) && put_property(out, "header.s", signature->selector) &&
+	    put_property(out, "header.d", signature->domain) &&
+	    put_property(out, "header.s", signature->selector) &&
 	    put_property(out, "header.a", signature->algorithm) &&
 	    put_property(out, "header.b", (struct text){ start, length });
 }
@@ -79,8 +83,10 @@ static bool put_dmarc(const struct dmarc_verdict *dmarc, struct buffer *out)
 bool auth_results_compose(const struct auth_results *results, struct buffer *out)
 {
 	bool ok = buffer_append(out, TEXT("Authentication-Results: ")) &&
-	    (is_plain(results->authserv_id) ? buffer_append(out, results->authserv_id) : put_quoted(out, results->authserv_id));
-	const bool any = results->iprev || results->spf || results->dkim_used || results->arc || results->dmarc;
+	    (is_plain(results->authserv_id) ? buffer_append(out, results->authserv_id)
+					    : put_quoted(out, results->authserv_id));
+	const bool any =
+	    results->iprev || results->spf || results->dkim_used || results->arc || results->dmarc;
 
 	ok = ok && (any || buffer_append(out, TEXT("; none")));
 	ok = ok && (results->iprev == NULL || put_iprev(results->iprev, out));
@@ -90,7 +96,8 @@ bool auth_results_compose(const struct auth_results *results, struct buffer *out
 	if (results->dkim_used && results->dkim_count == 0)
 		ok = ok && put_result(out, "dkim", AUTH_NONE, TEXT_EMPTY);
 	ok = ok &&
-	    (results->arc == NULL || put_result(out, "arc", results->arc->result, text_of(results->arc->reason)));
+	    (results->arc == NULL ||
+		put_result(out, "arc", results->arc->result, text_of(results->arc->reason)));
 	ok = ok && (results->dmarc == NULL || put_dmarc(results->dmarc, out));
 	return ok && buffer_append(out, TEXT("\r\n"));
 }
@@ -129,7 +136,8 @@ static bool quoted_is(struct text rest, struct text name)
 			i++;
 		if (i == rest.length)
 			break;
-		equal = equal && matched < name.length && byte_lower(rest.bytes[i]) == byte_lower(name.bytes[matched]);
+		equal = equal && matched < name.length &&
+		    byte_lower(rest.bytes[i]) == byte_lower(name.bytes[matched]);
 		matched++;
 	}
 	return true; /* It has no end, so nobody can say whose it is. */

@@ -14,11 +14,11 @@
 #include "auth/spf.h"
 #include "base/buffer.h"
 
-struct auth_results {                        /* Borrows. NULL: that method was not used. */
-	struct text authserv_id;             /* Our name (§2.5). */
+struct auth_results {            /* Borrows. NULL: that method was not used. */
+	struct text authserv_id; /* Our name (§2.5). */
 	const struct iprev *iprev;
 	const struct spf_verdict *spf;
-	const struct dkim_finding *dkim;     /* With dkim_used and none of them: dkim=none. */
+	const struct dkim_finding *dkim; /* With dkim_used and none of them: dkim=none. */
 	size_t dkim_count;
 	bool dkim_used;
 	const struct arc_verdict *arc;

@@ -13,20 +13,31 @@ static void what_was_found_is_said(void **state)
 {
 	struct buffer out;
 	const struct spf_verdict spf = { .result = AUTH_PASS, .domain = TEXT("example.org") };
-	struct signature signature = { .domain = TEXT("bad \"one\"\r\n; x=y"), .selector = TEXT("s"), .algorithm = TEXT("rsa-sha256"),
+	struct signature signature = { .domain = TEXT("bad \"one\"\r\n; x=y"),
+		.selector = TEXT("s"),
+		.algorithm = TEXT("rsa-sha256"),
 		.hole = TEXT(" ab\r\n cdefghij") };
-	const struct dkim_finding dkim = { .result = AUTH_FAIL, .reason = "the body was changed", .signature = &signature };
-	const struct auth_results results = { .authserv_id = TEXT("mx.here.test"), .spf = &spf, .dkim = &dkim, .dkim_count = 1, .dkim_used = true };
+	const struct dkim_finding dkim = {
+		.result = AUTH_FAIL, .reason = "the body was changed", .signature = &signature
+	};
+	const struct auth_results results = { .authserv_id = TEXT("mx.here.test"),
+		.spf = &spf,
+		.dkim = &dkim,
+		.dkim_count = 1,
+		.dkim_used = true };
 
 	(void)state;
 	buffer_init(&out, 4096);
 	assert_true(auth_results_compose(&results, &out));
 	assert_true(text_equal(buffer_text(&out),
-	    TEXT("Authentication-Results: mx.here.test;\r\n\tspf=pass smtp.mailfrom=example.org;\r\n\tdkim=fail reason=\"the body "
-		 "was changed\" header.d=\"bad \\\"one\\\"; x=y\" header.s=s header.a=rsa-sha256 header.b=abcdefgh\r\n")));
+	    TEXT(
+		"Authentication-Results: mx.here.test;\r\n\tspf=pass smtp.mailfrom=example.org;\r\n\tdkim=fail reason=\"the body "
+		"was changed\" header.d=\"bad \\\"one\\\"; x=y\" header.s=s header.a=rsa-sha256 header.b=abcdefgh\r\n")));
 	buffer_clear(&out);
-	assert_true(auth_results_compose(&(struct auth_results){ .authserv_id = TEXT("a.test"), .dkim_used = true }, &out));
-	assert_true(text_equal(buffer_text(&out), TEXT("Authentication-Results: a.test;\r\n\tdkim=none\r\n")));
+	assert_true(auth_results_compose(
+	    &(struct auth_results){ .authserv_id = TEXT("a.test"), .dkim_used = true }, &out));
+	assert_true(
+	    text_equal(buffer_text(&out), TEXT("Authentication-Results: a.test;\r\n\tdkim=none\r\n")));
 	buffer_clear(&out);
 	assert_true(auth_results_compose(&(struct auth_results){ .authserv_id = TEXT("a.test") }, &out));
 	assert_true(text_equal(buffer_text(&out), TEXT("Authentication-Results: a.test; none\r\n")));
@@ -60,7 +71,8 @@ static void who_speaks_in_our_name(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		print_message("%s\n", rows[i].value);
-		assert_int_equal(auth_results_claims(text_of(rows[i].value), TEXT("mx.here.test")), rows[i].ours);
+		assert_int_equal(
+		    auth_results_claims(text_of(rows[i].value), TEXT("mx.here.test")), rows[i].ours);
 	}
 }
 
@@ -74,11 +86,13 @@ static void the_name_of_a_client(void **state)
 		{ QUESTION_A, "mail.test", "192.0.2.1" },
 		{ QUESTION_PTR, "2.2.0.192.in-addr.arpa", "liar.test" },
 		{ QUESTION_PTR, "3.2.0.192.in-addr.arpa", NULL },
-		{ QUESTION_PTR, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2.ip6.arpa", "six.test" },
+		{ QUESTION_PTR, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2.ip6.arpa",
+		    "six.test" },
 		{ QUESTION_AAAA, "six.test", "2001:db8::1" },
 	};
-	static const char *const rows[][3] = { { "192.0.2.1", "pass", "mail.test" }, { "192.0.2.2", "fail", "" },
-		{ "192.0.2.3", "temperror", "" }, { "192.0.2.4", "permerror", "" }, { "2001:db8::1", "pass", "six.test" } };
+	static const char *const rows[][3] = { { "192.0.2.1", "pass", "mail.test" },
+		{ "192.0.2.2", "fail", "" }, { "192.0.2.3", "temperror", "" },
+		{ "192.0.2.4", "permerror", "" }, { "2001:db8::1", "pass", "six.test" } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -104,7 +118,9 @@ static void the_author_is_one_domain(void **state)
 		{ "FROM:\r\n\t\"a@evil.test\" <a@example.org>\r\n", "example.org" },
 		{ "From: a@example.org, B <b@EXAMPLE.org>\r\n", "example.org" },
 		{ "From: Staff: a@example.org;\r\n", "example.org" },
-		{ "From: \xc3\xa9 <\xc3\xa9@b\xc3\xbc" "cher.example>\r\n", "xn--bcher-kva.example" },
+		{ "From: \xc3\xa9 <\xc3\xa9@b\xc3\xbc"
+		  "cher.example>\r\n",
+		    "xn--bcher-kva.example" },
 		{ "From: \xff\xfe <a@example.org>\r\n", "example.org" },
 		{ "From: a@example.org, b@evil.test\r\n", NULL },
 		{ "From: a@example.org\r\nFrom: a@example.org\r\n", NULL },
@@ -126,7 +142,8 @@ static void the_author_is_one_domain(void **state)
 
 		print_message("%s", rows[i][0]);
 		assert_int_equal(header_index_make(text_of(rows[i][0]), arena, &index), OK);
-		assert_int_equal(author_domain(&index, arena, &domain, &reason), rows[i][1] ? OK : ERR_SYNTAX);
+		assert_int_equal(
+		    author_domain(&index, arena, &domain, &reason), rows[i][1] ? OK : ERR_SYNTAX);
 		if (rows[i][1] != NULL)
 			assert_true(text_equal(domain, text_of(rows[i][1])));
 		else
@@ -137,8 +154,9 @@ static void the_author_is_one_domain(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(what_was_found_is_said), cmocka_unit_test(who_speaks_in_our_name),
-		cmocka_unit_test(the_name_of_a_client), cmocka_unit_test(the_author_is_one_domain) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(what_was_found_is_said),
+		cmocka_unit_test(who_speaks_in_our_name), cmocka_unit_test(the_name_of_a_client),
+		cmocka_unit_test(the_author_is_one_domain) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,9 +30,10 @@ enum error author_domain(
 	if (authors == NULL)
 		return ERR_NO_MEMORY;
 	if (field_count != 1)
-		return wrong(field_count == 0 ? "there is no From field" : "there are several From fields", out_reason);
-	const enum error error = address_list_parse(
-	    find_from(index)->value, TEXT(NO_DOMAIN), arena, authors, AUTHORS_MAX, &count);
+		return wrong(field_count == 0 ? "there is no From field" : "there are several From fields",
+		    out_reason);
+	const enum error error =
+	    address_list_parse(find_from(index)->value, TEXT(NO_DOMAIN), arena, authors, AUTHORS_MAX, &count);
 
 	if (error == ERR_NO_MEMORY)
 		return error;

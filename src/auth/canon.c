@@ -105,10 +105,10 @@ void canon_signature_field(
 struct body_hash {
 	enum canon canon;
 	uint64_t limit;
-	uint64_t length;           /* Canonical bytes so far. */
-	uint64_t empty_lines;      /* Line ends that count only if something follows. */
-	bool after_cr;             /* A CR that waits for its LF. */
-	bool space;                /* Blanks that count only if something follows in the line. */
+	uint64_t length;      /* Canonical bytes so far. */
+	uint64_t empty_lines; /* Line ends that count only if something follows. */
+	bool after_cr;        /* A CR that waits for its LF. */
+	bool space;           /* Blanks that count only if something follows in the line. */
 	struct digest *digest;
 	size_t filled;
 	char room[ROOM];
@@ -127,52 +127,73 @@ static void body_flush(struct body_hash *body)
 	body->filled = 0;
 }
 
-static void body_put(struct body_hash *body, char c)
+static void body_put(struct body_hash *body, struct text bytes)
 {
-	if (body->length++ >= body->limit)
-		return;
-	if (body->filled == ROOM)
-		body_flush(body);
-	body->room[body->filled++] = c;
+	const uint64_t left = body->length < body->limit ? body->limit - body->length : 0;
+
+	body->length += bytes.length;
+	if (bytes.length > left)
+		bytes.length = (size_t)left;
+	while (bytes.length > 0) {
+		if (body->filled == ROOM)
+			body_flush(body);
+		const struct text part = text_part(bytes, 0, ROOM - body->filled);
+
+		memcpy(body->room + body->filled, part.bytes, part.length);
+		body->filled += part.length;
+		bytes = text_from(bytes, part.length);
+	}
 }
 
 static void put_line_ends(struct body_hash *body)
 {
-	for (; body->empty_lines > 0; body->empty_lines--) {
-		body_put(body, '\r');
-		body_put(body, '\n');
-	}
+	for (; body->empty_lines > 0; body->empty_lines--)
+		body_put(body, TEXT("\r\n"));
 }
 
-/* A byte that is no part of a line end. */
-static void put_content(struct body_hash *body, char c)
+/* Bytes that are neither blanks nor part of a line end. */
+static void put_content(struct body_hash *body, struct text bytes)
 {
-	if (body->canon == CANON_RELAXED && is_blank(c)) {
-		body->space = true;
-		return;
-	}
 	put_line_ends(body);
 	if (body->space)
-		body_put(body, ' ');
+		body_put(body, TEXT(" "));
 	body->space = false;
-	body_put(body, c);
+	body_put(body, bytes);
+}
+
+/* How many bytes from the start stand for themselves. */
+static size_t plain_length(enum canon canon, struct text bytes)
+{
+	size_t length = 0;
+
+	if (canon == CANON_SIMPLE)
+		return text_find_byte(bytes, '\r');
+	while (length < bytes.length && bytes.bytes[length] != '\r' && !is_blank(bytes.bytes[length]))
+		length++;
+	return length;
 }
 
 static void body_add(struct body_hash *body, struct text bytes)
 {
-	for (size_t i = 0; i < bytes.length; i++) {
-		const char c = bytes.bytes[i];
+	while (bytes.length > 0) {
+		size_t taken = 1;
 
-		if (body->after_cr && c == '\n') {
+		if (body->after_cr && bytes.bytes[0] == '\n') {
 			body->after_cr = body->space = false;
 			body->empty_lines++;
-			continue;
+		} else if (body->after_cr) {
+			put_content(body, TEXT("\r"));
+			body->after_cr = false;
+			taken = 0;
+		} else if (bytes.bytes[0] == '\r') {
+			body->after_cr = true;
+		} else if (body->canon == CANON_RELAXED && is_blank(bytes.bytes[0])) {
+			body->space = true;
+		} else {
+			taken = plain_length(body->canon, bytes);
+			put_content(body, text_part(bytes, 0, taken));
 		}
-		if (body->after_cr)
-			put_content(body, '\r');
-		body->after_cr = c == '\r';
-		if (!body->after_cr)
-			put_content(body, c);
+		bytes = text_from(bytes, taken);
 	}
 }
 
@@ -181,7 +202,7 @@ static void body_add(struct body_hash *body, struct text bytes)
 static void body_end(struct body_hash *body)
 {
 	if (body->after_cr)
-		put_content(body, '\r');
+		put_content(body, TEXT("\r"));
 	body->empty_lines = body->length > 0 || body->canon == CANON_SIMPLE;
 	put_line_ends(body);
 	body_flush(body);

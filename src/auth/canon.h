@@ -32,7 +32,8 @@ void body_hashes_free(struct body_hashes *hashes);
 
 /* Ask for the hash of the first `limit` bytes of the canonical body, before any of it was added; who wants the same shares it.
  * False: no memory, or more than BODY_HASHES_MAX. */
-[[nodiscard]] bool body_hashes_want(struct body_hashes *hashes, enum canon canon, uint64_t limit, size_t *out_id);
+[[nodiscard]] bool body_hashes_want(
+    struct body_hashes *hashes, enum canon canon, uint64_t limit, size_t *out_id);
 
 /* The next bytes of the body; its end. */
 void body_hashes_add(struct body_hashes *hashes, struct text bytes);

@@ -17,7 +17,8 @@ static void hash_of(struct text text, uint8_t out_hash[DIGEST_BYTES])
 }
 
 /* The canonical body, told by its hash and length, whole and byte by byte. */
-static void check_body(struct text body, enum canon canon, uint64_t limit, struct text canonical, uint64_t length)
+static void check_body(
+    struct text body, enum canon canon, uint64_t limit, struct text canonical, uint64_t length)
 {
 	uint8_t expected[DIGEST_BYTES];
 	size_t id;
@@ -54,9 +55,12 @@ static void bodies(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		check_body(text_of(rows[i].body), CANON_SIMPLE, BODY_WHOLE, text_of(rows[i].simple), strlen(rows[i].simple));
-		check_body(text_of(rows[i].body), CANON_RELAXED, BODY_WHOLE, text_of(rows[i].relaxed), strlen(rows[i].relaxed));
-		check_body(text_of(rows[i].body), CANON_SIMPLE, 3, text_part(text_of(rows[i].simple), 0, 3), strlen(rows[i].simple));
+		check_body(text_of(rows[i].body), CANON_SIMPLE, BODY_WHOLE, text_of(rows[i].simple),
+		    strlen(rows[i].simple));
+		check_body(text_of(rows[i].body), CANON_RELAXED, BODY_WHOLE, text_of(rows[i].relaxed),
+		    strlen(rows[i].relaxed));
+		check_body(text_of(rows[i].body), CANON_SIMPLE, 3, text_part(text_of(rows[i].simple), 0, 3),
+		    strlen(rows[i].simple));
 	}
 }
 
@@ -120,7 +124,8 @@ static void a_signature_does_not_sign_itself(void **state)
 	(void)state;
 	assert_true(header_next(&rest, &field));
 	const size_t start = text_find(field.value, TEXT("b =")) + 3;
-	const struct text hole = text_part(field.value, start, text_find_byte(text_from(field.value, start), ';'));
+	const struct text hole =
+	    text_part(field.value, start, text_find_byte(text_from(field.value, start), ';'));
 
 	canon_signature_field(CANON_RELAXED, &field, hole, digest);
 	digest_end(digest, found);
@@ -135,8 +140,9 @@ static void a_signature_does_not_sign_itself(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(bodies), cmocka_unit_test(who_wants_the_same_shares_it),
-		cmocka_unit_test(fields), cmocka_unit_test(a_signature_does_not_sign_itself) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(bodies),
+		cmocka_unit_test(who_wants_the_same_shares_it), cmocka_unit_test(fields),
+		cmocka_unit_test(a_signature_does_not_sign_itself) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

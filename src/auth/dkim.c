@@ -4,8 +4,8 @@
 
 struct slot {
 	struct signature signature;
-	bool open;                       /* Nothing has decided about it yet. */
-	uint8_t hash[DIGEST_BYTES];      /* Of the header. */
+	bool open;                  /* Nothing has decided about it yet. */
+	uint8_t hash[DIGEST_BYTES]; /* Of the header. */
 	size_t body_id;
 	struct signature_keys keys;
 };
@@ -25,8 +25,8 @@ static void settle(struct dkim *dkim, size_t i, struct judgement judgement)
 	dkim->findings[i].reason = judgement.reason;
 }
 
-static void add_signature(struct dkim *dkim, const struct header_index *index, const struct header_field *field,
-    struct body_hashes *hashes, int64_t now_s)
+static void add_signature(struct dkim *dkim, const struct header_index *index,
+    const struct header_field *field, struct body_hashes *hashes, int64_t now_s)
 {
 	const size_t i = dkim->count++;
 	struct slot *slot = &dkim->slots[i];
@@ -41,7 +41,8 @@ static void add_signature(struct dkim *dkim, const struct header_index *index, c
 		settle(dkim, i, (struct judgement){ AUTH_TEMPERROR, "out of memory" });
 }
 
-struct dkim *dkim_new(const struct header_index *index, struct body_hashes *hashes, int64_t now_s, struct arena *arena)
+struct dkim *dkim_new(
+    const struct header_index *index, struct body_hashes *hashes, int64_t now_s, struct arena *arena)
 {
 	struct dkim *dkim = arena_alloc(arena, sizeof *dkim);
 
@@ -104,7 +105,8 @@ static void judge(struct dkim *dkim, size_t i)
 	settle(dkim, i, judgement);
 	if (judgement.result == AUTH_PASS && limit < length) {
 		dkim->findings[i].unsigned_bytes = length - limit;
-		dkim->findings[i].reason = judgement.reason ? judgement.reason : "part of the body is not signed";
+		dkim->findings[i].reason =
+		    judgement.reason ? judgement.reason : "part of the body is not signed";
 	}
 }
 

@@ -15,11 +15,12 @@
 
 enum { DKIM_SIGNATURES_MAX = 10 };
 
-struct dkim_finding {              /* About one signature. Borrows. */
-	enum auth_result result;   /* Of pass, fail, temperror, permerror. */
-	const char *reason;        /* Static; NULL: nothing to add. */
-	const struct signature *signature; /* With its domain, selector and algorithm, as far as they can be read. */
-	uint64_t unsigned_bytes;   /* Of a pass with l=: how much of the body it does not cover. */
+struct dkim_finding {            /* About one signature. Borrows. */
+	enum auth_result result; /* Of pass, fail, temperror, permerror. */
+	const char *reason;      /* Static; NULL: nothing to add. */
+	const struct signature
+	    *signature;          /* With its domain, selector and algorithm, as far as they can be read. */
+	uint64_t unsigned_bytes; /* Of a pass with l=: how much of the body it does not cover. */
 };
 
 struct dkim;

@@ -16,17 +16,17 @@
 
 enum { DKIM_KEYS_MAX = 4, DKIM_FIELD_BYTES_MAX = 32 << 10 };
 
-struct dkim_signing {                        /* Borrows, until the signature is made. */
+struct dkim_signing { /* Borrows, until the signature is made. */
 	const struct private_key *key;
-	struct text domain, selector;        /* A-labels. */
+	struct text domain, selector; /* A-labels. */
 };
 
 struct dkim_signer;
 
-/* ERR_SYNTAX: the message does not have one From field, and must not be signed (RFC 6376 §5.4). ERR_TOO_LARGE, ERR_NO_MEMORY. Gives
- * a signer that lives in the arena. `now_s` goes into t=. */
-[[nodiscard]] enum error dkim_signer_new(const struct header_index *index, struct body_hashes *hashes, int64_t now_s,
-    struct arena *arena, struct dkim_signer **out_signer);
+/* Gives a signer that lives in the arena. `now_s` goes into t=. ERR_SYNTAX: the message does not have one From field, and
+ * must not be signed (RFC 6376 §5.4). ERR_TOO_LARGE, ERR_NO_MEMORY. */
+[[nodiscard]] enum error dkim_signer_new(const struct header_index *index, struct body_hashes *hashes,
+    int64_t now_s, struct arena *arena, struct dkim_signer **out_signer);
 
 /* After the end of the body: append one DKIM-Signature field, with CRLF, that goes before the header. ERR_NO_MEMORY,
  * ERR_TOO_LARGE (`out` is full), ERR_UNSUPPORTED (the key cannot sign); `out` is as before then. */

@@ -15,9 +15,11 @@ static const char seed[] = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
 
 static const struct fact world[] = {
 	{ QUESTION_TXT, "s._domainkey.example.org", "v=DKIM1; k=ed25519; p=" PUBLIC_KEY },
-	{ QUESTION_TXT, "split._domainkey.example.org", "k=ed25519; h=sha1:sha256; s=tlsrpt:email; t=y; p=11qYAYKxCrfVS/7TyWQ HOg7hcvPapiMlrwIaaPcHURo" },
+	{ QUESTION_TXT, "split._domainkey.example.org",
+	    "k=ed25519; h=sha1:sha256; s=tlsrpt:email; t=y; p=11qYAYKxCrfVS/7TyWQ HOg7hcvPapiMlrwIaaPcHURo" },
 	{ QUESTION_TXT, "revoked._domainkey.example.org", "v=DKIM1; k=ed25519; p=" },
-	{ QUESTION_TXT, "other._domainkey.example.org", "v=DKIM1; k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" },
+	{ QUESTION_TXT, "other._domainkey.example.org",
+	    "v=DKIM1; k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" },
 	{ QUESTION_TXT, "rsa._domainkey.example.org", "v=DKIM1; p=" PUBLIC_KEY },
 	{ QUESTION_TXT, "sha1._domainkey.example.org", "v=DKIM1; k=ed25519; h=sha1; p=" PUBLIC_KEY },
 	{ QUESTION_TXT, "tls._domainkey.example.org", "v=DKIM1; k=ed25519; s=tlsrpt; p=" PUBLIC_KEY },
@@ -98,8 +100,9 @@ static struct text replaced(struct arena *arena, struct text text, const char *f
 
 static void keys(void **state)
 {
-	static const char *const rows[][2] = { { "s", "pass" }, { "split", "pass" }, { "two", "pass" }, { "revoked", "permerror" },
-		{ "other", "fail" }, { "rsa", "permerror" }, { "sha1", "permerror" }, { "tls", "permerror" }, { "v", "permerror" },
+	static const char *const rows[][2] = { { "s", "pass" }, { "split", "pass" }, { "two", "pass" },
+		{ "revoked", "permerror" }, { "other", "fail" }, { "rsa", "permerror" },
+		{ "sha1", "permerror" }, { "tls", "permerror" }, { "v", "permerror" },
 		{ "junk", "permerror" }, { "late", "temperror" }, { "absent", "permerror" } };
 
 	(void)state;
@@ -153,7 +156,9 @@ static void changes(void **state)
 		struct arena *arena = arena_new(1 << 20);
 
 		print_message("%s -> %s\n", rows[i][0], rows[i][1]);
-		assert_string_equal(verify(arena, replaced(arena, sign(arena, "s"), rows[i][0], rows[i][1]), body, 2000), rows[i][2]);
+		assert_string_equal(
+		    verify(arena, replaced(arena, sign(arena, "s"), rows[i][0], rows[i][1]), body, 2000),
+		    rows[i][2]);
 		arena_free(arena);
 	}
 }
@@ -172,7 +177,8 @@ static void the_body_counts(void **state)
 
 static void a_message_without_one_author_is_not_signed(void **state)
 {
-	static const char *const headers[] = { "Subject: x\r\n\r\n", "From: a@b.test\r\nfrom : c@d.test\r\n\r\n", "" };
+	static const char *const headers[] = { "Subject: x\r\n\r\n",
+		"From: a@b.test\r\nfrom : c@d.test\r\n\r\n", "" };
 	struct dkim_signer *signer;
 
 	(void)state;
@@ -201,7 +207,9 @@ static void only_so_many_signatures_are_looked_at(void **state)
 	(void)state;
 	buffer_init(&header, 1 << 20);
 	for (int i = 0; i < SIGNATURES; i++)
-		assert_true(buffer_print(&header, "DKIM-Signature: v=1; a=rsa-sha256; d=d%d.test; s=s; h=from; l=%d; bh=%s; b=AAAA\r\n", i, i, seed));
+		assert_true(buffer_print(&header,
+		    "DKIM-Signature: v=1; a=rsa-sha256; d=d%d.test; s=s; h=from; l=%d; bh=%s; b=AAAA\r\n", i,
+		    i, seed));
 	assert_true(buffer_append(&header, text_of(letter)));
 	assert_int_equal(header_index_make(buffer_text(&header), arena, &index), OK);
 	struct dkim *dkim = dkim_new(&index, hashes, 1, arena);
@@ -219,7 +227,8 @@ static void only_so_many_signatures_are_looked_at(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(keys), cmocka_unit_test(changes), cmocka_unit_test(the_body_counts),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(keys), cmocka_unit_test(changes),
+		cmocka_unit_test(the_body_counts),
 		cmocka_unit_test(a_message_without_one_author_is_not_signed),
 		cmocka_unit_test(only_so_many_signatures_are_looked_at) };
 

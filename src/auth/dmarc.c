@@ -16,11 +16,11 @@ struct dmarc {
 	enum stage stage;
 	struct dmarc_walk author_walk, walk;
 	struct dmarc_record record;
-	bool is_absent;                  /* The author domain does not exist. */
+	bool is_absent; /* The author domain does not exist. */
 	bool identified;
 	struct dmarc_identifiers identifiers;
-	size_t next;                     /* 0: the SPF domain; then the DKIM domains. */
-	bool unsure;                     /* Alignment of one was not to be found out. */
+	size_t next; /* 0: the SPF domain; then the DKIM domains. */
+	bool unsure; /* Alignment of one was not to be found out. */
 	struct dmarc_verdict verdict;
 };
 
@@ -91,7 +91,8 @@ static void find_policy(struct dmarc *dmarc)
 	dmarc->verdict.record = &dmarc->record;
 	dmarc->verdict.domain = found->domain;
 	/* Existence only matters where a policy of its own depends on it. */
-	dmarc->stage = !text_equal(found->domain, dmarc->verdict.author) && found->record.absent_policy != DMARC_UNSET
+	dmarc->stage =
+	    !text_equal(found->domain, dmarc->verdict.author) && found->record.absent_policy != DMARC_UNSET
 	    ? EXISTENCE
 	    : IDENTIFIERS;
 }
@@ -105,7 +106,8 @@ static void hear_policy(struct dmarc *dmarc, const struct answer *answer)
 	/* An author who publishes two has none, and does not get his parent's instead. */
 	if (dmarc->author_walk.ambiguous)
 		end(dmarc, AUTH_NONE, "there is more than one policy");
-	else if ((at_author && dmarc->author_walk.count > 0) || !dmarc_walk_question(&dmarc->author_walk, &question))
+	else if ((at_author && dmarc->author_walk.count > 0) ||
+	    !dmarc_walk_question(&dmarc->author_walk, &question))
 		find_policy(dmarc);
 }
 
@@ -123,7 +125,8 @@ static void hear_existence(struct dmarc *dmarc, const struct answer *answer)
 
 static struct text identifier(const struct dmarc *dmarc)
 {
-	return dmarc->next == 0 ? dmarc->identifiers.spf : domain_without_dot(dmarc->identifiers.dkim[dmarc->next - 1]);
+	return dmarc->next == 0 ? dmarc->identifiers.spf
+				: domain_without_dot(dmarc->identifiers.dkim[dmarc->next - 1]);
 }
 
 static void set_aligned(struct dmarc *dmarc)
@@ -138,7 +141,8 @@ static void set_aligned(struct dmarc *dmarc)
 static void look(struct dmarc *dmarc)
 {
 	const bool strict = dmarc->next == 0 ? dmarc->record.spf_strict : dmarc->record.dkim_strict;
-	const struct text author = dmarc->verdict.author, domain = identifier(dmarc), organization = dmarc->verdict.organization;
+	const struct text author = dmarc->verdict.author, domain = identifier(dmarc),
+			  organization = dmarc->verdict.organization;
 	struct question question;
 
 	if (domain.length == 0 || (dmarc->next > 0 && dmarc->verdict.dkim_aligned)) {
@@ -224,7 +228,8 @@ struct dmarc *dmarc_new(struct text author, struct arena *arena)
 	dmarc->arena = arena;
 	dmarc_walk_start(&dmarc->author_walk, dmarc->verdict.author, arena);
 	if (dmarc->author_walk.target.length == 0)
-		end(dmarc, dmarc->author_walk.failed ? AUTH_TEMPERROR : AUTH_PERMERROR, "the author has no domain");
+		end(dmarc, dmarc->author_walk.failed ? AUTH_TEMPERROR : AUTH_PERMERROR,
+		    "the author has no domain");
 	return dmarc;
 }
 

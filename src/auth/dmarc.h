@@ -18,22 +18,22 @@
 
 enum { DMARC_IDENTIFIERS_MAX = 10 };
 
-struct dmarc_identifiers {               /* Borrows until the verdict. */
-	struct text spf;                 /* The domain that passed SPF; empty: none did. */
-	const struct text *dkim;         /* d= of signatures that passed. */
-	size_t dkim_count;               /* At most DMARC_IDENTIFIERS_MAX of them count. */
+struct dmarc_identifiers {       /* Borrows until the verdict. */
+	struct text spf;         /* The domain that passed SPF; empty: none did. */
+	const struct text *dkim; /* d= of signatures that passed. */
+	size_t dkim_count;       /* At most DMARC_IDENTIFIERS_MAX of them count. */
 };
 
-struct dmarc_verdict {                   /* Borrows. */
-	enum auth_result result;         /* Of none, pass, fail, temperror, permerror. */
+struct dmarc_verdict {           /* Borrows. */
+	enum auth_result result; /* Of none, pass, fail, temperror, permerror. */
 	struct text author;
-	struct text domain;              /* Where the policy was found; empty: nowhere. */
-	struct text organization;        /* Of the author; empty when it did not matter. */
-	enum dmarc_policy policy;        /* What holds for this author, with sp, np and t. */
-	enum dmarc_policy disposition;   /* What is asked for this message. */
+	struct text domain;            /* Where the policy was found; empty: nowhere. */
+	struct text organization;      /* Of the author; empty when it did not matter. */
+	enum dmarc_policy policy;      /* What holds for this author, with sp, np and t. */
+	enum dmarc_policy disposition; /* What is asked for this message. */
 	bool spf_aligned, dkim_aligned;
 	const struct dmarc_record *record; /* NULL: none. */
-	const char *reason;              /* Static; NULL: nothing to add. */
+	const char *reason;                /* Static; NULL: nothing to add. */
 };
 
 struct dmarc;

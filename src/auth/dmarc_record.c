@@ -4,12 +4,10 @@
 
 const char *dmarc_policy_word(enum dmarc_policy policy)
 {
-	static const char *const words[] = {
-		[DMARC_UNSET] = "none",
+	static const char *const words[] = { [DMARC_UNSET] = "none",
 		[DMARC_NONE] = "none",
 		[DMARC_QUARANTINE] = "quarantine",
-		[DMARC_REJECT] = "reject"
-	};
+		[DMARC_REJECT] = "reject" };
 	return words[policy];
 }
 
@@ -51,8 +49,8 @@ static void read_tag(const struct tag *tag, struct dmarc_record *record, bool *f
 		*flawed |= !read_policy(value, &record->absent_policy);
 	else if (text_equal_nocase(name, TEXT("psd")))
 		record->psd = text_equal_nocase(value, TEXT("y")) ? DMARC_PSD_YES
-		    : text_equal_nocase(value, TEXT("n"))     ? DMARC_PSD_NO
-							      : DMARC_PSD_UNKNOWN;
+		    : text_equal_nocase(value, TEXT("n"))         ? DMARC_PSD_NO
+								  : DMARC_PSD_UNKNOWN;
 	else if (text_equal_nocase(name, TEXT("adkim")))
 		record->dkim_strict = text_equal_nocase(value, TEXT("s"));
 	else if (text_equal_nocase(name, TEXT("aspf")))
@@ -74,7 +72,8 @@ bool dmarc_record_read(struct text text, struct dmarc_record *out_record)
 	bool flawed = false;
 
 	/* The version comes first, and in this case (§4.7). */
-	if (!tags_next(&text, &tag) || !text_equal_nocase(tag.name, TEXT("v")) || !text_equal(tag.value, TEXT("DMARC1")))
+	if (!tags_next(&text, &tag) || !text_equal_nocase(tag.name, TEXT("v")) ||
+	    !text_equal(tag.value, TEXT("DMARC1")))
 		return false;
 	while (tags_next(&text, &tag))
 		read_tag(&tag, &record, &flawed);

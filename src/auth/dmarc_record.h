@@ -13,10 +13,10 @@ enum dmarc_psd { DMARC_PSD_UNKNOWN, DMARC_PSD_YES, DMARC_PSD_NO };
 struct dmarc_record {
 	enum dmarc_policy policy, subdomain_policy, absent_policy; /* p, sp, np */
 	enum dmarc_psd psd;
-	bool dkim_strict, spf_strict;    /* adkim, aspf */
-	bool testing;                    /* t */
-	bool unusable;                   /* It has no policy, and nobody who wants reports (§4.7): no DMARC. */
-	struct text rua, ruf, fo;        /* As written. */
+	bool dkim_strict, spf_strict; /* adkim, aspf */
+	bool testing;                 /* t */
+	bool unusable;                /* It has no policy, and nobody who wants reports (§4.7): no DMARC. */
+	struct text rua, ruf, fo;     /* As written. */
 };
 
 /* False when the text is no DMARC record. Mistakes in single tags count as their absence; tags of the old kind (pct, rf,

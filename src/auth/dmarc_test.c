@@ -48,7 +48,8 @@ static const struct row {
 	{ "shared.test", "half.shared.test", "a.shared.test", "pass", "none", "none", false, true },
 	/* A public suffix speaks for those who say nothing. */
 	{ "bank.suffix.example", "", "x.bank.suffix.example", "pass", "quarantine", "none", false, true },
-	{ "bank.suffix.example", "", "other.suffix.example", "fail", "quarantine", "quarantine", false, false },
+	{ "bank.suffix.example", "", "other.suffix.example", "fail", "quarantine", "quarantine", false,
+	    false },
 };
 
 static void check_row(const struct row *row, bool identify_first)
@@ -101,7 +102,8 @@ static void a_deep_name_costs_eight_questions(void **state)
 
 static void the_version_is_exact(void **state)
 {
-	static const char *const bad[] = { "", "v=DMARC2; p=none", "v=dmarc1; p=none", "p=none; v=DMARC1", "v=DMARC1x", "DMARC1" };
+	static const char *const bad[] = { "", "v=DMARC2; p=none", "v=dmarc1; p=none", "p=none; v=DMARC1",
+		"v=DMARC1x", "DMARC1" };
 	struct dmarc_record record;
 
 	(void)state;

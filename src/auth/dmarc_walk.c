@@ -71,8 +71,9 @@ void dmarc_walk_answer(struct dmarc_walk *walk, const struct answer *answer)
 	if (walk->failed || psd == DMARC_PSD_NO || (psd == DMARC_PSD_YES && !at_start))
 		walk->target = TEXT_EMPTY;
 	else
-		set_target(walk, at_start && labels > LABELS_MAX ? domain_suffix(walk->target, LABELS_MAX)
-								 : domain_parent(walk->target));
+		set_target(walk,
+		    at_start && labels > LABELS_MAX ? domain_suffix(walk->target, LABELS_MAX)
+						    : domain_parent(walk->target));
 }
 
 struct text dmarc_walk_organization(const struct dmarc_walk *walk)

@@ -21,13 +21,13 @@ struct dmarc_found {
 };
 
 struct dmarc_walk {
-	struct arena *arena;           /* Borrows. */
-	struct text start, target;     /* An empty target: it has ended. */
-	struct text name;              /* Of the question. */
+	struct arena *arena;                         /* Borrows. */
+	struct text start, target;                   /* An empty target: it has ended. */
+	struct text name;                            /* Of the question. */
 	struct dmarc_found found[DMARC_QUERIES_MAX]; /* From the longest domain to the shortest. */
 	size_t count, asked;
-	bool failed;                   /* DNS did not answer, or memory ran out. */
-	bool ambiguous;                /* More than one record at its start. */
+	bool failed;    /* DNS did not answer, or memory ran out. */
+	bool ambiguous; /* More than one record at its start. */
 };
 
 /* `domain` must outlive the walk. */

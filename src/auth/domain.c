@@ -48,7 +48,8 @@ bool domain_is_within(struct text domain, struct text ancestor)
 		return false;
 	const size_t start = domain.length - ancestor.length;
 
-	return text_equal_nocase(text_from(domain, start), ancestor) && (start == 0 || domain.bytes[start - 1] == '.');
+	return text_equal_nocase(text_from(domain, start), ancestor) &&
+	    (start == 0 || domain.bytes[start - 1] == '.');
 }
 
 struct text domain_without_dot(struct text domain)
@@ -80,5 +81,6 @@ bool domain_of_address(const uint8_t *ip, bool is_ip6, struct arena *arena, stru
 		return false;
 	for (size_t i = 0; i < dotted.length; i++)
 		room[i] = dotted.bytes[dotted.length - 1 - i];
-	return arena_print(arena, out_domain, "%.*s.ip6.arpa", TEXT_FORMAT(((struct text){ room, dotted.length })));
+	return arena_print(
+	    arena, out_domain, "%.*s.ip6.arpa", TEXT_FORMAT(((struct text){ room, dotted.length })));
 }

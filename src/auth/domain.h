@@ -28,9 +28,11 @@ bool domain_is_within(struct text domain, struct text ancestor);
 struct text domain_without_dot(struct text domain);
 
 /* The name under which a PTR record of an address is found: "1.2.0.192.in-addr.arpa". False: no memory. */
-[[nodiscard]] bool domain_of_address(const uint8_t *ip, bool is_ip6, struct arena *arena, struct text *out_domain);
+[[nodiscard]] bool domain_of_address(
+    const uint8_t *ip, bool is_ip6, struct arena *arena, struct text *out_domain);
 
 /* The dotted form of an address that SPF macros reverse: "192.0.2.1", or 32 nibbles. False: no memory. */
-[[nodiscard]] bool domain_dotted_address(const uint8_t *ip, bool is_ip6, struct arena *arena, struct text *out_dotted);
+[[nodiscard]] bool domain_dotted_address(
+    const uint8_t *ip, bool is_ip6, struct arena *arena, struct text *out_dotted);
 
 #endif

@@ -16,7 +16,8 @@ struct header_index {
 
 /* `header` has CRLF line ends; what follows its empty line does not matter. ERR_TOO_LARGE: more than
  * HEADER_FIELDS_MAX; ERR_NO_MEMORY. */
-[[nodiscard]] enum error header_index_make(struct text header, struct arena *arena, struct header_index *out_index);
+[[nodiscard]] enum error header_index_make(
+    struct text header, struct arena *arena, struct header_index *out_index);
 
 /* How many fields of that name. */
 size_t header_index_count(const struct header_index *index, struct text name);

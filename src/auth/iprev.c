@@ -8,7 +8,8 @@ void iprev_start(struct iprev *iprev, const struct endpoint *client, struct aren
 	must(client->family == ENDPOINT_IP4 || client->family == ENDPOINT_IP6);
 	*iprev = (struct iprev){ .arena = arena, .client = *client };
 	iprev->client.port = 0;
-	iprev->no_memory = !domain_of_address(client->ip, client->family == ENDPOINT_IP6, arena, &iprev->reverse);
+	iprev->no_memory =
+	    !domain_of_address(client->ip, client->family == ENDPOINT_IP6, arena, &iprev->reverse);
 }
 
 bool iprev_question(const struct iprev *iprev, struct question *out_question)
@@ -18,16 +19,17 @@ bool iprev_question(const struct iprev *iprev, struct question *out_question)
 	if (!iprev->asked_reverse)
 		*out_question = (struct question){ QUESTION_PTR, iprev->reverse };
 	else
-		*out_question = (struct question){
-			iprev->client.family == ENDPOINT_IP6 ? QUESTION_AAAA : QUESTION_A, iprev->names[iprev->next]
-		};
+		*out_question =
+		    (struct question){ iprev->client.family == ENDPOINT_IP6 ? QUESTION_AAAA : QUESTION_A,
+			    iprev->names[iprev->next] };
 	return true;
 }
 
 static void take_names(struct iprev *iprev, const struct answer *answer)
 {
 	for (size_t i = 0; i < answer->count && iprev->count < IPREV_NAMES_MAX; i++) {
-		if (!arena_copy(iprev->arena, domain_without_dot(answer->records[i].text), &iprev->names[iprev->count])) {
+		if (!arena_copy(iprev->arena, domain_without_dot(answer->records[i].text),
+			&iprev->names[iprev->count])) {
 			iprev->no_memory = true;
 			return;
 		}

@@ -17,12 +17,12 @@
 enum { IPREV_NAMES_MAX = 10 /* RFC 7208 §4.6.4 */ };
 
 struct iprev {
-	struct arena *arena;                 /* Borrows. */
+	struct arena *arena; /* Borrows. */
 	struct endpoint client;
-	struct text reverse;                 /* Under in-addr.arpa or ip6.arpa. */
-	struct text names[IPREV_NAMES_MAX];  /* What PTR said. */
+	struct text reverse;                /* Under in-addr.arpa or ip6.arpa. */
+	struct text names[IPREV_NAMES_MAX]; /* What PTR said. */
 	bool validated[IPREV_NAMES_MAX];
-	size_t count, next;                  /* Names, and the one that is asked about. */
+	size_t count, next; /* Names, and the one that is asked about. */
 	bool asked_reverse, failed, no_memory;
 };
 

@@ -13,23 +13,23 @@ enum question_type { QUESTION_A, QUESTION_AAAA, QUESTION_MX, QUESTION_TXT, QUEST
 
 struct question {
 	enum question_type type;
-	struct text name;           /* Borrows from the evaluator, until it ends. May be no possible name at all. */
+	struct text name; /* Borrows from the evaluator, until it ends. May be no possible name at all. */
 };
 
 enum answer_status {
-	ANSWER_FOUND,               /* With at least one record. */
-	ANSWER_EMPTY,               /* The name exists, but has no such record. */
-	ANSWER_ABSENT,              /* NXDOMAIN, or no possible name. */
-	ANSWER_FAILED               /* No answer, a broken one, or one that DNSSEC refuses: try again later. */
+	ANSWER_FOUND,  /* With at least one record. */
+	ANSWER_EMPTY,  /* The name exists, but has no such record. */
+	ANSWER_ABSENT, /* NXDOMAIN, or no possible name. */
+	ANSWER_FAILED  /* No answer, a broken one, or one that DNSSEC refuses: try again later. */
 };
 
 struct answer_record {
-	struct endpoint address;    /* A, AAAA */
-	struct text text;           /* TXT: its strings joined; MX and PTR: the host's name. */
-	uint16_t preference;        /* MX */
+	struct endpoint address; /* A, AAAA */
+	struct text text;        /* TXT: its strings joined; MX and PTR: the host's name. */
+	uint16_t preference;     /* MX */
 };
 
-struct answer {                     /* Borrows; evaluators copy what they keep. */
+struct answer { /* Borrows; evaluators copy what they keep. */
 	enum answer_status status;
 	const struct answer_record *records;
 	size_t count;

@@ -4,21 +4,21 @@
 
 #include "base/text.h"
 
-#define AUTH_RESULTS(RESULT)             \
-	RESULT(NONE, "none")             \
-	RESULT(NEUTRAL, "neutral")       \
-	RESULT(PASS, "pass")             \
-	RESULT(FAIL, "fail")             \
-	RESULT(SOFTFAIL, "softfail")     \
-	RESULT(POLICY, "policy")         \
-	RESULT(TEMPERROR, "temperror")   \
+#define AUTH_RESULTS(RESULT)           \
+	RESULT(NONE, "none")           \
+	RESULT(NEUTRAL, "neutral")     \
+	RESULT(PASS, "pass")           \
+	RESULT(FAIL, "fail")           \
+	RESULT(SOFTFAIL, "softfail")   \
+	RESULT(POLICY, "policy")       \
+	RESULT(TEMPERROR, "temperror") \
 	RESULT(PERMERROR, "permerror")
 
 enum auth_result {
 #define RESULT(name, word) AUTH_##name,
 	AUTH_RESULTS(RESULT)
 #undef RESULT
-	AUTH_RESULT_COUNT
+	    AUTH_RESULT_COUNT
 };
 
 /* The word of a result. Static. */

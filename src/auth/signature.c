@@ -89,7 +89,8 @@ static const char *read_canon(struct reading *reading)
 	    signature->kind == SIGNATURE_DKIM || has(reading, "c") ? CANON_SIMPLE : CANON_RELAXED;
 	if (has(reading, "c") &&
 	    (!canon_of(text_trim(text_part(both, 0, slash)), &signature->header_canon) ||
-		(slash < both.length && !canon_of(text_trim(text_from(both, slash + 1)), &signature->body_canon))))
+		(slash < both.length &&
+		    !canon_of(text_trim(text_from(both, slash + 1)), &signature->body_canon))))
 		return "the canonicalisation is not known";
 	if (has(reading, "q") && !tags_list_holds(find(reading, "q"), TEXT("dns/txt")))
 		return "q= names no way to the key that is known";
@@ -102,9 +103,11 @@ static const char *read_key_name(struct reading *reading)
 	struct signature *signature = reading->signature;
 	struct text domain, selector;
 
-	if (address_domain_to_ascii(signature->domain, reading->arena, &domain) != OK || !domain_is_name(domain))
+	if (address_domain_to_ascii(signature->domain, reading->arena, &domain) != OK ||
+	    !domain_is_name(domain))
 		return "d= is no domain";
-	if (address_domain_to_ascii(signature->selector, reading->arena, &selector) != OK || !domain_is_name(selector))
+	if (address_domain_to_ascii(signature->selector, reading->arena, &selector) != OK ||
+	    !domain_is_name(selector))
 		return "s= is no selector";
 	if (!arena_print(reading->arena, &signature->key_name, "%.*s._domainkey.%.*s", TEXT_FORMAT(selector),
 		TEXT_FORMAT(domain)))
@@ -131,7 +134,8 @@ static bool unquote(struct text quoted, struct arena *arena, struct text *out_pl
 		room[length++] = c;
 		if (c == '=' && i + 2 < quoted.length && hex_value(quoted.bytes[i + 1]) >= 0 &&
 		    hex_value(quoted.bytes[i + 2]) >= 0) {
-			room[length - 1] = (char)(hex_value(quoted.bytes[i + 1]) * 16 + hex_value(quoted.bytes[i + 2]));
+			room[length - 1] =
+			    (char)(hex_value(quoted.bytes[i + 1]) * 16 + hex_value(quoted.bytes[i + 2]));
 			i += 2;
 		}
 	}
@@ -210,7 +214,8 @@ static const char *read_values(struct reading *reading)
 {
 	struct signature *signature = reading->signature;
 
-	if (base64_decode(find(reading, "b"), reading->arena, &signature->value) != OK || signature->value.length == 0)
+	if (base64_decode(find(reading, "b"), reading->arena, &signature->value) != OK ||
+	    signature->value.length == 0)
 		return "b= is no base64";
 	if (signature->kind != SIGNATURE_ARC_SEAL &&
 	    (base64_decode(find(reading, "bh"), reading->arena, &signature->body_hash) != OK ||
@@ -219,11 +224,11 @@ static const char *read_values(struct reading *reading)
 	return NULL;
 }
 
-bool signature_read(enum signature_kind kind, const struct header_field *field, int64_t now_s, struct arena *arena,
-    struct signature *out_signature, struct judgement *out_judgement)
+bool signature_read(enum signature_kind kind, const struct header_field *field, int64_t now_s,
+    struct arena *arena, struct signature *out_signature, struct judgement *out_judgement)
 {
-	static reading_step *const steps[] = { read_required, read_algorithm, read_canon, read_key_name, read_identity,
-		read_numbers, read_names, read_values };
+	static reading_step *const steps[] = { read_required, read_algorithm, read_canon, read_key_name,
+		read_identity, read_numbers, read_names, read_values };
 	struct reading reading = { .signature = out_signature, .arena = arena, .now_s = now_s };
 	const char *wrong = NULL;
 
@@ -324,7 +329,8 @@ static const char *read_key(
 		value = TEXT("rsa");
 	if (!text_equal_nocase(value, signature->key_kind == KEY_RSA ? TEXT("rsa") : TEXT("ed25519")))
 		return "the key is of another kind";
-	if (tags_find(&tags, TEXT("s"), &value) && !tags_list_holds(value, TEXT("*")) && !tags_list_holds(value, TEXT("email")))
+	if (tags_find(&tags, TEXT("s"), &value) && !tags_list_holds(value, TEXT("*")) &&
+	    !tags_list_holds(value, TEXT("email")))
 		return "the key is not for mail";
 	if (!tags_find(&tags, TEXT("p"), &value))
 		return "the key's record has no key";
@@ -334,28 +340,32 @@ static const char *read_key(
 		der = TEXT_EMPTY;
 	out_key->testing = tags_list_holds(der, TEXT("y"));
 	if (tags_list_holds(der, TEXT("s")) && signature->identity.length > 0 &&
-	    !text_equal_nocase(text_from(signature->identity, text_find_byte_last(signature->identity, '@') + 1),
+	    !text_equal_nocase(
+		text_from(signature->identity, text_find_byte_last(signature->identity, '@') + 1),
 		signature->domain))
 		return "the key is not for subdomains";
-	if (base64_decode(value, arena, &der) != OK || public_key_read(signature->key_kind, der, &out_key->key) != OK)
+	if (base64_decode(value, arena, &der) != OK ||
+	    public_key_read(signature->key_kind, der, &out_key->key) != OK)
 		return "the key cannot be read";
 	return NULL;
 }
 
-static struct judgement try_key(const struct signature *signature, const uint8_t hash[DIGEST_BYTES], struct text record,
-    struct arena *arena)
+static struct judgement try_key(const struct signature *signature, const uint8_t hash[DIGEST_BYTES],
+    struct text record, struct arena *arena)
 {
 	struct key_record key = { 0 };
 	const char *wrong = read_key(signature, record, arena, &key);
 	struct judgement judgement = { AUTH_PERMERROR, wrong };
 
-	if (wrong == NULL && public_key_bits(key.key) < SIGNATURE_RSA_BITS_MIN && signature->key_kind == KEY_RSA)
+	if (wrong == NULL && public_key_bits(key.key) < SIGNATURE_RSA_BITS_MIN &&
+	    signature->key_kind == KEY_RSA)
 		judgement.reason = "the key is weaker than 1024 bits";
 	else if (wrong == NULL && public_key_verify(key.key, hash, signature->value))
 		judgement = (struct judgement){ AUTH_PASS, key.testing ? "the key is for tests" : NULL };
 	else if (wrong == NULL)
 		judgement = (struct judgement){ AUTH_FAIL,
-			key.testing ? "the signature is wrong, and its key for tests" : "the signature is wrong" };
+			key.testing ? "the signature is wrong, and its key for tests"
+				    : "the signature is wrong" };
 	public_key_free(key.key);
 	return judgement;
 }

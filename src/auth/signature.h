@@ -14,10 +14,10 @@
 enum signature_kind { SIGNATURE_DKIM, SIGNATURE_ARC_MESSAGE, SIGNATURE_ARC_SEAL };
 
 enum {
-	SIGNATURE_NAMES_MAX = 200,       /* Fields that one signature may sign. */
-	SIGNATURE_KEYS_MAX = 4,          /* Keys under one name that are tried. */
-	SIGNATURE_KEY_BYTES_MAX = 8192,  /* Of a key's record. */
-	SIGNATURE_RSA_BITS_MIN = 1024    /* RFC 8301 §3.2 */
+	SIGNATURE_NAMES_MAX = 200,      /* Fields that one signature may sign. */
+	SIGNATURE_KEYS_MAX = 4,         /* Keys under one name that are tried. */
+	SIGNATURE_KEY_BYTES_MAX = 8192, /* Of a key's record. */
+	SIGNATURE_RSA_BITS_MIN = 1024   /* RFC 8301 §3.2 */
 };
 
 struct signature {
@@ -25,20 +25,20 @@ struct signature {
 	const struct header_field *field;
 	/* As written, as far as it could be read: also of a signature with a mistake. */
 	struct text algorithm, domain, selector, identity;
-	struct text key_name;            /* Where its key is. */
+	struct text key_name; /* Where its key is. */
 	enum key_kind key_kind;
 	enum canon header_canon, body_canon;
-	uint64_t body_limit;             /* BODY_WHOLE without l=. */
-	struct text names;               /* h= */
-	struct text hole;                /* The value of b= in the field, with the blanks around it. */
-	struct text value, body_hash;    /* b= and bh=, decoded. */
-	uint64_t instance;               /* ARC: i=. */
-	struct text chain;               /* ARC-Seal: cv=. */
+	uint64_t body_limit;          /* BODY_WHOLE without l=. */
+	struct text names;            /* h= */
+	struct text hole;             /* The value of b= in the field, with the blanks around it. */
+	struct text value, body_hash; /* b= and bh=, decoded. */
+	uint64_t instance;            /* ARC: i=. */
+	struct text chain;            /* ARC-Seal: cv=. */
 };
 
 struct judgement {
 	enum auth_result result;
-	const char *reason;              /* Static; NULL: nothing to add. */
+	const char *reason; /* Static; NULL: nothing to add. */
 };
 
 /* Read a field of this kind and check all that needs neither key nor message. False: *out_judgement says what is wrong

@@ -17,37 +17,44 @@
 #include "base/must.h"
 
 enum want {
-	WANT_NOTHING, WANT_RECORD, WANT_A, WANT_MX, WANT_MX_HOST, WANT_EXISTS, WANT_NAME, WANT_EXPLANATION,
-	WANT_TERM,                  /* No answer, but the next term: a record may have thousands, the stack may not. */
+	WANT_NOTHING,
+	WANT_RECORD,
+	WANT_A,
+	WANT_MX,
+	WANT_MX_HOST,
+	WANT_EXISTS,
+	WANT_NAME,
+	WANT_EXPLANATION,
+	WANT_TERM, /* No answer, but the next term: a record may have thousands, the stack may not. */
 	WANT_COUNT
 };
 
 /* What is done again when the client's name is known. */
 enum place { AT_TERM, AT_REDIRECT, AT_EXPLANATION_NAME, AT_EXPLANATION_TEXT };
 
-struct frame {                      /* One record: the sender's, or one that is included. */
+struct frame { /* One record: the sender's, or one that is included. */
 	struct text domain;
-	struct text terms;          /* Not looked at yet. */
+	struct text terms; /* Not looked at yet. */
 	struct text redirect, exp;
 };
 
 struct spf {
 	struct arena *arena;
 	struct spf_request request;
-	struct endpoint client;     /* IPv4-mapped addresses as IPv4. */
+	struct endpoint client; /* IPv4-mapped addresses as IPv4. */
 	struct text sender, local, sender_domain;
 	struct frame frames[SPF_TERMS_MAX + 1];
-	size_t depth;               /* Index of the frame in hand. */
-	struct spf_term term;       /* In hand. */
-	struct spf_term pending[SPF_TERMS_MAX + 1]; /* The `include` that each frame above the first serves. */
+	size_t depth;         /* Index of the frame in hand. */
+	struct spf_term term; /* In hand. */
+	struct spf_term pending[SPF_TERMS_MAX + 1]; /* The `include` that each frame serves. */
 	enum want want;
 	enum place place;
-	struct text name;           /* Of the question. */
+	struct text name; /* Of the question. */
 	struct text hosts[SPF_MX_MAX];
 	size_t host_count, host_next;
 	struct iprev iprev;
 	bool iprev_started;
-	struct text explanation;    /* As the DNS gave it. */
+	struct text explanation; /* As the DNS gave it. */
 	unsigned void_lookups;
 	struct spf_verdict verdict;
 };
@@ -235,8 +242,8 @@ static void hear_record(struct spf *spf, const struct answer *answer)
 
 static bool needs_dns(enum spf_kind kind)
 {
-	return kind == SPF_INCLUDE || kind == SPF_A || kind == SPF_MX || kind == SPF_PTR || kind == SPF_EXISTS ||
-	    kind == SPF_REDIRECT;
+	return kind == SPF_INCLUDE || kind == SPF_A || kind == SPF_MX || kind == SPF_PTR ||
+	    kind == SPF_EXISTS || kind == SPF_REDIRECT;
 }
 
 /* One more term that needs DNS. False: one too many. */
@@ -414,7 +421,8 @@ static void hear_mx(struct spf *spf, const struct answer *answer)
 	}
 	spf->host_count = spf->host_next = 0;
 	for (size_t i = 0; i < answer->count; i++) {
-		if (!arena_copy(spf->arena, domain_without_dot(answer->records[i].text), &spf->hosts[spf->host_count++])) {
+		if (!arena_copy(spf->arena, domain_without_dot(answer->records[i].text),
+			&spf->hosts[spf->host_count++])) {
 			no_memory(spf);
 			return;
 		}
@@ -438,8 +446,8 @@ static void hear_name(struct spf *spf, const struct answer *answer)
 	if (!name_is_known(spf, true, spf->place))
 		return;
 	/* A client without a name is a query that found nothing, too. */
-	if (spf->place == AT_TERM && spf->term.kind == SPF_PTR && spf->iprev.count == 0 && !spf->iprev.failed &&
-	    !is_usable(spf, &(struct answer){ .status = ANSWER_ABSENT }))
+	if (spf->place == AT_TERM && spf->term.kind == SPF_PTR && spf->iprev.count == 0 &&
+	    !spf->iprev.failed && !is_usable(spf, &(struct answer){ .status = ANSWER_ABSENT }))
 		return;
 	switch (spf->place) {
 	case AT_TERM:
@@ -522,9 +530,12 @@ static bool find_sender(struct spf *spf)
 
 	spf->verdict.is_helo = path.length == 0;
 	spf->local = at > 0 && at < path.length ? text_part(path, 0, at) : TEXT("postmaster");
-	spf->sender_domain = path.length == 0 ? spf->request.helo : at < path.length ? text_from(path, at + 1) : path;
+	spf->sender_domain = path.length == 0 ? spf->request.helo
+	    : at < path.length                ? text_from(path, at + 1)
+					      : path;
 	spf->sender_domain = domain_without_dot(spf->sender_domain);
-	return arena_print(spf->arena, &spf->sender, "%.*s@%.*s", TEXT_FORMAT(spf->local), TEXT_FORMAT(spf->sender_domain));
+	return arena_print(
+	    spf->arena, &spf->sender, "%.*s@%.*s", TEXT_FORMAT(spf->local), TEXT_FORMAT(spf->sender_domain));
 }
 
 struct spf *spf_new(const struct spf_request *request, struct arena *arena)
@@ -568,7 +579,8 @@ bool spf_question(const struct spf *spf, struct question *out_question)
 
 void spf_answer(struct spf *spf, const struct answer *answer)
 {
-	static void (*const hear[WANT_COUNT])(struct spf *, const struct answer *) = { [WANT_RECORD] = hear_record,
+	static void (*const hear[WANT_COUNT])(
+	    struct spf *, const struct answer *) = { [WANT_RECORD] = hear_record,
 		[WANT_A] = hear_addresses,
 		[WANT_MX] = hear_mx,
 		[WANT_MX_HOST] = hear_mx_host,

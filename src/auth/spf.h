@@ -17,23 +17,26 @@
 
 enum { SPF_TERMS_MAX = 10, SPF_VOID_MAX = 2, SPF_MX_MAX = 10 };
 
-struct spf_request {               /* Borrows, for the life of the check. */
-	struct endpoint client;    /* An IPv6 address that holds an IPv4 one counts as that. */
+struct spf_request {            /* Borrows, for the life of the check. */
+	struct endpoint client; /* An IPv6 address that holds an IPv4 one counts as that. */
 	struct text helo;
-	struct text sender;        /* The reverse-path without brackets; empty: postmaster at the HELO name (§2.4). */
-	struct text receiver;      /* Our own name, for the `r` macro. */
-	int64_t now_s;             /* For the `t` macro. */
+	struct text
+	    sender; /* The reverse-path without brackets; empty: postmaster at the HELO name (§2.4). */
+	struct text receiver; /* Our own name, for the `r` macro. */
+	int64_t now_s;        /* For the `t` macro. */
 };
 
-struct spf_verdict {               /* Borrows from the check. */
-	enum auth_result result;   /* Of none, neutral, pass, fail, softfail, temperror, permerror. */
-	bool is_helo;              /* The domain is the HELO name's. */
-	struct text domain;        /* Whose record was asked for. */
-	struct text mechanism;     /* The term that decided, as written but for its qualifier; "default" when none did;
+struct spf_verdict {             /* Borrows from the check. */
+	enum auth_result result; /* Of none, neutral, pass, fail, softfail, temperror, permerror. */
+	bool is_helo;            /* The domain is the HELO name's. */
+	struct text domain;      /* Whose record was asked for. */
+	struct text
+	    mechanism; /* The term that decided, as written but for its qualifier; "default" when none did;
 	                            * empty without a record and after an error. */
-	struct text explanation;   /* Of the domain, for a fail; may be empty. It is a stranger's text, in ASCII. */
-	struct text reason;        /* Why it is an error, or none; may be empty. */
-	unsigned lookups;          /* Terms that needed DNS. */
+	struct text
+	    explanation;    /* Of the domain, for a fail; may be empty. It is a stranger's text, in ASCII. */
+	struct text reason; /* Why it is an error, or none; may be empty. */
+	unsigned lookups;   /* Terms that needed DNS. */
 };
 
 struct spf;

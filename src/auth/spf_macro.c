@@ -9,10 +9,10 @@
 
 /* One piece of a macro-string. */
 struct piece {
-	char letter;             /* In lower case; 0: `literal` stands for itself. */
-	bool escaped;            /* Written as a capital: URL-escape the value. */
+	char letter;  /* In lower case; 0: `literal` stands for itself. */
+	bool escaped; /* Written as a capital: URL-escape the value. */
 	bool reversed;
-	unsigned keep;           /* Labels from the right; 0: all. */
+	unsigned keep; /* Labels from the right; 0: all. */
 	struct text delimiters;
 	struct text literal;
 };
@@ -140,7 +140,8 @@ bool spf_macro_needs_name(struct text text)
 
 /* -- expanding --------------------------------------------------------------- */
 
-static bool value_of(char letter, const struct spf_values *values, struct arena *arena, struct text *out_value)
+static bool value_of(
+    char letter, const struct spf_values *values, struct arena *arena, struct text *out_value)
 {
 	const bool is_ip6 = values->client->family == ENDPOINT_IP6;
 	char room[ENDPOINT_TEXT_MAX];
@@ -186,7 +187,8 @@ struct span {
 };
 
 /* Split at the delimiters, turn around, keep the right-hand parts, join with dots (§7.3). */
-static bool transform(struct text value, const struct piece *piece, struct arena *arena, struct text *out_value)
+static bool transform(
+    struct text value, const struct piece *piece, struct arena *arena, struct text *out_value)
 {
 	const struct text delimiters = piece->delimiters.length > 0 ? piece->delimiters : TEXT(".");
 	struct span *parts = arena_array(arena, value.length + 1, sizeof *parts);
@@ -221,7 +223,8 @@ static bool append_escaped(struct buffer *out, struct text value)
 		const char c = value.bytes[i];
 		const bool plain = byte_is_alnum(c) || memchr("-._~", c, 4) != NULL;
 
-		if (plain ? !buffer_append(out, text_part(value, i, 1)) : !buffer_print(out, "%%%02X", (unsigned char)c))
+		if (plain ? !buffer_append(out, text_part(value, i, 1))
+			  : !buffer_print(out, "%%%02X", (unsigned char)c))
 			return false;
 	}
 	return true;
@@ -242,7 +245,8 @@ static bool append_piece(
 	return piece->escaped ? append_escaped(out, value) : buffer_append(out, value);
 }
 
-bool spf_macro_expand(struct text text, const struct spf_values *values, struct arena *arena, struct text *out_expansion)
+bool spf_macro_expand(
+    struct text text, const struct spf_values *values, struct arena *arena, struct text *out_expansion)
 {
 	struct piece piece;
 	struct buffer out;

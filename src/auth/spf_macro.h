@@ -10,9 +10,9 @@
 
 enum { SPF_EXPANSION_MAX = 4096 };
 
-struct spf_values {                    /* What the letters stand for. Borrows. */
+struct spf_values { /* What the letters stand for. Borrows. */
 	struct text sender, local, sender_domain, domain, helo, receiver;
-	struct text validated;         /* `p`: "unknown" when there is none. */
+	struct text validated; /* `p`: "unknown" when there is none. */
 	const struct endpoint *client;
 	int64_t now_s;
 };

@@ -24,7 +24,8 @@ bool spf_record_is(struct text record, struct text *out_terms)
 {
 	const struct text version = TEXT("v=spf1");
 
-	if (!text_starts_nocase(record, version) || (record.length > version.length && record.bytes[version.length] != ' '))
+	if (!text_starts_nocase(record, version) ||
+	    (record.length > version.length && record.bytes[version.length] != ' '))
 		return false;
 	*out_terms = text_from(record, version.length);
 	return true;
@@ -52,8 +53,8 @@ static bool take_prefix(struct text *text, struct text mark, uint64_t max, uint8
 
 static bool take_prefixes(struct text *spec, struct spf_term *term)
 {
-	return take_prefix(spec, TEXT("//"), 128, &term->prefix6) && take_prefix(spec, TEXT("/"), 32, &term->prefix4) &&
-	    (spec->length == 0 || spec->bytes[0] == ':');
+	return take_prefix(spec, TEXT("//"), 128, &term->prefix6) &&
+	    take_prefix(spec, TEXT("/"), 32, &term->prefix4) && (spec->length == 0 || spec->bytes[0] == ':');
 }
 
 static bool read_network(struct text text, struct spf_term *term)
@@ -94,8 +95,9 @@ static bool read_mechanism(struct text text, struct spf_term *term)
 		if (mechanism->spec == SPEC_NEVER || spec.bytes[0] != ':')
 			return false;
 		term->domain_spec = text_from(spec, 1);
-		return term->kind == SPF_IP4 || term->kind == SPF_IP6 ? read_network(term->domain_spec, term)
-								      : spf_domain_spec_check(term->domain_spec);
+		return term->kind == SPF_IP4 || term->kind == SPF_IP6
+		    ? read_network(term->domain_spec, term)
+		    : spf_domain_spec_check(term->domain_spec);
 	}
 	return false;
 }
@@ -107,7 +109,8 @@ static size_t modifier_name_length(struct text text)
 
 	while (length < text.length &&
 	    (byte_is_alpha(text.bytes[length]) ||
-		(length > 0 && (byte_is_digit(text.bytes[length]) || memchr("-_.", text.bytes[length], 3) != NULL))))
+		(length > 0 &&
+		    (byte_is_digit(text.bytes[length]) || memchr("-_.", text.bytes[length], 3) != NULL))))
 		length++;
 	return length < text.length && text.bytes[length] == '=' ? length : 0;
 }
@@ -147,7 +150,8 @@ bool spf_term_next(struct text *rest, struct spf_term *out_term, bool *out_mista
 		text = text_from(text, 1);
 	}
 	term.whole = text;
-	*out_mistake = name_length > 0 ? !read_modifier(text, name_length, &term) : !read_mechanism(text, &term);
+	*out_mistake =
+	    name_length > 0 ? !read_modifier(text, name_length, &term) : !read_mechanism(text, &term);
 	if (!*out_mistake)
 		*out_term = term;
 	return !*out_mistake;
@@ -160,7 +164,9 @@ bool spf_terms_check(struct text terms, struct text *out_redirect, struct text *
 	bool mistake;
 
 	while (spf_term_next(&terms, &term, &mistake)) {
-		struct text *once = term.kind == SPF_REDIRECT ? &redirect : term.kind == SPF_EXP ? &exp : NULL;
+		struct text *once = term.kind == SPF_REDIRECT ? &redirect
+		    : term.kind == SPF_EXP                    ? &exp
+							      : NULL;
 
 		if (once != NULL && once->length > 0)
 			return false;

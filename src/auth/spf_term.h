@@ -8,17 +8,26 @@
 #include "base/endpoint.h"
 
 enum spf_kind {
-	SPF_ALL, SPF_INCLUDE, SPF_A, SPF_MX, SPF_PTR, SPF_IP4, SPF_IP6, SPF_EXISTS,
-	SPF_REDIRECT, SPF_EXP, SPF_UNKNOWN /* Modifiers. */
+	SPF_ALL,
+	SPF_INCLUDE,
+	SPF_A,
+	SPF_MX,
+	SPF_PTR,
+	SPF_IP4,
+	SPF_IP6,
+	SPF_EXISTS,
+	SPF_REDIRECT,
+	SPF_EXP,
+	SPF_UNKNOWN /* Modifiers. */
 };
 
 struct spf_term {
 	enum spf_kind kind;
-	enum auth_result qualifier;   /* Of a mechanism: pass, fail, softfail or neutral. */
-	struct text whole;            /* As written, without the qualifier. */
-	struct text domain_spec;      /* May be empty where a mechanism allows it. */
-	uint8_t prefix4, prefix6;     /* 32 and 128 when not given. */
-	struct network network;       /* ip4, ip6 */
+	enum auth_result qualifier; /* Of a mechanism: pass, fail, softfail or neutral. */
+	struct text whole;          /* As written, without the qualifier. */
+	struct text domain_spec;    /* May be empty where a mechanism allows it. */
+	uint8_t prefix4, prefix6;   /* 32 and 128 when not given. */
+	struct network network;     /* ip4, ip6 */
 };
 
 /* Is this TXT record one of SPF, version 1? *out_terms is what follows the version (§4.5). */

@@ -112,7 +112,8 @@ static void a_fail_is_explained(void **state)
 
 	facts_satisfy(&facts, spf, spf);
 	assert_string_equal(auth_result_word(spf_verdict(spf)->result), "fail");
-	assert_true(text_equal(spf_verdict(spf)->explanation, TEXT("192.0.2.1 is host.named.test, not one of macro.test at 1234")));
+	assert_true(text_equal(spf_verdict(spf)->explanation,
+	    TEXT("192.0.2.1 is host.named.test, not one of macro.test at 1234")));
 	arena_free(arena);
 }
 

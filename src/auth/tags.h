@@ -15,7 +15,7 @@ struct tag {
 	struct text raw;   /* All between "=" and ";". */
 };
 
-struct tag_list {          /* A value. */
+struct tag_list { /* A value. */
 	struct tag tags[TAGS_MAX];
 	size_t count;
 };

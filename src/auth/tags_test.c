@@ -13,7 +13,8 @@ static void a_list_is_read(void **state)
 	struct text value;
 
 	(void)state;
-	assert_int_equal(tags_parse(TEXT("v=1 ;\r\n\ta = rsa-sha256;b=\r\n Zm9v\r\n YmFy ; n=;x_1=a=b;"), &list), OK);
+	assert_int_equal(
+	    tags_parse(TEXT("v=1 ;\r\n\ta = rsa-sha256;b=\r\n Zm9v\r\n YmFy ; n=;x_1=a=b;"), &list), OK);
 	assert_int_equal(list.count, 5);
 	assert_true(tags_find(&list, TEXT("a"), &value) && text_equal(value, TEXT("rsa-sha256")));
 	assert_true(tags_find(&list, TEXT("b"), &value) && text_equal(value, TEXT("Zm9v\r\n YmFy")));
@@ -25,7 +26,8 @@ static void a_list_is_read(void **state)
 
 static void what_is_no_list_is_refused(void **state)
 {
-	static const char *const bad[] = { "a", "a=1;;b=2", ";a=1", "a=1;a=2", "1a=1", "a b=1", "=1", "a=\x01", "a=\xff" };
+	static const char *const bad[] = { "a", "a=1;;b=2", ";a=1", "a=1;a=2", "1a=1", "a b=1", "=1",
+		"a=\x01", "a=\xff" };
 	struct tag_list list;
 	char many[5 * TAGS_MAX + 6];
 	size_t length = 0;
@@ -54,8 +56,8 @@ static void words_between_colons(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(a_list_is_read), cmocka_unit_test(what_is_no_list_is_refused),
-		cmocka_unit_test(words_between_colons) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(a_list_is_read),
+		cmocka_unit_test(what_is_no_list_is_refused), cmocka_unit_test(words_between_colons) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,8 @@
 static const struct {
 	const char *plain, *coded;
 } pairs[] = { /* RFC 4648 §10 */
-	{ "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
-	{ "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfd\x80", "//79gA==" }
+	{ "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" },
+	{ "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfd\x80", "//79gA==" }
 };
 
 static void examples_of_the_rfc(void **state)
@@ -33,7 +33,8 @@ static void examples_of_the_rfc(void **state)
 static void folded_and_unpadded(void **state)
 {
 	static const char *const good[] = { " Zm9v\r\n\tYg==", "Zm 9v Yg", "Z\nm9vYg=\t=" };
-	static const char *const bad[] = { "Z", "Zm9vY", "Zm9vYg=", "Zm9v====", "Zg==Zg==", "Zm9v!", "=", "Zm-_", "Zg===" };
+	static const char *const bad[] = { "Z", "Zm9vY", "Zm9vYg=", "Zm9v====", "Zg==Zg==", "Zm9v!", "=",
+		"Zm-_", "Zg===" };
 	struct arena *arena = arena_new(1 << 16);
 	struct text text;
 
@@ -49,7 +50,8 @@ static void folded_and_unpadded(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(examples_of_the_rfc), cmocka_unit_test(folded_and_unpadded) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(examples_of_the_rfc),
+		cmocka_unit_test(folded_and_unpadded) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

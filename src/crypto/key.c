@@ -48,7 +48,8 @@ static bool take_element(struct text *rest, int tag, struct text *out_content)
 /* The RSAPublicKey in a SubjectPublicKeyInfo (RFC 5280 §4.1), or `der` itself when it is one. */
 static bool unwrap_rsa(struct text der, struct text *out_rsa)
 {
-	static const char rsa_encryption[] = { 0x2a, (char)0x86, 0x48, (char)0x86, (char)0xf7, 0x0d, 1, 1, 1 };
+	static const char rsa_encryption[] = { 0x2a, (char)0x86, 0x48, (char)0x86, (char)0xf7, 0x0d, 1, 1,
+		1 };
 	const struct text rsa_name = { rsa_encryption, sizeof rsa_encryption };
 	struct text outer = der, inside, algorithm, name, bits;
 
@@ -88,13 +89,15 @@ enum error public_key_read(enum key_kind kind, struct text der, struct public_ke
 	if (key == NULL)
 		return ERR_NO_MEMORY;
 	key->kind = kind;
-	key->key = kind == KEY_RSA ? read_rsa(der) :
-	    der.length != ED25519_BYTES
-	    ? NULL
-	    : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)der.bytes, der.length);
+	key->key = kind == KEY_RSA        ? read_rsa(der)
+	    : der.length != ED25519_BYTES ? NULL
+					  : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
+						(const unsigned char *)der.bytes, der.length);
 	ERR_clear_error();
-	if (key->key == NULL || EVP_PKEY_get_bits(key->key) <= 0 || EVP_PKEY_get_bits(key->key) > KEY_RSA_BITS_MAX) {
-		const enum error error = key->key == NULL || EVP_PKEY_get_bits(key->key) <= 0 ? ERR_SYNTAX : ERR_TOO_LARGE;
+	if (key->key == NULL || EVP_PKEY_get_bits(key->key) <= 0 ||
+	    EVP_PKEY_get_bits(key->key) > KEY_RSA_BITS_MAX) {
+		const enum error error =
+		    key->key == NULL || EVP_PKEY_get_bits(key->key) <= 0 ? ERR_SYNTAX : ERR_TOO_LARGE;
 
 		public_key_free(key);
 		return error;
@@ -121,7 +124,8 @@ static bool verify_rsa(EVP_PKEY *key, const uint8_t *hash, struct text signature
 	const bool good = context != NULL && EVP_PKEY_verify_init(context) == 1 &&
 	    EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
 	    EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1 &&
-	    EVP_PKEY_verify(context, (const unsigned char *)signature.bytes, signature.length, hash, DIGEST_BYTES) == 1;
+	    EVP_PKEY_verify(
+		context, (const unsigned char *)signature.bytes, signature.length, hash, DIGEST_BYTES) == 1;
 
 	EVP_PKEY_CTX_free(context);
 	return good;
@@ -131,7 +135,8 @@ static bool verify_ed25519(EVP_PKEY *key, const uint8_t *hash, struct text signa
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	const bool good = context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1 &&
-	    EVP_DigestVerify(context, (const unsigned char *)signature.bytes, signature.length, hash, DIGEST_BYTES) == 1;
+	    EVP_DigestVerify(
+		context, (const unsigned char *)signature.bytes, signature.length, hash, DIGEST_BYTES) == 1;
 
 	EVP_MD_CTX_free(context);
 	return good;
@@ -179,7 +184,8 @@ static EVP_PKEY *read_seed(struct text file)
 	struct text seed;
 	EVP_PKEY *key = NULL;
 
-	if (arena != NULL && file.length <= 128 && base64_decode(file, arena, &seed) == OK && seed.length == ED25519_BYTES)
+	if (arena != NULL && file.length <= 128 && base64_decode(file, arena, &seed) == OK &&
+	    seed.length == ED25519_BYTES)
 		key = EVP_PKEY_new_raw_private_key(
 		    EVP_PKEY_ED25519, NULL, (const unsigned char *)seed.bytes, seed.length);
 	arena_free(arena);
@@ -203,7 +209,8 @@ enum error private_key_read(struct text file, struct private_key **out_key)
 		return locked ? ERR_UNSUPPORTED : ERR_SYNTAX;
 
 	const int type = EVP_PKEY_get_base_id(key);
-	const bool known = type == EVP_PKEY_ED25519 || (type == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) <= KEY_RSA_BITS_MAX);
+	const bool known =
+	    type == EVP_PKEY_ED25519 || (type == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) <= KEY_RSA_BITS_MAX);
 	struct private_key *private = known ? malloc(sizeof *private) : NULL;
 
 	if (private == NULL) {

@@ -12,7 +12,7 @@
 enum key_kind { KEY_RSA, KEY_ED25519 };
 
 enum {
-	KEY_RSA_BITS_MAX = 8192,                    /* A larger one costs more than a stranger may ask of us. */
+	KEY_RSA_BITS_MAX = 8192, /* A larger one costs more than a stranger may ask of us. */
 	KEY_SIGNATURE_MAX = KEY_RSA_BITS_MAX / 8,
 	KEY_FILE_BYTES_MAX = 64 << 10
 };
@@ -42,7 +42,8 @@ enum key_kind private_key_kind(const struct private_key *key);
 unsigned private_key_bits(const struct private_key *key);
 
 /* The public half as DNS publishes it, in `arena`. False: no memory. */
-[[nodiscard]] bool private_key_public(const struct private_key *key, struct arena *arena, struct text *out_der);
+[[nodiscard]] bool private_key_public(
+    const struct private_key *key, struct arena *arena, struct text *out_der);
 
 /* Sign a hash. ERR_NO_MEMORY, or ERR_UNSUPPORTED when this key cannot sign. */
 [[nodiscard]] enum error private_key_sign(const struct private_key *key, const uint8_t hash[DIGEST_BYTES],

@@ -9,67 +9,66 @@
 #include "crypto/key.h"
 
 /* One RSA key in its forms, and what may not be taken for a key. They sign nothing but tests. */
-static const char rsa_pkcs1[] =
-	"-----BEGIN RSA PRIVATE KEY-----\n"
-	"MIICXAIBAAKBgQDYZIv8/gbpjLLEWZzFw/LQY6ZqMX93rlU4wW0kX8s6h3AocOgF\n"
-	"XSuq4IRWnSkF7i7fK3B+rbPFGNO47rNPa+0h/TnMmHdi9JSrgUggzugkss6T6I9Y\n"
-	"f/rAEcbxznTyfgcsCZyTNmsh3Pe5uNsBiu6IBe1r/yMXgRqzQbwuOQ3rswIDAQAB\n"
-	"AoGAbuVIYIUGodX7H2kVULyUyXroI+/t9TWgcw+dkVCOZBZYwkDqhyUyZcXdzE2K\n"
-	"YoGn/7LRWfpG8LFCf7nEpuUWhqzjaTNBsG63GS0KzR0KPefpU4u+zZlEnO9XT+Ag\n"
-	"RKzFhXV8h7Px/i4Ya52qAJHMkRlcA7A6INEHrYRuTR0USJECQQD8BdyKGqEq1D07\n"
-	"6jYz5GwjJVtLqBxxHfyndrkZiPk7I439RvmhjK2tBbSi5kdtZqwdZYIkO3JT2nIA\n"
-	"mYaPXM8PAkEA286+kUpEkS7gqgqWztm+6ry5Edc7oXOLbDt27HDiR6yk5oc6DmKA\n"
-	"E8jJLKhpWg7H4K/Qwsofv5/ZQYh5344ZHQJBAPBJUmVmUGW6aAu5GibN0gCMfIgc\n"
-	"58k+EwdD3eWnwCEPnDBxPE84BtshxoFOV6nKK633e2a6Ox4R94H03uPPVCcCQCNT\n"
-	"vhMR0aVX2Gnb29MQ8fs+K6xvYDkZne3ePMXRery0Rah7UVxgfl8vpQ2VX6FGwN8e\n"
-	"wrmbzLB6m2tJ6PSCHQ0CQFQvYNcod75WIrEmAgtnTd4/oaHLRUBeriVVlACkuO55\n"
-	"Kf8ou3yL5HFNwm7abv7q+hB1r8AvD/UURQh8pEt42WY=\n"
-	"-----END RSA PRIVATE KEY-----\n";
-static const char rsa_pkcs8[] =
-	"-----BEGIN PRIVATE KEY-----\n"
-	"MIICdgIBADANBgkqhkiG9w0BAQEFAASCAmAwggJcAgEAAoGBANhki/z+BumMssRZ\n"
-	"nMXD8tBjpmoxf3euVTjBbSRfyzqHcChw6AVdK6rghFadKQXuLt8rcH6ts8UY07ju\n"
-	"s09r7SH9OcyYd2L0lKuBSCDO6CSyzpPoj1h/+sARxvHOdPJ+BywJnJM2ayHc97m4\n"
-	"2wGK7ogF7Wv/IxeBGrNBvC45DeuzAgMBAAECgYBu5UhghQah1fsfaRVQvJTJeugj\n"
-	"7+31NaBzD52RUI5kFljCQOqHJTJlxd3MTYpigaf/stFZ+kbwsUJ/ucSm5RaGrONp\n"
-	"M0GwbrcZLQrNHQo95+lTi77NmUSc71dP4CBErMWFdXyHs/H+LhhrnaoAkcyRGVwD\n"
-	"sDog0QethG5NHRRIkQJBAPwF3IoaoSrUPTvqNjPkbCMlW0uoHHEd/Kd2uRmI+Tsj\n"
-	"jf1G+aGMra0FtKLmR21mrB1lgiQ7clPacgCZho9czw8CQQDbzr6RSkSRLuCqCpbO\n"
-	"2b7qvLkR1zuhc4tsO3bscOJHrKTmhzoOYoATyMksqGlaDsfgr9DCyh+/n9lBiHnf\n"
-	"jhkdAkEA8ElSZWZQZbpoC7kaJs3SAIx8iBznyT4TB0Pd5afAIQ+cMHE8TzgG2yHG\n"
-	"gU5Xqcorrfd7Zro7HhH3gfTe489UJwJAI1O+ExHRpVfYadvb0xDx+z4rrG9gORmd\n"
-	"7d48xdF6vLRFqHtRXGB+Xy+lDZVfoUbA3x7CuZvMsHqba0no9IIdDQJAVC9g1yh3\n"
-	"vlYisSYCC2dN3j+hoctFQF6uJVWUAKS47nkp/yi7fIvkcU3Cbtpu/ur6EHWvwC8P\n"
-	"9RRFCHykS3jZZg==\n"
-	"-----END PRIVATE KEY-----\n";
-static const char rsa_locked[] =
-	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
-	"MIIC3TBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQIbxvGfcGq9wECAggA\n"
-	"MAwGCCqGSIb3DQIJBQAwHQYJYIZIAWUDBAECBBBlHV92UzmS/dmrDREsXWqJBIIC\n"
-	"gFH7JCETS5an97J79VkB97cWA+TGKDawiKtbl+F83l1a1YG4rEEB27DHedKVeIxx\n"
-	"vmqNuJ5n05YgYsErsQoR57fu5x9gH50MZVsM2V5kSFKAS6bevpmvXEzQkSiddnYJ\n"
-	"dS4wzxSrgW86m/PogRTtyZBBA5GiqrkeLYE2xEPaxhxqkfmK9SyZmjgxoNoT+nE+\n"
-	"J2Te7IkTSoBr/8ybkQn0p8q0yQGbu6QoI3p/7xMuVS3ibz1rfBuMkZDKpVsnNwyV\n"
-	"+/tq4z+aVrSgYKcXUQYEcyxIT2heI7k1Sa8C32gwECjnVdxzPusdJZ7t8PZS1X26\n"
-	"VTYtNhrG2Vac9gjhSwkTc/QnEwT9iPkSsCL9HuAutGOcxGE87huFS+GIECVdrszj\n"
-	"vIHEsr9H4wYLTHuDCEMQ3gHWpS3ZTjLVsvNCPoshuwnxZqdJE6oXouT9u6drEYQJ\n"
-	"2fRGMEBq+p1+uPTlnfeqvoCYYzTcvT6N4d2pIN7nz96O4QQjLbL7Rc9nDO/CXt9I\n"
-	"LqybNLI12TC0+Cn6bQCuiDjmYf+t/OfIrRMmsw76mKrRIASb+rJEQJi2KbgkrQRG\n"
-	"yr5VXpFg/PU+XqWPDF7ScblFYGbAY+4QM2qWSQvaNA7cCa6ySbMk3Z5+GKAppI8l\n"
-	"xm+LjY4TTqzMl7X5k1CPIsD1QqwGxko0akjdpn7gFLNwtHhVux4Oe8wRfUuhP55k\n"
-	"rVx0VIoCNy7lNnZiS7E7tqvJPnp+9E11H/GM8okUPFdfs+aY8pXVnv+viblIUdRm\n"
-	"E2mqASH3k9DAqVmFHtRXN8iXKKLsmD2b8xtaQacoyNzf6ybQYKs2GuxZJLAMmT0M\n"
-	"FP90Q2Oy+w21DcBpAQuTl6s=\n"
-	"-----END ENCRYPTED PRIVATE KEY-----\n";
-static const char elliptic[] =
-	"-----BEGIN EC PRIVATE KEY-----\n"
-	"MHcCAQEEIOxUPABj0wO4tU3wR1/duxIoygZLACfCQVep2iXxDcYCoAoGCCqGSM49\n"
-	"AwEHoUQDQgAE4zw1d8QrP5ez3lcK2bSaaNSJo3957mq25If9kw+KT2krXY2UTRma\n"
-	"/2fF8EahWvRImgKJ+L2rPEjrJK61UoeSog==\n"
-	"-----END EC PRIVATE KEY-----\n";
-static const char rsa_spki[] = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDYZIv8/gbpjLLEWZzFw/LQY6ZqMX93rlU4wW0kX8s6h3AocOgFXSuq4IRWnSkF7i7fK3B+rbPFGNO47rNPa+0h/TnMmHdi9JSrgUggzugkss6T6I9Yf/rAEcbxznTyfgcsCZyTNmsh3Pe5uNsBiu6IBe1r/yMXgRqzQbwuOQ3rswIDAQAB";
-static const char rsa_bare[] = "MIGJAoGBANhki/z+BumMssRZnMXD8tBjpmoxf3euVTjBbSRfyzqHcChw6AVdK6rghFadKQXuLt8rcH6ts8UY07jus09r7SH9OcyYd2L0lKuBSCDO6CSyzpPoj1h/+sARxvHOdPJ+BywJnJM2ayHc97m42wGK7ogF7Wv/IxeBGrNBvC45DeuzAgMBAAE=";
-static const char elliptic_spki[] = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE4zw1d8QrP5ez3lcK2bSaaNSJo3957mq25If9kw+KT2krXY2UTRma/2fF8EahWvRImgKJ+L2rPEjrJK61UoeSog==";
+static const char rsa_pkcs1[] = "-----BEGIN RSA PRIVATE KEY-----\n"
+				"MIICXAIBAAKBgQDYZIv8/gbpjLLEWZzFw/LQY6ZqMX93rlU4wW0kX8s6h3AocOgF\n"
+				"XSuq4IRWnSkF7i7fK3B+rbPFGNO47rNPa+0h/TnMmHdi9JSrgUggzugkss6T6I9Y\n"
+				"f/rAEcbxznTyfgcsCZyTNmsh3Pe5uNsBiu6IBe1r/yMXgRqzQbwuOQ3rswIDAQAB\n"
+				"AoGAbuVIYIUGodX7H2kVULyUyXroI+/t9TWgcw+dkVCOZBZYwkDqhyUyZcXdzE2K\n"
+				"YoGn/7LRWfpG8LFCf7nEpuUWhqzjaTNBsG63GS0KzR0KPefpU4u+zZlEnO9XT+Ag\n"
+				"RKzFhXV8h7Px/i4Ya52qAJHMkRlcA7A6INEHrYRuTR0USJECQQD8BdyKGqEq1D07\n"
+				"6jYz5GwjJVtLqBxxHfyndrkZiPk7I439RvmhjK2tBbSi5kdtZqwdZYIkO3JT2nIA\n"
+				"mYaPXM8PAkEA286+kUpEkS7gqgqWztm+6ry5Edc7oXOLbDt27HDiR6yk5oc6DmKA\n"
+				"E8jJLKhpWg7H4K/Qwsofv5/ZQYh5344ZHQJBAPBJUmVmUGW6aAu5GibN0gCMfIgc\n"
+				"58k+EwdD3eWnwCEPnDBxPE84BtshxoFOV6nKK633e2a6Ox4R94H03uPPVCcCQCNT\n"
+				"vhMR0aVX2Gnb29MQ8fs+K6xvYDkZne3ePMXRery0Rah7UVxgfl8vpQ2VX6FGwN8e\n"
+				"wrmbzLB6m2tJ6PSCHQ0CQFQvYNcod75WIrEmAgtnTd4/oaHLRUBeriVVlACkuO55\n"
+				"Kf8ou3yL5HFNwm7abv7q+hB1r8AvD/UURQh8pEt42WY=\n"
+				"-----END RSA PRIVATE KEY-----\n";
+static const char rsa_pkcs8[] = "-----BEGIN PRIVATE KEY-----\n"
+				"MIICdgIBADANBgkqhkiG9w0BAQEFAASCAmAwggJcAgEAAoGBANhki/z+BumMssRZ\n"
+				"nMXD8tBjpmoxf3euVTjBbSRfyzqHcChw6AVdK6rghFadKQXuLt8rcH6ts8UY07ju\n"
+				"s09r7SH9OcyYd2L0lKuBSCDO6CSyzpPoj1h/+sARxvHOdPJ+BywJnJM2ayHc97m4\n"
+				"2wGK7ogF7Wv/IxeBGrNBvC45DeuzAgMBAAECgYBu5UhghQah1fsfaRVQvJTJeugj\n"
+				"7+31NaBzD52RUI5kFljCQOqHJTJlxd3MTYpigaf/stFZ+kbwsUJ/ucSm5RaGrONp\n"
+				"M0GwbrcZLQrNHQo95+lTi77NmUSc71dP4CBErMWFdXyHs/H+LhhrnaoAkcyRGVwD\n"
+				"sDog0QethG5NHRRIkQJBAPwF3IoaoSrUPTvqNjPkbCMlW0uoHHEd/Kd2uRmI+Tsj\n"
+				"jf1G+aGMra0FtKLmR21mrB1lgiQ7clPacgCZho9czw8CQQDbzr6RSkSRLuCqCpbO\n"
+				"2b7qvLkR1zuhc4tsO3bscOJHrKTmhzoOYoATyMksqGlaDsfgr9DCyh+/n9lBiHnf\n"
+				"jhkdAkEA8ElSZWZQZbpoC7kaJs3SAIx8iBznyT4TB0Pd5afAIQ+cMHE8TzgG2yHG\n"
+				"gU5Xqcorrfd7Zro7HhH3gfTe489UJwJAI1O+ExHRpVfYadvb0xDx+z4rrG9gORmd\n"
+				"7d48xdF6vLRFqHtRXGB+Xy+lDZVfoUbA3x7CuZvMsHqba0no9IIdDQJAVC9g1yh3\n"
+				"vlYisSYCC2dN3j+hoctFQF6uJVWUAKS47nkp/yi7fIvkcU3Cbtpu/ur6EHWvwC8P\n"
+				"9RRFCHykS3jZZg==\n"
+				"-----END PRIVATE KEY-----\n";
+static const char rsa_locked[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+				 "MIIC3TBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQIbxvGfcGq9wECAggA\n"
+				 "MAwGCCqGSIb3DQIJBQAwHQYJYIZIAWUDBAECBBBlHV92UzmS/dmrDREsXWqJBIIC\n"
+				 "gFH7JCETS5an97J79VkB97cWA+TGKDawiKtbl+F83l1a1YG4rEEB27DHedKVeIxx\n"
+				 "vmqNuJ5n05YgYsErsQoR57fu5x9gH50MZVsM2V5kSFKAS6bevpmvXEzQkSiddnYJ\n"
+				 "dS4wzxSrgW86m/PogRTtyZBBA5GiqrkeLYE2xEPaxhxqkfmK9SyZmjgxoNoT+nE+\n"
+				 "J2Te7IkTSoBr/8ybkQn0p8q0yQGbu6QoI3p/7xMuVS3ibz1rfBuMkZDKpVsnNwyV\n"
+				 "+/tq4z+aVrSgYKcXUQYEcyxIT2heI7k1Sa8C32gwECjnVdxzPusdJZ7t8PZS1X26\n"
+				 "VTYtNhrG2Vac9gjhSwkTc/QnEwT9iPkSsCL9HuAutGOcxGE87huFS+GIECVdrszj\n"
+				 "vIHEsr9H4wYLTHuDCEMQ3gHWpS3ZTjLVsvNCPoshuwnxZqdJE6oXouT9u6drEYQJ\n"
+				 "2fRGMEBq+p1+uPTlnfeqvoCYYzTcvT6N4d2pIN7nz96O4QQjLbL7Rc9nDO/CXt9I\n"
+				 "LqybNLI12TC0+Cn6bQCuiDjmYf+t/OfIrRMmsw76mKrRIASb+rJEQJi2KbgkrQRG\n"
+				 "yr5VXpFg/PU+XqWPDF7ScblFYGbAY+4QM2qWSQvaNA7cCa6ySbMk3Z5+GKAppI8l\n"
+				 "xm+LjY4TTqzMl7X5k1CPIsD1QqwGxko0akjdpn7gFLNwtHhVux4Oe8wRfUuhP55k\n"
+				 "rVx0VIoCNy7lNnZiS7E7tqvJPnp+9E11H/GM8okUPFdfs+aY8pXVnv+viblIUdRm\n"
+				 "E2mqASH3k9DAqVmFHtRXN8iXKKLsmD2b8xtaQacoyNzf6ybQYKs2GuxZJLAMmT0M\n"
+				 "FP90Q2Oy+w21DcBpAQuTl6s=\n"
+				 "-----END ENCRYPTED PRIVATE KEY-----\n";
+static const char elliptic[] = "-----BEGIN EC PRIVATE KEY-----\n"
+			       "MHcCAQEEIOxUPABj0wO4tU3wR1/duxIoygZLACfCQVep2iXxDcYCoAoGCCqGSM49\n"
+			       "AwEHoUQDQgAE4zw1d8QrP5ez3lcK2bSaaNSJo3957mq25If9kw+KT2krXY2UTRma\n"
+			       "/2fF8EahWvRImgKJ+L2rPEjrJK61UoeSog==\n"
+			       "-----END EC PRIVATE KEY-----\n";
+static const char rsa_spki[] =
+    "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDYZIv8/gbpjLLEWZzFw/LQY6ZqMX93rlU4wW0kX8s6h3AocOgFXSuq4IRWnSkF7i7fK3B+rbPFGNO47rNPa+0h/TnMmHdi9JSrgUggzugkss6T6I9Yf/rAEcbxznTyfgcsCZyTNmsh3Pe5uNsBiu6IBe1r/yMXgRqzQbwuOQ3rswIDAQAB";
+static const char rsa_bare[] =
+    "MIGJAoGBANhki/z+BumMssRZnMXD8tBjpmoxf3euVTjBbSRfyzqHcChw6AVdK6rghFadKQXuLt8rcH6ts8UY07jus09r7SH9OcyYd2L0lKuBSCDO6CSyzpPoj1h/+sARxvHOdPJ+BywJnJM2ayHc97m42wGK7ogF7Wv/IxeBGrNBvC45DeuzAgMBAAE=";
+static const char elliptic_spki[] =
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE4zw1d8QrP5ez3lcK2bSaaNSJo3957mq25If9kw+KT2krXY2UTRma/2fF8EahWvRImgKJ+L2rPEjrJK61UoeSog==";
 
 /* RFC 8032 §7.1, test 1: the seed and its public key. */
 static const char seed[] = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
@@ -138,8 +137,8 @@ static void the_public_half_is_what_dns_wants(void **state)
 
 static void what_is_no_key_is_refused(void **state)
 {
-	static const char *const bad_rsa[] = { "", "AAAA", "MIGf", "MAA=", "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDY", elliptic_spki,
-		"MAwwCgYIKoZIzj0DAQc=" };
+	static const char *const bad_rsa[] = { "", "AAAA", "MIGf",
+		"MAA=", "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDY", elliptic_spki, "MAwwCgYIKoZIzj0DAQc=" };
 	struct public_key *public;
 	struct private_key *private;
 	static char large[KEY_FILE_BYTES_MAX + 1];
@@ -149,7 +148,10 @@ static void what_is_no_key_is_refused(void **state)
 		assert_int_equal(read_public(KEY_RSA, bad_rsa[i], &public), ERR_SYNTAX);
 	assert_int_equal(read_public(KEY_ED25519, rsa_spki, &public), ERR_SYNTAX);
 	assert_int_equal(read_public(KEY_ED25519, "AAAA", &public), ERR_SYNTAX);
-	assert_int_equal(private_key_read(TEXT("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), &private), ERR_SYNTAX);
+	assert_int_equal(
+	    private_key_read(
+		TEXT("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), &private),
+	    ERR_SYNTAX);
 	assert_int_equal(private_key_read(TEXT("AAAA"), &private), ERR_SYNTAX);
 	assert_int_equal(private_key_read(TEXT(""), &private), ERR_SYNTAX);
 	assert_int_equal(private_key_read((struct text){ large, sizeof large }, &private), ERR_TOO_LARGE);
@@ -162,7 +164,8 @@ static void what_is_no_key_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(every_form_of_a_key_signs_and_verifies),
-		cmocka_unit_test(the_public_half_is_what_dns_wants), cmocka_unit_test(what_is_no_key_is_refused) };
+		cmocka_unit_test(the_public_half_is_what_dns_wants),
+		cmocka_unit_test(what_is_no_key_is_refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

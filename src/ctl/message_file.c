@@ -77,7 +77,8 @@ int message_file_open(struct message_file *message, const char *name)
 
 bool message_file_body(struct message_file *message, struct text *out_piece)
 {
-	const size_t length = message->has_body ? fread(message->in, 1, sizeof message->in, message->file) : 0;
+	const size_t length =
+	    message->has_body ? fread(message->in, 1, sizeof message->in, message->file) : 0;
 
 	if (ferror(message->file)) {
 		(void)complain(message, strerror(errno), EX_NOINPUT);

@@ -12,11 +12,11 @@ enum { MESSAGE_HEADER_MAX = 8 << 20, MESSAGE_PIECE = 32 << 10 };
 
 struct message_file {
 	FILE *file;
-	const char *name;           /* For complaints. */
-	struct buffer header;       /* With the empty line behind it, if there is one. */
-	bool has_body;              /* There was that line. */
+	const char *name;     /* For complaints. */
+	struct buffer header; /* With the empty line behind it, if there is one. */
+	bool has_body;        /* There was that line. */
 	bool after_cr;
-	bool was_crlf;              /* How the first line ended. */
+	bool was_crlf; /* How the first line ended. */
 	char in[MESSAGE_PIECE], out[2 * MESSAGE_PIECE];
 };
 

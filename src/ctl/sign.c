@@ -27,7 +27,9 @@ struct sign_request {
 
 static int usage(void)
 {
-	fputs("usage: postroad sign FILE|- --key PEM --domain D --selector S [--key PEM --selector S ...] [--time T]\n", stderr);
+	fputs(
+	    "usage: postroad sign FILE|- --key PEM --domain D --selector S [--key PEM --selector S ...] [--time T]\n",
+	    stderr);
 	return EX_USAGE;
 }
 
@@ -51,7 +53,8 @@ static bool set_option(struct sign_request *request, struct text name, const cha
 		return set_name("--selector", value, arena, &request->selectors[request->selector_count++]);
 	if (text_equal(name, TEXT("domain")))
 		return set_name("--domain", value, arena, &request->domain);
-	if (text_equal(name, TEXT("time")) && text_to_u64(text_of(value), &seconds) && seconds <= INT64_MAX / 1000) {
+	if (text_equal(name, TEXT("time")) && text_to_u64(text_of(value), &seconds) &&
+	    seconds <= INT64_MAX / 1000) {
 		request->now_s = (int64_t)seconds;
 		return true;
 	}
@@ -95,13 +98,14 @@ static int read_key(const char *path, struct private_key **out_key)
 		fclose(file);
 	}
 	free(room);
-	if (error == OK && private_key_kind(*out_key) == KEY_RSA && private_key_bits(*out_key) < SIGNATURE_RSA_BITS_MIN) {
+	if (error == OK && private_key_kind(*out_key) == KEY_RSA &&
+	    private_key_bits(*out_key) < SIGNATURE_RSA_BITS_MIN) {
 		fprintf(stderr, "postroad: %s: an RSA key of under 1024 bits, which nobody accepts\n", path);
 		return EX_DATAERR;
 	}
 	if (error != OK)
 		fprintf(stderr, "postroad: %s: %s\n", path,
-		    file == NULL               ? strerror(trouble)
+		    file == NULL                   ? strerror(trouble)
 			: error == ERR_UNSUPPORTED ? "neither RSA nor Ed25519, or with a passphrase"
 						   : "is no private key");
 	return error == OK ? EX_OK : file == NULL ? EX_NOINPUT : EX_DATAERR;
@@ -142,10 +146,12 @@ static int keep_body(struct message_file *message, struct body_hashes *hashes, s
 	return EX_OK;
 }
 
-static int make_fields(const struct sign_request *request, const struct dkim_signer *signer, struct buffer *fields)
+static int make_fields(
+    const struct sign_request *request, const struct dkim_signer *signer, struct buffer *fields)
 {
 	for (size_t i = 0; i < request->key_count; i++) {
-		const struct dkim_signing signing = { request->keys[i], request->domain, request->selectors[i] };
+		const struct dkim_signing signing = { request->keys[i], request->domain,
+			request->selectors[i] };
 		const enum error error = dkim_signer_sign(signer, &signing, fields);
 
 		if (error != OK) {
@@ -171,10 +177,13 @@ static int sign(const struct sign_request *request, struct message_file *message
 
 		if (error == OK)
 			error = dkim_signer_new(&index, hashes, request->now_s, arena, &signer);
-		code = error == OK ? keep_body(message, hashes, &body) : error == ERR_NO_MEMORY ? EX_OSERR : EX_DATAERR;
+		code = error == OK           ? keep_body(message, hashes, &body)
+		    : error == ERR_NO_MEMORY ? EX_OSERR
+					     : EX_DATAERR;
 		if (error != OK)
 			fprintf(stderr, "postroad: %s: %s\n", message->name,
-			    error == ERR_SYNTAX ? "a message without exactly one From field is not signed" : error_text(error));
+			    error == ERR_SYNTAX ? "a message without exactly one From field is not signed"
+						: error_text(error));
 	}
 	if (code == EX_OK)
 		code = make_fields(request, signer, &fields);

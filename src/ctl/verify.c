@@ -14,9 +14,10 @@ enum { ARENA_BYTES = 64 << 20, HOSTNAME_SIZE = 256 };
 
 static int usage(void)
 {
-	fputs("usage: postroad verify [spf|dkim|dmarc|arc] [FILE|-] [--ip A] [--helo H] [--mail-from F] [--zone Z] [--time T] [--json]\n"
-	      "       postroad verify spf --ip A [--helo H] [--mail-from F]       needs no message\n"
-	      "       postroad verify dmarc --from-domain D [--spf-pass-domain D] [--dkim-pass-domain D ...]   nor does this\n",
+	fputs(
+	    "usage: postroad verify [spf|dkim|dmarc|arc] [FILE|-] [--ip A] [--helo H] [--mail-from F] [--zone Z] [--time T] [--json]\n"
+	    "       postroad verify spf --ip A [--helo H] [--mail-from F]       needs no message\n"
+	    "       postroad verify dmarc --from-domain D [--spf-pass-domain D] [--dkim-pass-domain D ...]   nor does this\n",
 	    stderr);
 	return EX_USAGE;
 }
@@ -69,7 +70,8 @@ static bool set_client(struct verify_request *request, struct text value)
 }
 
 /* An option with its value. False: it was said what is wrong. */
-static bool set_option(struct verify_request *request, struct text name, const char *value, struct arena *arena)
+static bool set_option(
+    struct verify_request *request, struct text name, const char *value, struct arena *arena)
 {
 	const struct text text = text_of(value);
 
@@ -104,7 +106,8 @@ static bool take_word(struct verify_request *request, const char *text)
 
 	for (size_t i = 0; request->everything && request->file == NULL && i < 4; i++) {
 		if (strcmp(text, names[i]) == 0) {
-			request->everything = request->spf = request->dkim = request->arc = request->dmarc = false;
+			request->everything = request->spf = request->dkim = request->arc = request->dmarc =
+			    false;
 			*methods[i] = true;
 			return true;
 		}
@@ -162,8 +165,14 @@ int ctl_verify(const struct conf *conf, int count, char **words)
 {
 	struct arena *arena = arena_new(ARENA_BYTES);
 	char hostname[HOSTNAME_SIZE] = "localhost";
-	struct verify_request request = { .spf = true, .dkim = true, .arc = true, .dmarc = true, .everything = true,
-		.zone = "", .now_s = time(NULL), .conf = conf };
+	struct verify_request request = { .spf = true,
+		.dkim = true,
+		.arc = true,
+		.dmarc = true,
+		.everything = true,
+		.zone = "",
+		.now_s = time(NULL),
+		.conf = conf };
 	struct verify_findings findings = { 0 };
 	int code = EX_OSERR;
 

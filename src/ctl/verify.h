@@ -10,25 +10,25 @@
 #include "auth/auth_results.h"
 #include "conf/conf.h"
 
-struct verify_request {               /* Borrows the words and the configuration. */
-	bool spf, dkim, arc, dmarc;   /* What is wanted. */
-	bool everything;              /* No method was named. */
+struct verify_request {             /* Borrows the words and the configuration. */
+	bool spf, dkim, arc, dmarc; /* What is wanted. */
+	bool everything;            /* No method was named. */
 	bool json;
-	const char *file;             /* NULL: standard input. */
-	bool has_message;             /* A message is to be read. */
-	struct endpoint client;       /* ENDPOINT_NONE: not given. */
+	const char *file;       /* NULL: standard input. */
+	bool has_message;       /* A message is to be read. */
+	struct endpoint client; /* ENDPOINT_NONE: not given. */
 	struct text helo, mail_from;
 	bool has_mail_from;
-	const char *zone;             /* Empty: as the configuration says. */
+	const char *zone; /* Empty: as the configuration says. */
 	int64_t now_s;
 	struct text from_domain, spf_pass_domain;
 	struct text dkim_pass_domains[DMARC_IDENTIFIERS_MAX];
 	size_t dkim_pass_count;
-	struct text hostname;         /* Who verifies. */
-	const struct conf *conf;      /* NULL: there is none. */
+	struct text hostname;    /* Who verifies. */
+	const struct conf *conf; /* NULL: there is none. */
 };
 
-struct verify_findings {              /* NULL: not looked at. Lives in the arena, but for `queries`. */
+struct verify_findings { /* NULL: not looked at. Lives in the arena, but for `queries`. */
 	const struct iprev *iprev;
 	const struct spf_verdict *spf;
 	bool dkim_used;
@@ -36,12 +36,13 @@ struct verify_findings {              /* NULL: not looked at. Lives in the arena
 	size_t dkim_count, dkim_ignored;
 	const struct arc_verdict *arc;
 	const struct dmarc_verdict *dmarc;
-	json_t *queries;              /* "TXT example.org", in the order of their answers. */
+	json_t *queries; /* "TXT example.org", in the order of their answers. */
 };
 
 /* Find out. Returns an exit code; but for EX_OK it has been said why. The caller releases out_findings->queries
  * in any case. */
-int verify_run(const struct verify_request *request, struct arena *arena, struct verify_findings *out_findings);
+int verify_run(
+    const struct verify_request *request, struct arena *arena, struct verify_findings *out_findings);
 
 /* Say it. Returns an exit code. */
 int verify_report(const struct verify_request *request, const struct verify_findings *findings);

@@ -36,9 +36,9 @@ static json_t *spf_json(const struct spf_verdict *spf)
 {
 	if (spf == NULL)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o}", "result", word(spf->result), "domain", string(spf->domain),
-	    "mechanism", string(spf->mechanism), "explanation", string(spf->explanation), "lookups", (int)spf->lookups,
-	    "reason", string(spf->reason));
+	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:o}", "result", word(spf->result), "domain",
+	    string(spf->domain), "mechanism", string(spf->mechanism), "explanation", string(spf->explanation),
+	    "lookups", (int)spf->lookups, "reason", string(spf->reason));
 }
 
 static json_t *dkim_json(const struct verify_findings *findings)
@@ -49,9 +49,10 @@ static json_t *dkim_json(const struct verify_findings *findings)
 		const struct dkim_finding *finding = &findings->dkim[i];
 
 		json_array_append_new(list,
-		    json_pack("{s:o, s:o, s:o, s:o, s:o}", "domain", string(finding->signature->domain), "selector",
-			string(finding->signature->selector), "algorithm", string(finding->signature->algorithm), "result",
-			word(finding->result), "reason", string(text_of(finding->reason))));
+		    json_pack("{s:o, s:o, s:o, s:o, s:o}", "domain", string(finding->signature->domain),
+			"selector", string(finding->signature->selector), "algorithm",
+			string(finding->signature->algorithm), "result", word(finding->result), "reason",
+			string(text_of(finding->reason))));
 	}
 	return list;
 }
@@ -70,9 +71,10 @@ static json_t *arc_json(const struct arc_verdict *arc)
 static json_t *dmarc_json(const struct dmarc_verdict *dmarc)
 {
 	return json_pack("{s:o, s:o, s:o, s:s, s:b, s:b, s:o}", "result", word(dmarc->result), "policy",
-	    dmarc->record ? json_string(dmarc_policy_word(dmarc->policy)) : json_null(), "domain", string(dmarc->domain),
-	    "disposition", dmarc_policy_word(dmarc->disposition), "spf_aligned", dmarc->spf_aligned, "dkim_aligned",
-	    dmarc->dkim_aligned, "reason", string(text_of(dmarc->reason)));
+	    dmarc->record ? json_string(dmarc_policy_word(dmarc->policy)) : json_null(), "domain",
+	    string(dmarc->domain), "disposition", dmarc_policy_word(dmarc->disposition), "spf_aligned",
+	    dmarc->spf_aligned, "dkim_aligned", dmarc->dkim_aligned, "reason",
+	    string(text_of(dmarc->reason)));
 }
 
 /* The field's value in one line. */
@@ -93,7 +95,8 @@ static json_t *results_json(const struct verify_request *request, const struct v
 
 	buffer_init(&field, RESULTS_FIELD_MAX);
 	if (arena != NULL && auth_results_compose(&results, &field) &&
-	    header_find(buffer_text(&field), TEXT("Authentication-Results"), &value) && header_unfold(value, arena, &value)) {
+	    header_find(buffer_text(&field), TEXT("Authentication-Results"), &value) &&
+	    header_unfold(value, arena, &value)) {
 		for (size_t i = 0; i < value.length; i++)
 			if (value.bytes[i] == '\t')
 				((char *)value.bytes)[i] = ' ';
@@ -151,9 +154,11 @@ static void print_dkim(const json_t *dkim, size_t ignored)
 
 	if (json_array_size(dkim) == 0)
 		printf("dkim:  none\n");
-	json_array_foreach (dkim, i, one) {
-		printf("dkim:  %s for %s, selector %s, %s", ctl_string(one, "result", "?"), ctl_string(one, "domain", "no domain"),
-		    ctl_string(one, "selector", "none"), ctl_string(one, "algorithm", "no algorithm"));
+	json_array_foreach(dkim, i, one)
+	{
+		printf("dkim:  %s for %s, selector %s, %s", ctl_string(one, "result", "?"),
+		    ctl_string(one, "domain", "no domain"), ctl_string(one, "selector", "none"),
+		    ctl_string(one, "algorithm", "no algorithm"));
 		print_reason(one);
 	}
 	if (ignored > 0)
@@ -164,14 +169,17 @@ static void print_dmarc(const json_t *dmarc)
 {
 	printf("dmarc: %s", ctl_string(dmarc, "result", "?"));
 	if (ctl_string(dmarc, "domain", NULL) != NULL)
-		printf(", policy %s of %s", ctl_string(dmarc, "policy", "none"), ctl_string(dmarc, "domain", ""));
+		printf(", policy %s of %s", ctl_string(dmarc, "policy", "none"),
+		    ctl_string(dmarc, "domain", ""));
 	print_reason(dmarc);
 	printf("       aligned: %s; to be done: %s\n",
 	    json_is_true(json_object_get(dmarc, "spf_aligned"))
 		? json_is_true(json_object_get(dmarc, "dkim_aligned")) ? "SPF and DKIM" : "SPF"
 		: json_is_true(json_object_get(dmarc, "dkim_aligned")) ? "DKIM"
-								      : "nothing",
-	    strcmp(ctl_string(dmarc, "disposition", "none"), "none") == 0 ? "nothing" : ctl_string(dmarc, "disposition", ""));
+								       : "nothing",
+	    strcmp(ctl_string(dmarc, "disposition", "none"), "none") == 0
+		? "nothing"
+		: ctl_string(dmarc, "disposition", ""));
 }
 
 static void print_report(json_t *report, size_t ignored)
@@ -191,8 +199,8 @@ static void print_report(json_t *report, size_t ignored)
 	if ((part = json_object_get(report, "dmarc")) != NULL)
 		print_dmarc(part);
 	printf("\nAuthentication-Results: %s\n", ctl_string(report, "authentication_results", ""));
-	json_array_foreach (json_object_get(report, "queries"), i, query)
-		printf("%s%s\n", i == 0 ? "\nasked: " : "       ", json_string_value(query));
+	json_array_foreach(json_object_get(report, "queries"), i, query)
+	    printf("%s%s\n", i == 0 ? "\nasked: " : "       ", json_string_value(query));
 }
 
 int verify_report(const struct verify_request *request, const struct verify_findings *findings)

@@ -16,7 +16,7 @@ struct run {
 	struct arena *arena;
 	struct loop *loop;
 	struct dns *dns;
-	unsigned open;                     /* Look-ups that go on. */
+	unsigned open; /* Look-ups that go on. */
 	struct header_index index;
 	struct body_hashes *hashes;
 	struct iprev iprev;
@@ -24,7 +24,7 @@ struct run {
 	struct dkim *dkim;
 	struct arc *arc;
 	struct dmarc *dmarc;
-	struct dmarc_verdict nobody;       /* What DMARC says of a message without an author. */
+	struct dmarc_verdict nobody; /* What DMARC says of a message without an author. */
 	struct dmarc_identifiers identifiers;
 	struct text passed[DMARC_IDENTIFIERS_MAX];
 };
@@ -111,7 +111,8 @@ static int read_message(struct run *run)
 	if (code == EX_OK && !arena_copy(run->arena, buffer_text(&message->header), &header))
 		code = EX_OSERR;
 	if (code == EX_OK && header_index_make(header, run->arena, &run->index) != OK) {
-		fprintf(stderr, "postroad: %s: the header has more than %d fields\n", message->name, HEADER_FIELDS_MAX);
+		fprintf(stderr, "postroad: %s: the header has more than %d fields\n", message->name,
+		    HEADER_FIELDS_MAX);
 		code = EX_DATAERR;
 	}
 	if (code == EX_OK && !begin_message(run))
@@ -158,7 +159,8 @@ static bool begin_methods(struct run *run)
 		if (run->dmarc == NULL)
 			return false;
 	}
-	return begin(run, &lookup_spf, run->spf) && begin(run, &lookup_dkim, run->dkim) && begin(run, &lookup_arc, run->arc) &&
+	return begin(run, &lookup_spf, run->spf) && begin(run, &lookup_dkim, run->dkim) &&
+	    begin(run, &lookup_arc, run->arc) &&
 	    (run->findings->iprev == NULL || begin(run, &lookup_iprev, &run->iprev)) &&
 	    begin(run, &lookup_dmarc, run->dmarc);
 }
@@ -223,7 +225,8 @@ static int look(struct run *run)
 	return EX_OK;
 }
 
-static struct dns *resolver_of(const struct verify_request *request, struct loop *loop, const char **out_reason)
+static struct dns *resolver_of(
+    const struct verify_request *request, struct loop *loop, const char **out_reason)
 {
 	struct dns_settings settings = { 0 };
 	const char *zone = request->zone;
@@ -238,7 +241,8 @@ static struct dns *resolver_of(const struct verify_request *request, struct loop
 	return resolver_new(loop, zone, &settings, out_reason);
 }
 
-int verify_run(const struct verify_request *request, struct arena *arena, struct verify_findings *out_findings)
+int verify_run(
+    const struct verify_request *request, struct arena *arena, struct verify_findings *out_findings)
 {
 	struct run *run = arena_alloc(arena, sizeof *run);
 	const char *reason = "out of memory";
@@ -247,12 +251,14 @@ int verify_run(const struct verify_request *request, struct arena *arena, struct
 	*out_findings = (struct verify_findings){ .queries = json_array() };
 	if (run == NULL)
 		return EX_OSERR;
-	*run = (struct run){ .request = request, .findings = out_findings, .arena = arena, .loop = loop_new() };
+	*run =
+	    (struct run){ .request = request, .findings = out_findings, .arena = arena, .loop = loop_new() };
 	run->hashes = body_hashes_new();
 	if (run->loop != NULL)
 		run->dns = resolver_of(request, run->loop, &reason);
 	if (run->dns == NULL) {
-		fprintf(stderr, "postroad: %s%s%s\n", request->zone, request->zone[0] != '\0' ? ": " : "", reason);
+		fprintf(stderr, "postroad: %s%s%s\n", request->zone, request->zone[0] != '\0' ? ": " : "",
+		    reason);
 		code = request->zone[0] != '\0' ? EX_NOINPUT : EX_OSERR;
 	} else if (run->hashes != NULL && out_findings->queries != NULL) {
 		code = look(run);

@@ -6,15 +6,15 @@
 #include "auth/spf.h"
 #include "lookup/lookup.h"
 
-#define KIND(name, type)                                                                  \
-	static bool name##_asks(const void *evaluator, struct question *out_question)     \
-	{                                                                                 \
-		return name##_question((const type *)evaluator, out_question);            \
-	}                                                                                 \
-	static void name##_hears(void *evaluator, const struct answer *answer)            \
-	{                                                                                 \
-		name##_answer((type *)evaluator, answer);                                 \
-	}                                                                                 \
+#define KIND(name, type)                                                              \
+	static bool name##_asks(const void *evaluator, struct question *out_question) \
+	{                                                                             \
+		return name##_question((const type *)evaluator, out_question);        \
+	}                                                                             \
+	static void name##_hears(void *evaluator, const struct answer *answer)        \
+	{                                                                             \
+		name##_answer((type *)evaluator, answer);                             \
+	}                                                                             \
 	const struct lookup_kind lookup_##name = { name##_asks, name##_hears };
 
 KIND(spf, struct spf)

@@ -10,7 +10,7 @@ struct lookup {
 	void *evaluator;
 	struct lookup_listener listener;
 	struct dns_query *query;
-	struct question question;  /* Open. */
+	struct question question; /* Open. */
 };
 
 static enum dns_type type_of(enum question_type type)
@@ -41,7 +41,9 @@ static enum answer_status status_of(enum dns_status status)
 static void hear(struct lookup *lookup, const struct dns_answer *dns_answer)
 {
 	struct answer_record records[DNS_RECORD_MAX];
-	struct answer answer = { .status = status_of(dns_answer->status), .records = records, .count = dns_answer->record_count };
+	struct answer answer = {
+		.status = status_of(dns_answer->status), .records = records, .count = dns_answer->record_count
+	};
 
 	for (size_t i = 0; i < answer.count; i++) {
 		const struct dns_record *record = &dns_answer->records[i];
@@ -61,7 +63,8 @@ static void answered(void *context, const struct dns_answer *answer);
 
 static bool ask(struct lookup *lookup)
 {
-	lookup->query = dns_ask(lookup->dns, lookup->question.name, type_of(lookup->question.type), answered, lookup);
+	lookup->query =
+	    dns_ask(lookup->dns, lookup->question.name, type_of(lookup->question.type), answered, lookup);
 	return lookup->query != NULL;
 }
 

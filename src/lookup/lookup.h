@@ -17,7 +17,7 @@ struct lookup_kind {
 };
 extern const struct lookup_kind lookup_spf, lookup_iprev, lookup_dkim, lookup_arc, lookup_dmarc;
 
-struct lookup_listener {             /* Borrows `context`. */
+struct lookup_listener { /* Borrows `context`. */
 	void (*done)(void *context);
 	/* Each question when its answer is here; may be NULL. */
 	void (*heard)(void *context, const struct question *question, enum answer_status status);

@@ -9,8 +9,9 @@
 #include "io/loop.h"
 #include "lookup/lookup.h"
 
-static const char zone[] = "{\"a.test\": {\"TXT\": [[\"v=spf1 mx \", \"-all\"]], \"MX\": [[10, \"mail.a.test\"]]},"
-			   " \"mail.a.test\": {\"A\": [\"192.0.2.1\"]}, \"late.test\": \"TIMEOUT\"}";
+static const char zone[] =
+    "{\"a.test\": {\"TXT\": [[\"v=spf1 mx \", \"-all\"]], \"MX\": [[10, \"mail.a.test\"]]},"
+    " \"mail.a.test\": {\"A\": [\"192.0.2.1\"]}, \"late.test\": \"TIMEOUT\"}";
 
 struct world {
 	struct loop *loop;
@@ -114,7 +115,8 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(an_evaluator_gets_its_answers, set_up, tear_down),
+	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(
+						an_evaluator_gets_its_answers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_cancelled_stays_silent, set_up, tear_down) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

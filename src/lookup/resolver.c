@@ -26,5 +26,6 @@ static struct dns *zone_dns(struct loop *loop, const char *path, const char **ou
 struct dns *resolver_new(
     struct loop *loop, const char *zone_path, const struct dns_settings *settings, const char **out_reason)
 {
-	return zone_path[0] != '\0' ? zone_dns(loop, zone_path, out_reason) : dns_unbound_new(loop, settings, out_reason);
+	return zone_path[0] != '\0' ? zone_dns(loop, zone_path, out_reason)
+				    : dns_unbound_new(loop, settings, out_reason);
 }
