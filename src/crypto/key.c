@@ -11,7 +11,7 @@
 #include "crypto/base64.h"
 #include "crypto/key.h"
 
-enum { ED25519_BYTES = 32, ED25519_BITS = 256 };
+enum { ED25519_BYTES = 32, ED25519_BITS = 256, RSA_EXPONENT_BYTES_MAX = 8 };
 
 struct public_key {
 	enum key_kind kind;
@@ -66,11 +66,21 @@ static bool unwrap_rsa(struct text der, struct text *out_rsa)
 	return true;
 }
 
+/* A long exponent would make a verification as dear as a signature, at a stranger's will. */
+static bool has_short_exponent(struct text rsa)
+{
+	struct text numbers, modulus, exponent;
+
+	return take_element(&rsa, V_ASN1_SEQUENCE, &numbers) &&
+	    take_element(&numbers, V_ASN1_INTEGER, &modulus) &&
+	    take_element(&numbers, V_ASN1_INTEGER, &exponent) && exponent.length <= RSA_EXPONENT_BYTES_MAX;
+}
+
 static EVP_PKEY *read_rsa(struct text der)
 {
 	struct text rsa;
 
-	if (!unwrap_rsa(der, &rsa))
+	if (!unwrap_rsa(der, &rsa) || !has_short_exponent(rsa))
 		return NULL;
 	const unsigned char *at = (const unsigned char *)rsa.bytes;
 	EVP_PKEY *key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &at, (long)rsa.length);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/domain.h"
 #include "ctl/offline.h"
 #include "mail/address.h"
 
@@ -26,7 +27,8 @@ static int usage(void)
 
 static bool read_domain(struct text text, struct arena *arena, struct text *out_domain)
 {
-	if (address_domain_to_ascii(text, arena, out_domain) == OK && out_domain->length > 0)
+	if (address_domain_to_ascii(domain_without_dot(text), arena, out_domain) == OK &&
+	    domain_is_name(*out_domain))
 		return true;
 	fprintf(stderr, "postroad: %.*s is no domain\n", TEXT_FORMAT(text));
 	return false;

@@ -10,6 +10,8 @@
 #include "lookup/lookup.h"
 #include "lookup/resolver.h"
 
+enum { ZONE_FILE_MAX = 64 << 20 };
+
 struct run {
 	const struct verify_request *request;
 	struct verify_findings *findings;
@@ -241,6 +243,30 @@ static struct dns *resolver_of(
 	return resolver_new(loop, zone, &settings, out_reason);
 }
 
+/* What is wrong with the zone file, and where. */
+static int complain_of_zone(const char *path, const char *reason, struct arena *arena)
+{
+	struct buffer json;
+	struct text complaint = text_of(reason);
+	FILE *file = fopen(path, "re");
+	size_t length = 1;
+
+	buffer_init(&json, ZONE_FILE_MAX);
+	while (file != NULL && length > 0) {
+		char *room = buffer_reserve(&json, MESSAGE_PIECE);
+
+		length = room ? fread(room, 1, MESSAGE_PIECE, file) : 0;
+		buffer_added(&json, length);
+	}
+	if (file != NULL && dns_zone_check(buffer_text(&json), arena, &complaint) == OK)
+		complaint = text_of(reason);
+	fprintf(stderr, "postroad: %s: %.*s\n", path, TEXT_FORMAT(complaint));
+	buffer_done(&json);
+	if (file != NULL)
+		fclose(file);
+	return file != NULL ? EX_DATAERR : EX_NOINPUT;
+}
+
 int verify_run(
     const struct verify_request *request, struct arena *arena, struct verify_findings *out_findings)
 {
@@ -257,9 +283,10 @@ int verify_run(
 	if (run->loop != NULL)
 		run->dns = resolver_of(request, run->loop, &reason);
 	if (run->dns == NULL) {
-		fprintf(stderr, "postroad: %s%s%s\n", request->zone, request->zone[0] != '\0' ? ": " : "",
-		    reason);
-		code = request->zone[0] != '\0' ? EX_NOINPUT : EX_OSERR;
+		if (request->zone[0] != '\0')
+			code = complain_of_zone(request->zone, reason, arena);
+		else
+			fprintf(stderr, "postroad: DNS cannot be asked: %s\n", reason);
 	} else if (run->hashes != NULL && out_findings->queries != NULL) {
 		code = look(run);
 	}
