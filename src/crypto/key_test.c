@@ -121,7 +121,7 @@ static void the_public_half_is_what_dns_wants(void **state)
 {
 	struct arena *arena = arena_new(1 << 16);
 	struct private_key *key;
-	struct text der, base64;
+	struct text der = TEXT_EMPTY, base64 = TEXT_EMPTY;
 
 	(void)state;
 	assert_int_equal(private_key_read(text_of(rsa_pkcs8), &key), OK);
