@@ -151,6 +151,9 @@ def python_tests(what, folders, **more):
     if bad or code != 0:
         print(output[-16000:])
         bad = bad or 1
+    # Suites of others: how many of their cases, and how many of those we dispute.
+    for line in re.findall(r"^  .* \d+ cases .*wrong", output, re.M):
+        print(f"   {line}")
     if skipped:
         print(f"     {skipped} skipped: {', '.join(sorted({case.get('message', '') for case in suite.iter('skipped')}))}")
     count(max(total - bad, 0), bad, started, what)
