@@ -296,12 +296,14 @@ static void report_tls_failure(struct connection *connection, enum error reason)
 		report_handshake(connection, trouble[0] != '\0' ? trouble : error_text(reason));
 }
 
-/* False: no memory. */
+/* False: no memory; or a reload has taken the certificate away since the session offered TLS. */
 static bool start_handshake(struct connection *connection)
 {
+	struct tls_server *server = connection->inbound->tls;
+
 	connection->wants_tls = false;
 	must(connection->filter == NULL && connection->input.length == 0);
-	connection->filter = tls_server_filter(connection->inbound->tls);
+	connection->filter = server ? tls_server_filter(server) : NULL;
 	if (connection->filter != NULL)
 		stream_set_filter(connection->stream, connection->filter);
 	return connection->filter != NULL;
