@@ -150,9 +150,17 @@ static void leave_job(struct connection *connection, const struct client_todo *t
 	outbound_job_left(job, end_of(todo), &todo->trouble);
 }
 
+static void count(const struct connection *connection, enum counter counter)
+{
+	if (connection->outbound->world.counters != NULL)
+		counters_add(connection->outbound->world.counters, counter, 1);
+}
+
 /* In order (QUIT was answered) or not: nothing that is still to be sent is worth it. */
 static void end(struct connection *connection, const struct client_todo *todo)
 {
+	if (connection->filter != NULL && !connection->filter->ready)
+		count(connection, COUNTER_TLS_OUT_FAILED);
 	leave_job(connection, todo);
 	outbound_hang_up(connection);
 }
@@ -164,18 +172,6 @@ static bool write_out(struct connection *connection, const struct client_todo *t
 	return todo->write.length == 0 || stream_write(connection->stream, todo->write);
 }
 
-static void count(const struct connection *connection, enum counter counter)
-{
-	if (connection->outbound->world.counters != NULL)
-		counters_add(connection->outbound->world.counters, counter, 1);
-}
-
-static void tls_failed(struct connection *connection, const char *reason)
-{
-	count(connection, COUNTER_TLS_OUT_FAILED);
-	client_session_tls_failed(connection->session, text_of(reason));
-}
-
 /* False: it failed, and the session was told. */
 static bool start_handshake(struct connection *connection)
 {
@@ -184,7 +180,7 @@ static bool start_handshake(struct connection *connection)
 
 	connection->filter = client ? tls_client_filter(client, &expectation) : NULL;
 	if (connection->filter == NULL) {
-		tls_failed(connection, "our side has no memory or no means for it");
+		client_session_tls_failed(connection->session, TEXT("our side has no memory or no means for it"));
 		return false;
 	}
 	stream_set_filter(connection->stream, connection->filter);
@@ -286,7 +282,7 @@ static void on_ended(void *context, enum error reason)
 	if (connection->filter != NULL && !connection->filter->ready) {
 		const char *trouble = tls_filter_trouble(connection->filter);
 
-		tls_failed(connection, trouble[0] != '\0' ? trouble : error_text(reason));
+		client_session_tls_failed(connection->session, text_of(trouble[0] != '\0' ? trouble : error_text(reason)));
 	} else {
 		client_session_closed(connection->session, reason);
 	}

@@ -74,7 +74,7 @@ static void on_bdat(struct peer_connection *connection, struct text rest)
 
 static const char *usual_ehlo(const struct peer *peer)
 {
-	return peer->manners.tls != NULL || peer->manners.noise ? "250-peer.test\r\n250-PIPELINING\r\n250 STARTTLS"
+	return peer->manners.tls != NULL || peer->manners.noise || peer->manners.mute ? "250-peer.test\r\n250-PIPELINING\r\n250 STARTTLS"
 								 : "250-peer.test\r\n250-PIPELINING\r\n250 8BITMIME";
 }
 
@@ -83,6 +83,8 @@ static void on_starttls(struct peer_connection *connection)
 	say(connection, "220 go");
 	if (connection->peer->manners.noise)
 		connection->noisy = true;
+	else if (connection->peer->manners.mute)
+		connection->silent = true;
 	else
 		stream_set_filter(connection->stream, tls_server_filter(connection->peer->manners.tls));
 }
@@ -152,6 +154,8 @@ static void on_bytes(void *context, struct text bytes)
 		say(connection, "this is no handshake at all");
 		return;
 	}
+	if (connection->silent)
+		return;
 	assert_true(buffer_append(input, bytes));
 	while (connection->stream != NULL && input->length > 0) {
 		if (connection->body_left > 0) {

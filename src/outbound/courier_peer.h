@@ -17,6 +17,7 @@ struct peer_manners {                  /* NULL or 0: well-behaved. */
 	bool hang_up_after_body;       /* The body is here, no answer comes. */
 	bool hang_up_at_body;          /* After 354, while the body comes. */
 	struct tls_server *tls;        /* Offers STARTTLS (borrowed). */
+	bool mute;                     /* Offers STARTTLS, and says nothing any more. */
 	bool noise;                    /* Offers STARTTLS, and answers the handshake with anything. */
 };
 
@@ -26,7 +27,7 @@ struct peer_connection {
 	struct buffer input;
 	unsigned mail_count, accepted_count;
 	uint64_t body_left;            /* Of a BDAT chunk. */
-	bool in_data, last_chunk, noisy;
+	bool in_data, last_chunk, noisy, silent;
 };
 
 struct peer {

@@ -580,6 +580,22 @@ static void goes_on_in_clear_text_where_it_may(void **state)
 	buffer_done(&body);
 }
 
+static void goes_on_in_clear_text_after_a_handshake_without_end(void **state)
+{
+	struct world *world = *state;
+	struct buffer body;
+
+	store(world, 100, &body);
+	world->settings.timeouts.handshake_ms = 5;
+	offer_tls(world, TLS_OPPORTUNISTIC, false);
+	world->peers[0].manners = (struct peer_manners){ .mute = true };
+	deliver(world);
+	expect(world, 0, 250, "mx1.test[127.0.0.1]", "stored");
+	expect_tls(world, "none (TLS cannot be had: timed out");
+	assert_int_equal(counters_get(&world->counters, COUNTER_TLS_OUT_FAILED), 1);
+	buffer_done(&body);
+}
+
 static void does_not_where_it_may_not(void **state)
 {
 	struct world *world = *state;
@@ -636,6 +652,7 @@ int main(void)
 		WITH_WORLD(believes_a_certificate_for_the_host),
 		WITH_WORLD(waits_where_tls_is_demanded_in_vain),
 		WITH_WORLD(goes_on_in_clear_text_where_it_may),
+		WITH_WORLD(goes_on_in_clear_text_after_a_handshake_without_end),
 		WITH_WORLD(does_not_where_it_may_not),
 		WITH_WORLD(keeps_what_is_demanded_apart),
 	};

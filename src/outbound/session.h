@@ -43,13 +43,15 @@ enum {
 	CLIENT_SMALL_BODY_MAX = 32768 /* A body up to this goes out with its envelope when BDAT allows. */
 };
 
-/* How long we wait for each answer. RFC 5321 §4.5.3.2 names the minima, but not for EHLO, RSET and QUIT. */
+/* How long we wait for each answer. RFC 5321 §4.5.3.2 names the minima, but not for EHLO, TLS, RSET and QUIT.
+ * A handshake that stalls is to leave time for a connection without it. */
 struct client_timeouts {
-	int64_t greeting_ms, hello_ms, mail_ms, rcpt_ms, data_ms, block_ms, dot_ms, reset_ms, quit_ms;
+	int64_t greeting_ms, hello_ms, handshake_ms, mail_ms, rcpt_ms, data_ms, block_ms, dot_ms, reset_ms, quit_ms;
 };
 #define CLIENT_TIMEOUTS_DEFAULT                                                                        \
-	{ .greeting_ms = 300'000, .hello_ms = 300'000, .mail_ms = 300'000, .rcpt_ms = 300'000,         \
-	  .data_ms = 120'000, .block_ms = 180'000, .dot_ms = 600'000, .reset_ms = 20'000, .quit_ms = 5'000 }
+	{ .greeting_ms = 300'000, .hello_ms = 300'000, .handshake_ms = 60'000, .mail_ms = 300'000,     \
+	  .rcpt_ms = 300'000, .data_ms = 120'000, .block_ms = 180'000, .dot_ms = 600'000,              \
+	  .reset_ms = 20'000, .quit_ms = 5'000 }
 
 struct client_settings {                 /* Borrows; must outlive the session. */
 	struct text hostname;            /* Ours, for EHLO. */

@@ -24,7 +24,7 @@
 	STATE(EHLO, hello_ms, ehlo, unasked, "waiting for the answer to EHLO")                    \
 	STATE(HELO, hello_ms, helo, unasked, "waiting for the answer to HELO")                    \
 	STATE(STARTTLS, hello_ms, starttls, unasked, "waiting for the answer to STARTTLS")        \
-	STATE(HANDSHAKE, hello_ms, unasked, unasked, "starting TLS")                              \
+	STATE(HANDSHAKE, handshake_ms, unasked, unasked, "starting TLS")                          \
 	STATE(READY, quit_ms, unasked, unasked, "idle")                                           \
 	STATE(SCAN, block_ms, unasked, scan, "looking through the message")                       \
 	STATE(MAIL, mail_ms, mail, body, "waiting for the answer to MAIL")                        \

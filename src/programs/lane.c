@@ -166,6 +166,8 @@ static struct outbound_settings outbound_settings_of(const struct conf *conf)
 	settings.idle_ms = conf->outbound.idle_ms;
 	settings.timeouts.greeting_ms = settings.timeouts.hello_ms = conf->outbound.command_ms;
 	settings.timeouts.mail_ms = settings.timeouts.rcpt_ms = conf->outbound.command_ms;
+	if (settings.timeouts.handshake_ms > conf->outbound.command_ms)
+		settings.timeouts.handshake_ms = conf->outbound.command_ms;
 	settings.timeouts.data_ms = settings.timeouts.block_ms = conf->outbound.command_ms;
 	settings.timeouts.dot_ms = conf->outbound.final_ms;
 	settings.sources = conf->outbound.sources;
