@@ -7,7 +7,7 @@
 
 #include "base/must.h"
 
-enum { FIRST_BLOCK_BYTES = 1024, BLOCK_BYTES = 8192 };
+enum { FIRST_BLOCK_BYTES = 1024, BLOCK_BYTES = 8192, PRINT_ROOM = 256 };
 
 struct block {
 	struct block *next;
@@ -143,17 +143,22 @@ bool arena_copy(struct arena *arena, struct text text, struct text *out_copy)
 
 bool arena_print(struct arena *arena, struct text *out_text, const char *format, ...)
 {
+	char room[PRINT_ROOM];
 	va_list list, again;
 
 	va_start(list, format);
 	va_copy(again, list);
-	const int length = vsnprintf(NULL, 0, format, list);
+	const int length = vsnprintf(room, sizeof room, format, list);
 
 	va_end(list);
 	char *bytes = length >= 0 ? arena_alloc(arena, (size_t)length + 1) : NULL;
 
 	if (bytes != NULL) {
-		vsnprintf(bytes, (size_t)length + 1, format, again);
+		/* Nearly all is short: formatted once, then copied. */
+		if ((size_t)length < sizeof room)
+			memcpy(bytes, room, (size_t)length);
+		else
+			vsnprintf(bytes, (size_t)length + 1, format, again);
 		*out_text = (struct text){ bytes, (size_t)length };
 	}
 	va_end(again);

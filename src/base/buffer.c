@@ -93,25 +93,34 @@ bool buffer_append(struct buffer *buffer, struct text text)
 	return true;
 }
 
+/* Printed into what room there is, and once more only when that was too little: formatting twice to
+ * learn the length first is most of what a short line costs. */
 bool buffer_print(struct buffer *buffer, const char *format, ...)
 {
+	char *room = make_room(buffer, 1);
+	const size_t size = room ? buffer->capacity - buffer->start - buffer->length : 0;
 	va_list list, again;
 
+	if (room == NULL)
+		return false;
 	va_start(list, format);
 	va_copy(again, list);
-	const int length = vsnprintf(NULL, 0, format, list);
+	const int length = vsnprintf(room, size, format, list);
 
 	va_end(list);
 	const bool fits = length >= 0 && (size_t)length <= buffer->limit - buffer->length;
-	/* vsnprintf wants a byte for its NUL, which is not counted. */
-	char *room = fits ? make_room(buffer, (size_t)length + 1) : NULL;
 
-	if (room != NULL) {
-		vsnprintf(room, (size_t)length + 1, format, again);
-		buffer_added(buffer, (size_t)length);
+	/* vsnprintf wants a byte for its NUL, which is not counted. */
+	if (fits && (size_t)length >= size) {
+		room = make_room(buffer, (size_t)length + 1);
+		if (room != NULL)
+			vsnprintf(room, (size_t)length + 1, format, again);
 	}
 	va_end(again);
-	return room != NULL;
+	if (!fits || room == NULL)
+		return false;
+	buffer_added(buffer, (size_t)length);
+	return true;
 }
 
 void buffer_consume(struct buffer *buffer, size_t size)

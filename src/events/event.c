@@ -159,12 +159,22 @@ static unsigned dangerous_code(struct text character)
 	return 0;
 }
 
+/* What nearly every value consists of. */
+static bool is_harmless_ascii(char c)
+{
+	return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
 /* How many bytes at the start may be printed as they are; NUL may not. */
 static size_t harmless_length(struct text value)
 {
 	size_t length = 0;
 
 	while (length < value.length && value.bytes[length] != '\0') {
+		if (is_harmless_ascii(value.bytes[length])) {
+			length++;
+			continue;
+		}
 		const size_t character = character_length(text_from(value, length));
 
 		if (character == 0 || dangerous_code(text_part(value, length, character)) != 0)
@@ -218,7 +228,8 @@ static bool print_text(const struct event *event, struct buffer *out)
 
 		if (value.bytes == NULL)
 			continue;
-		if (!buffer_print(out, " %s=", fields[i].word) ||
+		if (!buffer_append(out, TEXT(" ")) || !buffer_append(out, text_of(fields[i].word)) ||
+		    !buffer_append(out, TEXT("=")) ||
 		    !(is_plain(value) ? buffer_append(out, value) : append_quoted(out, value)))
 			return false;
 	}
@@ -236,7 +247,8 @@ static bool print_json_field(enum event_field field, struct text value, struct b
 {
 	uint64_t number;
 
-	if (!buffer_print(out, ",\"%s\":", fields[field].word))
+	if (!buffer_append(out, TEXT(",\"")) || !buffer_append(out, text_of(fields[field].word)) ||
+	    !buffer_append(out, TEXT("\":")))
 		return false;
 	if (field_is_number(field) && text_to_u64(value, &number))
 		return buffer_print(out, "%llu", (unsigned long long)number);

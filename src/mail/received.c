@@ -11,34 +11,43 @@ static bool is_wide(char c)
 	return (unsigned char)c > 127;
 }
 
+typedef bool tame_byte(char c, bool allow_wide);
+
+static bool is_word_byte(char c, bool allow_wide)
+{
+	return byte_is_alnum(c) || (c != '\0' && strchr(".-_:[]+=@", c) != NULL) || (allow_wide && is_wide(c));
+}
+
+static bool is_path_byte(char c, bool allow_wide)
+{
+	return (c >= ' ' && c <= '~') || (allow_wide && is_wide(c));
+}
+
+/* Every byte that is not tame becomes a question mark. */
+static bool append_tamed(struct buffer *out, struct text bytes, tame_byte *is_tame, bool allow_wide)
+{
+	char *room = buffer_reserve(out, bytes.length);
+
+	if (room == NULL)
+		return false;
+	for (size_t i = 0; i < bytes.length; i++)
+		room[i] = is_tame(bytes.bytes[i], allow_wide) ? bytes.bytes[i] : '?';
+	buffer_added(out, bytes.length);
+	return true;
+}
+
 /* A word without blanks or specials: what a domain or an address literal may consist of. */
 static bool append_word(struct buffer *out, struct text word, bool allow_utf8)
 {
 	const struct text shown = text_part(word, 0, WORD_SHOWN_MAX);
-	const bool allow_wide = allow_utf8 && text_is_utf8(shown);
 
-	for (size_t i = 0; i < shown.length; i++) {
-		const char c = shown.bytes[i];
-		const bool tame = byte_is_alnum(c) || (c != '\0' && strchr(".-_:[]+=@", c) != NULL) ||
-		    (allow_wide && is_wide(c));
-
-		if (!buffer_append(out, (struct text){ tame ? &c : "?", 1 }))
-			return false;
-	}
-	return true;
+	return append_tamed(out, shown, is_word_byte, allow_utf8 && text_is_utf8(shown));
 }
 
 /* A path that address_print wrote: its specials are quoted, so only control bytes could do harm. */
 static bool append_path(struct buffer *out, struct text path, bool allow_utf8)
 {
-	for (size_t i = 0; i < path.length; i++) {
-		const char c = path.bytes[i];
-		const bool tame = (c >= ' ' && c <= '~') || (allow_utf8 && is_wide(c));
-
-		if (!buffer_append(out, (struct text){ tame ? &c : "?", 1 }))
-			return false;
-	}
-	return true;
+	return append_tamed(out, path, is_path_byte, allow_utf8);
 }
 
 /* "from HELO ([IP])", which mail handed in locally has not. */
