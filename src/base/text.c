@@ -73,6 +73,22 @@ size_t text_find_byte_last(struct text whole, char byte)
 	return at ? (size_t)(at - whole.bytes) : whole.length;
 }
 
+/* In steps: to look for one of the two to the end would read a text that is full of the other once for each. */
+size_t text_find_line_end(struct text whole)
+{
+	enum { STEP = 128 };
+
+	for (size_t at = 0; at < whole.length; at += STEP) {
+		const struct text step = text_part(whole, at, STEP);
+		const struct text line = text_part(step, 0, text_find_byte(step, '\n'));
+		const size_t end = text_find_byte(line, '\r');
+
+		if (end < step.length)
+			return at + end;
+	}
+	return whole.length;
+}
+
 size_t text_find(struct text whole, struct text part)
 {
 	if (part.length == 0)

@@ -46,6 +46,7 @@ struct text text_part(struct text whole, size_t start, size_t length);
 /* Index of the first (last) `byte`, or whole.length when absent. */
 size_t text_find_byte(struct text whole, char byte);
 size_t text_find_byte_last(struct text whole, char byte);
+size_t text_find_line_end(struct text whole); /* The first CR or LF. */
 
 /* Index of the first `part`, or whole.length when absent. */
 size_t text_find(struct text whole, struct text part);

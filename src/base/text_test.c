@@ -51,6 +51,10 @@ static void bytes_and_parts_are_found(void **state)
 	assert_int_equal(text_find_byte(text, '\0'), 3);
 	assert_int_equal(text_find_byte(text, 'x'), text.length);
 	assert_int_equal(text_find_byte_last(TEXT_EMPTY, 'x'), 0);
+	assert_int_equal(text_find_line_end(TEXT("ab\rc\n")), 2);
+	assert_int_equal(text_find_line_end(TEXT("ab\nc\r")), 2);
+	assert_int_equal(text_find_line_end(TEXT("ab")), 2);
+	assert_int_equal(text_find_line_end(TEXT_EMPTY), 0);
 	assert_int_equal(text_find(text, TEXT("b\0.")), 2);
 	assert_int_equal(text_find(text, TEXT("c.")), text.length);
 	assert_int_equal(text_find(text, TEXT_EMPTY), 0);

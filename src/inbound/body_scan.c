@@ -13,13 +13,19 @@
 
 static const struct text crlf = { "\r\n", 2 };
 
+/* Eight bytes at a time: this looks at every byte of every message. */
 static bool has_bit8(const char *bytes, size_t length)
 {
-	unsigned char all = 0;
+	uint64_t all = 0, eight;
+	size_t at = 0;
 
-	for (size_t i = 0; i < length; i++)
-		all |= (unsigned char)bytes[i];
-	return all > 127;
+	for (; at + sizeof eight <= length; at += sizeof eight) {
+		memcpy(&eight, bytes + at, sizeof eight);
+		all |= eight;
+	}
+	for (; at < length; at++)
+		all |= (unsigned char)bytes[at];
+	return (all & 0x8080808080808080u) != 0;
 }
 
 /* Note what `part`, bytes of one line without its end, holds. */
@@ -51,14 +57,13 @@ static size_t run_length(struct body_scan *scan, struct text input)
 
 		if (scan->position == BODY_LINE_START && scan->dots && rest.bytes[0] == '.')
 			break;
-		const struct text line = text_part(rest, 0, text_find_byte(rest, '\n'));
-		const struct text words = text_part(line, 0, text_find_byte(line, '\r'));
+		const struct text words = text_part(rest, 0, text_find_line_end(rest));
 
 		inspect(scan, words);
 		scan->position = BODY_INSIDE;
 		at += words.length;
 		/* Only "words CR LF", all of it here, lets the run go on into the next line. */
-		if (words.length + 1 != line.length || line.length == rest.length)
+		if (!text_starts(text_from(rest, words.length), crlf))
 			break;
 		at += 2;
 		line_ends(scan);

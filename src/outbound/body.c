@@ -11,12 +11,10 @@ void body_writer_init(struct body_writer *writer, bool dots)
 /* Copy up to the next CR or LF; returns how many bytes. */
 static size_t copy_run(char *to, struct text from)
 {
-	size_t length = 0;
+	const size_t length = text_find_line_end(from);
 
-	while (length < from.length && from.bytes[length] != '\n' && from.bytes[length] != '\r') {
-		to[length] = from.bytes[length];
-		length++;
-	}
+	if (length > 0)
+		memcpy(to, from.bytes, length);
 	return length;
 }
 
