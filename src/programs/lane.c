@@ -40,6 +40,7 @@ struct lane {
 	struct loop *loop;
 	struct loop_wake *spool_wake, *post_wake;
 	struct spool_port *port;
+	struct loop_timer *round_end;
 	struct dns *dns;
 	struct hosts_settings hosts;
 	struct endpoint *own;
@@ -103,6 +104,21 @@ static void spool_calls(void *context)
 	struct lane *lane = context;
 
 	loop_wake_send(lane->spool_wake); /* From the spool's thread. */
+}
+
+/* A timer for now: it runs before the loop sleeps, and after all that came with the last wake-up. */
+static void round_begun(void *context)
+{
+	struct lane *lane = context;
+
+	loop_timer_set(lane->round_end, 0);
+}
+
+static void round_ended(void *context)
+{
+	struct lane *lane = context;
+
+	spool_port_hand_in(lane->port);
 }
 
 static void poll_spool(void *context)
@@ -235,10 +251,12 @@ static bool build_spool(struct lane *lane)
 
 	lane->spool_wake = loop_wake_new(lane->loop, poll_spool, lane);
 	lane->post_wake = loop_wake_new(lane->loop, run_posted, lane);
-	if (lane->spool_wake == NULL || lane->post_wake == NULL ||
+	lane->round_end = loop_timer_new(lane->loop, round_ended, lane);
+	if (lane->spool_wake == NULL || lane->post_wake == NULL || lane->round_end == NULL ||
 	    spool_port_open(lane->common.spool, shards_of(lane), spool_calls, lane, &lane->port) != OK ||
 	    spool_newest_id(lane->common.spool, &newest) != OK)
 		return false;
+	spool_port_gather(lane->port, round_begun);
 	queue_id_source_init(&lane->ids, (uint8_t)lane->index, newest);
 	return true;
 }
@@ -334,6 +352,7 @@ void lane_free(struct lane *lane)
 	if (lane->dns != NULL)
 		dns_free(lane->dns);
 	loop_timer_free(lane->patience);
+	loop_timer_free(lane->round_end);
 	loop_wake_free(lane->spool_wake);
 	loop_wake_free(lane->post_wake);
 	loop_free(lane->loop);

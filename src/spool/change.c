@@ -272,6 +272,18 @@ void change_list_append(struct change_list *list, struct spool_change *change)
 	list->last = change;
 }
 
+void change_list_join(struct change_list *list, struct change_list *tail)
+{
+	if (tail->first == NULL)
+		return;
+	if (list->last != NULL)
+		list->last->next = tail->first;
+	else
+		list->first = tail->first;
+	list->last = tail->last;
+	*tail = (struct change_list){ 0 };
+}
+
 struct spool_change *change_list_pop(struct change_list *list)
 {
 	struct spool_change *change = list->first;

@@ -76,6 +76,7 @@ struct change_list {
 	struct spool_change *first, *last;
 };
 void change_list_append(struct change_list *list, struct spool_change *change);
+void change_list_join(struct change_list *list, struct change_list *tail); /* Leaves `tail` empty. */
 struct spool_change *change_list_pop(struct change_list *list); /* NULL when empty. */
 
 #endif

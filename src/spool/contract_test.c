@@ -456,6 +456,42 @@ static void done_is_called_by_poll_only(void **state)
 	spool_change_free(NULL);
 }
 
+static void count_call(void *context)
+{
+	struct door *door = context;
+
+	door->gathered++;
+}
+
+static void gathered_changes_wait_to_be_handed_in(void **state)
+{
+	struct door *door = door_of(state);
+	struct recipient recipient = recipient_to(0, DOMAIN, 0);
+	struct outcome outcomes[3] = { 0 };
+	struct message read;
+
+	spool_port_gather(door->port, count_call);
+	spool_port_hand_in(door->port); /* Of nothing. */
+	spool_submit(door->port, message_change(5, 1, &recipient, 1), outcome_done, &outcomes[0]);
+	spool_submit(door->port, retire_change(5, 0), outcome_done, &outcomes[1]);
+	assert_int_equal(door->gathered, 1);
+	assert_int_equal(spool_port_poll(door->port), 0);
+	assert_int_equal(spool_read_message(door->spool, 5, door->arena, &read), ERR_NOT_FOUND);
+
+	spool_port_hand_in(door->port);
+	while (outcomes[1].calls == 0)
+		door_wait(door);
+	assert_int_equal(outcomes[0].result, OK); /* P2: the retirement found the message. */
+	assert_int_equal(outcomes[1].result, OK);
+
+	spool_submit(door->port, message_change(6, 1, &recipient, 1), outcome_done, &outcomes[2]);
+	assert_int_equal(door->gathered, 2);
+	spool_port_hand_in(door->port);
+	while (outcomes[2].calls == 0)
+		door_wait(door);
+	assert_int_equal(outcomes[2].result, OK);
+}
+
 static void a_change_without_memory_fails_when_submitted(void **state)
 {
 	struct door *door = door_of(state);
@@ -689,6 +725,7 @@ int main(void)
 		BOTH(added_recipients_get_indexes_never_used),
 		BOTH(changes_of_a_port_keep_their_order),
 		BOTH(done_is_called_by_poll_only),
+		BOTH(gathered_changes_wait_to_be_handed_in),
 		BOTH(a_change_without_memory_fails_when_submitted),
 		BOTH(closing_a_port_waits_for_its_changes),
 		BOTH(scans_go_in_order_and_continue_by_position),

@@ -24,8 +24,8 @@ struct due_query {
 struct engine {
 	/* Every port is closed. Frees the spool. */
 	void (*close)(struct spool *spool);
-	/* Takes the change, which ports_begin has counted. */
-	void (*submit)(struct spool *spool, struct spool_change *change);
+	/* Takes the changes, at least one, which their port has counted. */
+	void (*submit)(struct spool *spool, struct change_list *list);
 
 	/* As in spool.h. indexes NULL: every recipient. */
 	enum error (*read_message)(struct spool *spool, queue_id id, const uint32_t *indexes, size_t index_count,
@@ -78,9 +78,6 @@ struct due_news {
 };
 void due_news_init(struct due_news *news);
 void due_news_add(struct due_news *news, const struct recipient *recipient);
-
-/* A change is on its way. */
-void ports_begin(struct spool_port *port);
 
 /* Give the changes of `list` (with their results) and `news` (NULL: none) to the ports, and wake
  * each port once that has got something. The mutex is free. */

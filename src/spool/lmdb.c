@@ -242,12 +242,12 @@ static enum error lock_folder(const char *path, int *out_file)
 
 /* -- Opening and closing ---------------------------------------------------------------- */
 
-void lmdb_submit(struct spool *spool, struct spool_change *change)
+void lmdb_submit(struct spool *spool, struct change_list *list)
 {
 	struct lmdb_spool *lmdb = (struct lmdb_spool *)spool;
 
 	pthread_mutex_lock(&spool->mutex);
-	change_list_append(&lmdb->waiting, change);
+	change_list_join(&lmdb->waiting, list);
 	pthread_cond_signal(&lmdb->work);
 	pthread_mutex_unlock(&spool->mutex);
 }

@@ -100,7 +100,7 @@ void lmdb_environment_close(struct lmdb_spool *lmdb);
 
 /* The engine's functions. */
 void lmdb_close(struct spool *spool);
-void lmdb_submit(struct spool *spool, struct spool_change *change);
+void lmdb_submit(struct spool *spool, struct change_list *list);
 
 /* -- Keys (lmdb_keys.c) ------------------------------------------------------- */
 

@@ -36,18 +36,17 @@ static void memory_close(struct spool *spool)
 	free(memory);
 }
 
-static void memory_submit(struct spool *spool, struct spool_change *change)
+static void memory_submit(struct spool *spool, struct change_list *list)
 {
-	struct change_list answered = { 0 };
 	struct due_news news;
 
 	due_news_init(&news);
 	struct memory_state *state = lock(spool);
 
-	change->result = change->failed ? ERR_NO_MEMORY : memory_state_apply(state, change, &news);
+	for (struct spool_change *change = list->first; change != NULL; change = change->next)
+		change->result = change->failed ? ERR_NO_MEMORY : memory_state_apply(state, change, &news);
 	unlock(spool);
-	change_list_append(&answered, change);
-	ports_finish(spool, &answered, &news);
+	ports_finish(spool, list, &news);
 }
 
 /* -- Messages ---------------------------------------------------------------- */

@@ -10,6 +10,10 @@ struct spool_port {
 	void (*wake)(void *context);
 	void *context;
 
+	/* The owner's. */
+	void (*gathered)(void *context); /* NULL: changes are handed in at once. */
+	struct change_list gathering;
+
 	/* Under the mutex of the spool. */
 	struct spool_port *next;
 	size_t in_flight;
@@ -70,6 +74,7 @@ void spool_port_close(struct spool_port *port)
 	struct spool_port **link = &spool->ports;
 	struct spool_change *change;
 
+	spool_port_hand_in(port);
 	pthread_mutex_lock(&spool->mutex);
 	while (port->in_flight > 0 || port->ring || port->waking > 0)
 		pthread_cond_wait(&spool->port_idle, &spool->mutex);
@@ -83,21 +88,39 @@ void spool_port_close(struct spool_port *port)
 	free(port);
 }
 
-void ports_begin(struct spool_port *port)
+void spool_port_gather(struct spool_port *port, void (*gathered)(void *context))
 {
+	must(port->gathering.first == NULL);
+	port->gathered = gathered;
+}
+
+void spool_port_hand_in(struct spool_port *port)
+{
+	struct change_list list = port->gathering;
+
+	if (list.first == NULL)
+		return;
+	port->gathering = (struct change_list){ 0 };
 	pthread_mutex_lock(&port->spool->mutex);
-	port->in_flight++;
+	for (const struct spool_change *change = list.first; change != NULL; change = change->next)
+		port->in_flight++;
 	pthread_mutex_unlock(&port->spool->mutex);
+	port->spool->engine->submit(port->spool, &list);
 }
 
 void spool_submit(struct spool_port *port, struct spool_change *change, spool_done *done, void *context)
 {
+	const bool first = port->gathering.first == NULL;
+
 	must(change->port == NULL);
 	change->port = port;
 	change->done = done;
 	change->context = context;
-	ports_begin(port);
-	port->spool->engine->submit(port->spool, change);
+	change_list_append(&port->gathering, change);
+	if (port->gathered == NULL)
+		spool_port_hand_in(port);
+	else if (first)
+		port->gathered(port->context);
 }
 
 size_t spool_port_poll(struct spool_port *port)

@@ -104,6 +104,12 @@ typedef void spool_done(void *context, enum error result);
 /* Takes the change. `done` may be NULL. */
 void spool_submit(struct spool_port *port, struct spool_change *change, spool_done *done, void *context);
 
+/* From now on submitted changes gather in the port until spool_port_hand_in, which the owner calls at the end of
+ * its round: many changes then cost one exchange between threads, and meet in one flush. `gathered` is called,
+ * on the port's thread, when the first of them waits. Without this each change is handed in at once. */
+void spool_port_gather(struct spool_port *port, void (*gathered)(void *context));
+void spool_port_hand_in(struct spool_port *port);
+
 /* Call the `done` of what is finished. Returns how many. */
 size_t spool_port_poll(struct spool_port *port); /* A done may submit and read; it must not close the port. */
 

@@ -22,6 +22,7 @@ struct door {
 	pthread_mutex_t mutex;
 	pthread_cond_t woken;
 	unsigned wakes;
+	unsigned gathered; /* Calls of a port that gathers. */
 };
 
 struct engine_opener {
