@@ -1,238 +1,123 @@
 #!/usr/bin/python3
-"""CPU microseconds per message, postroad and Postfix beside each other in one run.
+"""CPU microseconds per message, postroad beside Postfix and smtp-sink in one run; memory and depth besides.
 
-usage: bench.py [--messages N] [--sessions N] [--repeat N] [--only postroad|postfix]
-
-Scenarios, 4 KiB messages on loopback, TLS off, everything durable:
-  accept    taken in and kept in the queue (postroad: retried in an hour; Postfix: on hold)
+  accept    taken in and kept in the queue (postroad: retried in an hour; Postfix: on hold; smtp-sink: thrown away)
   relay     taken in and sent on to smtp-sink
   mailbox   taken in and written to a Maildir
+  idle      connections that stay silent: memory of each, and mail flowing beside them
+  deep      a queue filled beforehand: memory, start, `queue list`, and the cost of a message that passes
 
-CPU is user and system time of all processes of the server, summed from /proc, so that it includes what
-is put off until after the last 250. Compare CPU before rates: the rate moves with whatever else the
-machine and its disk are doing.
+All on loopback, TLS off, everything durable. CPU is that of all processes of a server, so that it includes what is
+put off until after the last 250. Compare CPU before rates: the rate moves with whatever else the machine and its
+disk are doing. A table goes to stdout, every run to bench/results.json, a plot to bench/results.svg.
 """
 import argparse
 import json
 import os
-import pathlib
-import pwd
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
-import servers  # noqa: E402
-from servers import free_port, greets  # noqa: E402
+from deep import measure_deep
+from flow import measure, remove_homes
+from idle import measure_idle
+from plot import plot
+from measured import ROOT, Postfix, Postroad, Sink
 
-TICK_US = 1000000 // os.sysconf("SC_CLK_TCK")
-PATIENCE_S = 180
-os.environ["PATH"] += ":/usr/sbin:/usr/lib/postfix/sbin"
+SHALLOW = 1000
 
 
-def until(condition, what):
-    servers.until(condition, what, PATIENCE_S)
+def words_of(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=5000, help="of 4 KiB at 50 sessions; other loads follow from it")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each load; the table shows medians")
+    parser.add_argument("--only", choices=["postroad", "postfix", "smtp-sink"], help="one server")
+    parser.add_argument("--scenario", action="append", choices=["accept", "relay", "mailbox", "idle", "deep"],
+                        help="these alone; may be repeated")
+    parser.add_argument("--idle", type=int, default=2000, help="silent connections (20000 takes root)")
+    parser.add_argument("--deep", type=int, default=100000, help="messages in the deep queue")
+    return parser.parse_args(arguments)
 
 
-def family(root):
-    """The process and all its living descendants."""
-    parents = {}
-    for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            stat = entry.read_text().rsplit(") ", 1)[1].split()
-            parents.setdefault(int(stat[1]), []).append(int(entry.parent.name))
-        except (OSError, IndexError):
-            pass
-    found, todo = [], [root]
-    while todo:
-        pid = todo.pop()
-        found.append(pid)
-        todo += parents.get(pid, [])
-    return found
+def loads_of(scenario, messages):
+    """Big messages and single sessions are slower: fewer of them are enough."""
+    every = [{"bytes": size, "sessions": sessions, "reconnect": reconnect,
+              "messages": max(100, messages // (1 if size == 4096 else 4) // (1 if sessions > 1 else 5))}
+             for size in (4096, 51200) for sessions in (50, 1) for reconnect in (False, True)]
+    return every if scenario == "accept" else every[:1]
 
 
-def cpu_us(root):
-    """User and system time of a process tree, reaped children included."""
-    total = 0
-    for pid in family(root):
-        try:
-            stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-            total += sum(int(ticks) for ticks in stat[11:15]) * TICK_US
-        except OSError:
-            pass
-    return total
+def label_of(scenario, load):
+    return (f"{scenario} {load['bytes'] // 1024} KiB, {load['sessions']} session{'s' * (load['sessions'] > 1)}"
+            + (", reconnecting" if load["reconnect"] else ""))
 
 
-class Postroad(servers.Server):
-    name = "postroad"
-
-    def __init__(self, home, scenario, sink):
-        super().__init__(home, "127.0.0.1", free_port())
-        (home / "zone.json").write_text('{"sink.invalid": {"A": ["127.0.0.1"]}}')
-        (home / "postroad.conf").write_text(f"""\
-hostname = "mail.bench.invalid"
-domains = {{"box.invalid"}}
-listen "127.0.0.1:{self.port}" {{ role = mx }}
-users = "users"
-mailbox {{ path = "mail/%d/%u" }}
-relay-from = {{"127.0.0.1"}}
-dns {{ zone = "zone.json" }}
-outbound {{ port = {sink} }}
-queue {{ retry = {{"1h"}} }}
-spool {{ path = "spool" }}
-control = "control.sock"
-log {{ to = "log" }}
-run-as = ""
-""")
-        self.write_users(["dst"])
-        self.recipient = "dst@box.invalid" if scenario == "mailbox" else "dst@sink.invalid"
-        self.start()
-        self.root = self.process.pid
-
-    def spool(self):
-        return json.loads(self.run("stats", "--json").stdout)["spool"]
-
-    def queued(self):
-        return self.spool()["messages"]
-
-    def flushes(self):
-        return self.spool()["commits"]
-
-    def delivered(self):
-        return sum(1 for _ in (self.home / "mail/box.invalid/dst/new").glob("*"))
+def bench_flow(kinds, scenario, words, results):
+    """One group of bars for each load."""
+    groups = []
+    for load in loads_of(scenario, words.messages):
+        label, bars = label_of(scenario, load), {}
+        for kind in kinds:
+            if kind is Sink and scenario != "accept":
+                continue
+            runs = [measure(kind, scenario, load) for _ in range(words.repeat)]
+            middle = sorted(runs, key=lambda run: run["cpu_us"])[len(runs) // 2]
+            bars[kind.name] = statistics.median(run["cpu_us"] for run in runs)
+            results += runs
+            print(f"{label:42} {kind.name:9} {bars[kind.name]:9.1f} {min(run['cpu_us'] for run in runs):9.1f} "
+                  f"{middle['accepted_per_s']:11} {middle['settled_per_s']:10} "
+                  f"{middle.get('flushes_per_message', ''):>12}", flush=True)
+        if "postroad" in bars and "postfix" in bars:
+            print(f"{'':42} Postfix takes {bars['postfix'] / bars['postroad']:.1f} times the CPU")
+        groups.append((label, bars))
+    return groups
 
 
-class Postfix:
-    name = "postfix"
-    flushes = None
-
-    def __init__(self, home, scenario, sink):
-        self.port, self.home = free_port(), home
-        etc = home / "etc"
-        for folder in (etc, home / "spool", home / "data", home / "mail"):
-            folder.mkdir(parents=True)
-        owner = pwd.getpwnam("postfix")
-        nobody = pwd.getpwnam("nobody")
-        os.chown(home / "data", owner.pw_uid, owner.pw_gid)
-        os.chown(home / "mail", nobody.pw_uid, nobody.pw_gid)
-        (etc / "main.cf").write_text("\n".join([
-            "compatibility_level = 3.6", f"queue_directory = {home}/spool", f"data_directory = {home}/data",
-            "command_directory = /usr/sbin", "daemon_directory = /usr/lib/postfix/sbin", "mail_owner = postfix",
-            "setgid_group = postdrop", "myhostname = postfix.invalid", "inet_interfaces = 127.0.0.1",
-            "inet_protocols = ipv4", "mynetworks = 127.0.0.0/8", "mydestination =", "local_recipient_maps =",
-            "alias_maps =", "alias_database =", "smtpd_peername_lookup = no", "disable_dns_lookups = yes",
-            "smtp_host_lookup = native", "smtp_tls_security_level = none", "smtpd_tls_security_level = none",
-            "smtpd_relay_restrictions = permit_mynetworks, reject", "default_process_limit = 120", "in_flow_delay = 0",
-            "initial_destination_concurrency = 50", "default_destination_concurrency_limit = 100",
-            "virtual_mailbox_domains = box.invalid", f"virtual_mailbox_base = {home}/mail",
-            "virtual_mailbox_maps = static:dst/", f"virtual_uid_maps = static:{nobody.pw_uid}",
-            f"virtual_gid_maps = static:{nobody.pw_gid}", "virtual_minimum_uid = 1",
-            "smtpd_client_restrictions = static:HOLD" if scenario == "accept" else f"relayhost = [127.0.0.1]:{sink}",
-            ""]))
-        services = [("pickup", 60, 1), ("cleanup", "-", 0), ("qmgr", 300, 1), ("rewrite", "-", "-"), ("bounce", "-", 0),
-                    ("defer", "-", 0), ("trace", "-", 0), ("verify", "-", 1), ("flush", "-", 0), ("proxymap", "-", "-"),
-                    ("smtp", "-", "-"), ("showq", "-", "-"), ("error", "-", "-"), ("retry", "-", "-"),
-                    ("virtual", "-", "-"), ("anvil", "-", 1), ("scache", "-", 1)]
-        programs = {"rewrite": "trivial-rewrite", "defer": "bounce", "trace": "bounce", "retry": "error"}
-        unprivileged = {"virtual": "n"}
-        public = {"cleanup", "pickup", "qmgr", "showq", "flush"}
-        (etc / "master.cf").write_text(f"127.0.0.1:{self.port} inet n - n - - smtpd\n" + "".join(
-            f"{name} unix {'n' if name in public else '-'} {unprivileged.get(name, '-')} n {wake} {most} "
-            f"{programs.get(name, name)}\n"
-            for name, wake, most in services))
-        self.recipient = "dst@box.invalid" if scenario == "mailbox" else "dst@sink.invalid"
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(["postfix", "-c", str(etc), "set-permissions"], **quiet)
-        subprocess.run(["postfix", "-c", str(etc), "start"], check=True, **quiet)
-        until(lambda: greets("127.0.0.1", self.port), "postfix to listen")
-        self.root = int((home / "spool/pid/master.pid").read_text())
-
-    def queued(self):
-        return sum(1 for queue in ("incoming", "active", "deferred", "hold")
-                   for path in (self.home / "spool" / queue).rglob("*") if path.is_file())
-
-    def delivered(self):
-        return sum(1 for _ in (self.home / "mail/dst/new").glob("*"))
-
-    def stop(self):
-        subprocess.run(["postfix", "-c", str(self.home / "etc"), "stop"], stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+def bench_idle(kinds, words, results):
+    load = {"bytes": 4096, "sessions": 50, "reconnect": False, "messages": max(100, words.messages // 4)}
+    for kind in kinds:
+        if kind is Sink:
+            continue
+        # A process for each connection: a hundred tell as much of Postfix as thousands would.
+        run = measure_idle(kind, words.idle if kind is Postroad else min(words.idle, 100), load)
+        results.append(run)
+        print(f"idle: {run['connections']} connections at {kind.name}: {run['kib_per_connection']} KiB each "
+              f"({run['mapped_kib_per_connection']} with shared pages); mail beside them: {run['cpu_us']} us, "
+              f"{run['accepted_per_s']}/s", flush=True)
 
 
-def offer(server, messages, sessions):
-    subprocess.run(["smtp-source", "-d", "-s", str(sessions), "-m", str(messages), "-l", "4096", "-f",
-                    "src@client.invalid", "-t", server.recipient, f"inet:127.0.0.1:{server.port}"], check=True)
-
-
-def measure(kind, scenario, messages, sessions):
-    """One server, warmed up, then loaded: its figures as a dict."""
-    home = pathlib.Path(tempfile.mkdtemp(prefix="postroad-bench-", dir="/var/tmp"))
-    os.chmod(home, 0o755)
-    sink_port = free_port()
-    sink = None
-    if scenario == "relay":
-        user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        sink = subprocess.Popen(["smtp-sink", *user, f"127.0.0.1:{sink_port}", "1000"], stderr=subprocess.DEVNULL)
-        until(lambda: greets("127.0.0.1", sink_port), "smtp-sink to listen")
-    server = kind(home / kind.name, scenario, sink_port)
-
-    def settled(expected):
-        if scenario == "accept":
-            return server.queued() >= expected
-        return server.queued() == 0 and (scenario != "mailbox" or server.delivered() >= expected)
-
-    try:
-        warm = max(100, messages // 10)
-        offer(server, warm, sessions)
-        until(lambda: settled(warm), f"{kind.name} to settle")
-        before, flushes = cpu_us(server.root), server.flushes() if server.flushes else 0
-        started = time.monotonic()
-        offer(server, messages, sessions)
-        accepted_s = time.monotonic() - started
-        until(lambda: settled(warm + messages), f"{kind.name} to settle")
-        settled_s = time.monotonic() - started
-        result = {"server": kind.name, "scenario": scenario, "messages": messages, "sessions": sessions,
-                  "cpu_us": round((cpu_us(server.root) - before) / messages, 1),
-                  "accepted_per_s": round(messages / accepted_s), "settled_per_s": round(messages / settled_s)}
-        if server.flushes:
-            result["flushes_per_message"] = round((server.flushes() - flushes) / messages, 3)
-        return result
-    finally:
-        server.stop()
-        if sink:
-            sink.terminate()
-            sink.wait()
-        shutil.rmtree(home, ignore_errors=True)
+def bench_deep(words, results):
+    load = {"bytes": 4096, "sessions": 50, "reconnect": False, "messages": words.messages}
+    for depth in (SHALLOW, words.deep):
+        run = measure_deep(depth, load)
+        results.append(run)
+        print(f"deep: {depth} queued: ready in {run['ready_ms']} ms, first page of the list in {run['list_ms']} ms, "
+              f"{run['own_mib']} MiB of its own ({run['mapped_mib']} with pages of the spool); accept "
+              f"{run['accept_cpu_us']} us, relay {run['relay_cpu_us']} us", flush=True)
 
 
 def main():
-    parser = argparse.ArgumentParser(description="CPU per message, beside Postfix")
-    parser.add_argument("--messages", type=int, default=5000)
-    parser.add_argument("--sessions", type=int, default=50)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["postroad", "postfix"])
-    words = parser.parse_args()
-    kinds = [kind for kind in (Postroad, Postfix) if words.only in (None, kind.name)]
+    words = words_of(sys.argv[1:])
+    kinds = [kind for kind in (Postroad, Sink, Postfix) if words.only in (None, kind.name)]
+    scenarios = words.scenario or ["accept", "relay", "mailbox", "idle", "deep"]
     if Postfix in kinds and os.geteuid() != 0:
         sys.exit("bench: Postfix needs root to start; use --only postroad")
-    results = []
-    print(f"{'scenario':9} {'server':9} {'CPU us/message':>15} {'accepted/s':>11} {'settled/s':>10} {'flushes/msg':>12}")
-    for scenario in ("accept", "relay", "mailbox"):
-        medians = {}
-        for kind in kinds:
-            runs = [measure(kind, scenario, words.messages, words.sessions) for _ in range(words.repeat)]
-            best = sorted(runs, key=lambda run: run["cpu_us"])[len(runs) // 2]
-            medians[kind.name] = statistics.median(run["cpu_us"] for run in runs)
-            results += runs
-            print(f"{scenario:9} {kind.name:9} {best['cpu_us']:15.1f} {best['accepted_per_s']:11} "
-                  f"{best['settled_per_s']:10} {best.get('flushes_per_message', ''):>12}", flush=True)
-        if len(medians) == 2 and medians["postroad"] > 0:
-            print(f"{'':9} Postfix takes {medians['postfix'] / medians['postroad']:.1f} times the CPU")
-    (servers.ROOT / "bench" / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    print("medians of", words.repeat, "runs; every run is in bench/results.json")
+    results, groups = [], []
+    print(f"{'':42} {'server':9} {'CPU us':>9} {'least':>9} {'accepted/s':>11} {'settled/s':>10} {'flushes/msg':>12}")
+    try:
+        for scenario in scenarios:
+            if scenario == "idle":
+                bench_idle(kinds, words, results)
+            elif scenario != "deep":
+                groups += bench_flow(kinds, scenario, words, results)
+            elif Postroad in kinds:
+                bench_deep(words, results)
+    finally:
+        remove_homes()
+    (ROOT / "bench" / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    groups = [group for group in groups if group[1]]
+    if groups:
+        (ROOT / "bench" / "results.svg").write_text(plot(groups, "CPU microseconds a message, everything durable"))
+    print(f"medians of {words.repeat} runs; all of them are in bench/results.json")
 
 
 if __name__ == "__main__":
