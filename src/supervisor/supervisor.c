@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -474,6 +475,18 @@ static bool watch_signals(struct supervisor *supervisor)
 	return supervisor->signals >= 0;
 }
 
+/* Shells and service managers start programs with 1024 descriptors, for the sake of those that use select(2), and
+ * let them take more. The roles inherit this: a connection is a descriptor. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int start(struct supervisor *supervisor)
 {
 	const char *control = supervisor->conf->control;
@@ -497,6 +510,7 @@ int supervisor_run(const struct supervisor_settings *settings, struct conf *conf
 	must(settings->lane_count >= 1 && settings->lane_count <= LANES_MAX);
 	for (unsigned name = 0; name < ROLE_COUNT; name++)
 		supervisor.roles[name].channel = -1;
+	allow_descriptors();
 	supervisor.exit_code = start(&supervisor);
 	if (supervisor.exit_code == EX_OK)
 		run(&supervisor);
