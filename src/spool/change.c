@@ -191,6 +191,7 @@ void spool_change_put_message(struct spool_change *change, const struct message 
 	char *room = add_op(change, OP_MESSAGE, envelope->id, count, envelope_record_size(envelope));
 
 	change->grows = true;
+	change->message_id = envelope->id;
 	if (room == NULL)
 		return;
 	envelope_record_write(envelope, recipients[count - 1].index + 1, room);

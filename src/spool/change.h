@@ -41,6 +41,8 @@ struct spool_change {
 	bool grows;   /* Brings chunks or messages ... */
 	bool settles; /* ... and this one is about mail that is here already. */
 
+	queue_id message_id; /* The last message put; 0: none. */
+
 	/* Retirements, updates and steering name recipients in ascending order, none twice. */
 	bool ascending;
 	queue_id last_id;

@@ -26,6 +26,7 @@ static const char *const tree_names[TREE_COUNT] = {
 	[TREE_ENVELOPE] = "envelope",
 	[TREE_RECIPIENT] = "recipient",
 	[TREE_BODY] = "body",
+	[TREE_UNFINISHED] = "unfinished",
 	[TREE_DUE] = "due",
 	[TREE_DOMAIN] = "domain",
 	[TREE_HISTORY] = "history",

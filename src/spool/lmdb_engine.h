@@ -16,6 +16,7 @@
  *   envelope        id                            envelope record
  *   recipient       id, index                     recipient record
  *   body            id, chunk number              XXH3 of the bytes, bytes
+ *   unfinished      id                            -, while a body has chunks and no envelope
  *   due             shard, due, id, index         domain, lower case
  *   domain          period, domain, NUL, due, id, index    -
  *   history         id, sequence                  stored step
@@ -46,6 +47,7 @@ enum tree {
 	TREE_ENVELOPE,
 	TREE_RECIPIENT,
 	TREE_BODY,
+	TREE_UNFINISHED,
 	TREE_DUE,
 	TREE_DOMAIN,
 	TREE_HISTORY,
@@ -54,7 +56,7 @@ enum tree {
 	TREE_COUNT
 };
 
-enum { LMDB_FORMAT = 1, LMDB_PAGE_SIZE_MIN = 4096 };
+enum { LMDB_FORMAT = 2, LMDB_PAGE_SIZE_MIN = 4096 };
 
 /* A full chunk must fill whole pages: its checksum and LMDB's 16-byte page header fit in eight. */
 _Static_assert(SPOOL_CHUNK_SIZE + CHUNK_CHECKSUM_SIZE + 16 <= 8 * LMDB_PAGE_SIZE_MIN, "a chunk fills whole pages");

@@ -122,7 +122,7 @@ static void everything_is_there_after_reopening(void **state)
 
 static void nothing_stays_behind(void **state)
 {
-	static const char *const trees[] = { "envelope", "recipient", "body", "due", "domain" };
+	static const char *const trees[] = { "envelope", "recipient", "body", "unfinished", "due", "domain" };
 	struct world *world = *state;
 	struct recipient recipients[] = { recipient_to(0, DOMAIN, 10), recipient_to(1, TEXT("B.example"), 20) };
 	struct spool_change *change = spool_change_new();
@@ -134,6 +134,17 @@ static void nothing_stays_behind(void **state)
 	assert_int_equal(door_commit(&world->door, change), OK);
 	for (uint32_t index = 0; index < 3; index++)
 		assert_int_equal(door_commit(&world->door, retire_change(1, index)), OK);
+
+	/* Nor do the marks of bodies that came ahead: of one that was thrown away, and of one that became a message. */
+	change = spool_change_new();
+	spool_change_put_chunk(change, 2, 0, TEXT("a"));
+	spool_change_put_chunk(change, 3, 0, TEXT("b"));
+	assert_int_equal(door_commit(&world->door, change), OK);
+	change = spool_change_new();
+	spool_change_discard(change, 2);
+	spool_change_put_message(change, &(struct message){ { .id = 3, .chunk_count = 1 }, recipients, 1 });
+	assert_int_equal(door_commit(&world->door, change), OK);
+	assert_int_equal(door_commit(&world->door, retire_change(3, 0)), OK);
 
 	/* Histories beyond the bound leave no step either. */
 	for (queue_id id = 10; id < 10 + 2 * TEST_HISTORY_MAX; id++)
@@ -173,6 +184,7 @@ static void opening_sweeps_bodies_without_a_message(void **state)
 	assert_int_equal(spool_messages(door), messages);
 	shut(world);
 	assert_int_equal(raw_entries(world->folder, "body"), chunks);
+	assert_int_equal(raw_entries(world->folder, "unfinished"), 0);
 	open_again(world);
 }
 
@@ -217,7 +229,7 @@ static void another_format_is_refused(void **state)
 {
 	struct world *world = *state;
 	const struct spool_lmdb_settings settings = { .path = world->folder };
-	char name[] = "format", later[4] = { 2 }, now[4] = { 1 };
+	char name[] = "format", later[4] = { 3 }, now[4] = { 2 };
 	MDB_val key = { 6, name }, value = { 4, later };
 	struct spool *spool;
 	struct raw raw;

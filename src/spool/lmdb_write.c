@@ -75,12 +75,39 @@ static int unlist_place(struct batch *batch, struct place *place)
 
 /* -- Messages -------------------------------------------------------------------- */
 
-static int put_chunk(struct batch *batch, const struct op *op)
+/* P6: what the sweep looks for, should the process end here. A body that comes with its message needs no mark. */
+static int mark_unfinished(struct batch *batch, const struct spool_change *change, queue_id id)
+{
+	struct key key;
+
+	if (change->message_id == id)
+		return 0;
+	key_id(&key, id);
+	return put(batch, TREE_UNFINISHED, &key, TEXT_EMPTY);
+}
+
+static int unmark_unfinished(struct batch *batch, queue_id id)
+{
+	struct key key;
+	MDB_stat stat;
+	int code = mdb_stat(batch->txn, batch->lmdb->trees[TREE_UNFINISHED], &stat);
+
+	if (code != 0 || stat.ms_entries == 0)
+		return code;
+	key_id(&key, id);
+	code = del(batch, TREE_UNFINISHED, &key);
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+static int put_chunk(struct batch *batch, const struct spool_change *change, const struct op *op)
 {
 	struct key key;
 
 	key_numbered(&key, op->id, op->number);
-	return put(batch, TREE_BODY, &key, op->bytes);
+
+	const int code = put(batch, TREE_BODY, &key, op->bytes);
+
+	return code != 0 ? code : mark_unfinished(batch, change, op->id);
 }
 
 static int put_envelope(struct batch *batch, const struct op *op)
@@ -88,7 +115,10 @@ static int put_envelope(struct batch *batch, const struct op *op)
 	struct key key;
 
 	key_id(&key, op->id);
-	return put(batch, TREE_ENVELOPE, &key, op->bytes);
+
+	const int code = put(batch, TREE_ENVELOPE, &key, op->bytes);
+
+	return code != 0 ? code : unmark_unfinished(batch, op->id);
 }
 
 static int put_recipient(struct batch *batch, queue_id id, uint32_t index, struct text record)
@@ -250,17 +280,24 @@ static int add_recipient(struct batch *batch, const struct op *op)
 	return code != 0 ? code : put_recipient(batch, op->id, index, op->bytes);
 }
 
-static int apply_op(struct batch *batch, const struct op *op)
+static int discard(struct batch *batch, queue_id id)
+{
+	const int code = drop_body(batch->lmdb, batch->txn, id);
+
+	return code != 0 ? code : unmark_unfinished(batch, id);
+}
+
+static int apply_op(struct batch *batch, const struct spool_change *change, const struct op *op)
 {
 	switch (op->kind) {
 	case OP_CHUNK:
-		return put_chunk(batch, op);
+		return put_chunk(batch, change, op);
 	case OP_MESSAGE:
 		return put_envelope(batch, op);
 	case OP_RECIPIENT:
 		return put_recipient(batch, op->id, op->number, op->bytes);
 	case OP_DISCARD:
-		return drop_body(batch->lmdb, batch->txn, op->id);
+		return discard(batch, op->id);
 	case OP_RETIRE:
 		return retire(batch, op);
 	case OP_UPDATE:
@@ -281,7 +318,7 @@ int apply_change(struct batch *batch, const struct spool_change *change)
 	int code = 0;
 
 	for (size_t offset = 0; code == 0 && change_next(change, &offset, &op);)
-		code = apply_op(batch, &op);
+		code = apply_op(batch, change, &op);
 
 	/* Checked a moment ago, and this thread is the only writer. */
 	return code == MDB_NOTFOUND ? MDB_CORRUPTED : code;
