@@ -74,11 +74,11 @@ static void the_oldest_histories_go(void **state)
 	for (queue_id id = 501; id < 501 + TEST_HISTORY_MAX + OVER; id++)
 		assert_int_equal(door_commit(door, record_change(id, "step", "a@x")), OK);
 	assert_int_equal(spool_totals(door->spool, &totals), OK);
-	assert_int_equal(totals.history_messages, TEST_HISTORY_MAX);
+	assert_int_equal(totals.history_messages, 1 + TEST_HISTORY_MAX);
 	assert_int_equal(spool_read_history(door->spool, QUEUED, door->arena, &steps, &count), OK);
-	assert_int_equal(spool_read_history(door->spool, 501 + OVER, door->arena, &steps, &count), ERR_NOT_FOUND);
-	assert_int_equal(spool_read_history(door->spool, 501 + OVER + 1, door->arena, &steps, &count), OK);
-	assert_int_equal(found_count(door, TEXT("a@x"), 1000, &first), TEST_HISTORY_MAX);
+	assert_int_equal(spool_read_history(door->spool, 501 + OVER - 1, door->arena, &steps, &count), ERR_NOT_FOUND);
+	assert_int_equal(spool_read_history(door->spool, 501 + OVER, door->arena, &steps, &count), OK);
+	assert_int_equal(found_count(door, TEXT("a@x"), 1000, &first), 1 + TEST_HISTORY_MAX);
 
 	/* Once it is done it is the next to go. */
 	assert_int_equal(door_commit(door, retire_change(QUEUED, 0)), OK);

@@ -1,8 +1,8 @@
 /* The steps of messages: appended with the facts, bounded for each message and in all.
  *
  * A message keeps its first HISTORY_STEPS_FIRST steps and its newest HISTORY_STEPS_NEWEST: how it
- * came, and what happens now. Histories in all are bounded by history_max messages: the
- * oldest go, but never those of messages still in the spool. */
+ * came, and what happens now. Beside the messages in the spool, which bound themselves, the histories of
+ * history_max others are kept: the oldest go. */
 #include <errno.h>
 
 #include "base/must.h"
@@ -201,19 +201,36 @@ static int trim_from_floor(struct batch *batch, MDB_cursor *index, size_t excess
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
+/* Histories of messages that are done, too many of them. Each message in the spool has a history, so counting is
+ * enough: a deep queue is not walked through for nothing. */
+static int count_excess(struct batch *batch, size_t *out_excess)
+{
+	MDB_stat histories, messages;
+	int code = mdb_stat(batch->txn, tree_of(batch, TREE_HISTORY_INDEX), &histories);
+
+	if (code == 0)
+		code = mdb_stat(batch->txn, tree_of(batch, TREE_ENVELOPE), &messages);
+	if (code != 0)
+		return code;
+
+	const size_t kept = messages.ms_entries + batch->lmdb->history_max;
+
+	*out_excess = histories.ms_entries > kept ? histories.ms_entries - kept : 0;
+	return 0;
+}
+
 int history_trim(struct batch *batch)
 {
-	MDB_stat stat;
 	MDB_cursor *index;
-	int code = mdb_stat(batch->txn, tree_of(batch, TREE_HISTORY_INDEX), &stat);
+	size_t excess = 0;
+	int code = count_excess(batch, &excess);
 
-	if (code != 0 || stat.ms_entries <= batch->lmdb->history_max)
+	if (code != 0 || excess == 0)
 		return code;
 	code = mdb_cursor_open(batch->txn, tree_of(batch, TREE_HISTORY_INDEX), &index);
 	if (code != 0)
 		return code;
-	code = trim_from_floor(batch, index, stat.ms_entries - batch->lmdb->history_max,
-	    TRIM_LOOKED_AT_MAX + 2 * (size_t)batch->histories_added);
+	code = trim_from_floor(batch, index, excess, TRIM_LOOKED_AT_MAX + 2 * (size_t)batch->histories_added);
 	mdb_cursor_close(index);
 	return code;
 }

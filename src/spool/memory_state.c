@@ -244,7 +244,9 @@ static void drop_history(struct memory_state *state, struct memory_history *hist
 
 static void trim_histories(struct memory_state *state)
 {
-	for (size_t i = 0; i < state->histories.count && state->histories.count > state->history_max;) {
+	const size_t kept = state->messages.count + state->history_max;
+
+	for (size_t i = 0; i < state->histories.count && state->histories.count > kept;) {
 		struct memory_history *history = state->histories.rows[i];
 
 		if (table_find(&state->messages, history->id) != NULL)

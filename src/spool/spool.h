@@ -42,7 +42,7 @@ unsigned spool_shard_of(struct text domain); /* Without case. < SPOOL_SHARD_COUN
 struct spool_lmdb_settings {
 	const char *path;          /* Folder; made (0700) when missing, its parent must exist. */
 	uint64_t size_bytes_max;   /* Of the map; 0: a large default. */
-	uint32_t history_max;      /* Messages whose history is kept; the oldest go first, those still in the spool never. */
+	uint32_t history_max;      /* Messages that left the spool whose history is kept; the oldest go first. */
 	bool read_only;            /* The CLI while the server may run or not: no ports, no sweep. */
 };
 /* Starts the writer thread. ERR_BUSY: another process writes here. */
