@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import resource
 import signal
 import smtplib
 import socket
@@ -35,6 +36,17 @@ def kill_role(server, name):
     old = role_pid(server, name)
     os.kill(old, signal.SIGKILL)
     conftest.until(lambda: role_pid(server, name) not in (None, old), f"another {name} role")
+
+
+def test_roles_take_the_descriptors_they_may_have(postroad):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        server = postroad()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    limits = pathlib.Path(f"/proc/{role_pid(server, 'mail')}/limits").read_text()
+    assert re.search(r"Max open files\s+(\S+)\s+(\S+)", limits).groups() == (str(hard), str(hard))
 
 
 def test_a_dead_mail_role_starts_again(postroad):
