@@ -113,11 +113,16 @@ def main():
                 bench_deep(words, results)
     finally:
         remove_homes()
+        keep(results, groups)
+    print(f"medians of {words.repeat} runs; all of them are in bench/results.json")
+
+
+def keep(results, groups):
+    """Also of a run that was broken off."""
     (ROOT / "bench" / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     groups = [group for group in groups if group[1]]
     if groups:
         (ROOT / "bench" / "results.svg").write_text(plot(groups, "CPU microseconds a message, everything durable"))
-    print(f"medians of {words.repeat} runs; all of them are in bench/results.json")
 
 
 if __name__ == "__main__":
