@@ -103,12 +103,49 @@ static bool made_folders(const struct batch *batch)
 	return false;
 }
 
+static size_t find_device(const struct batch *batch, uint64_t device)
+{
+	size_t place = 0;
+
+	while (place < batch->device_count && batch->devices[place] != device)
+		place++;
+	return place;
+}
+
+static bool knows_devices(const struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->items[i].open && find_device(batch, batch->items[i].file.device) == batch->device_count)
+			return false;
+	return true;
+}
+
+/* After a flush of whole file systems. More than fit are flushed whole each time. */
+static void learn_device(struct batch *batch, uint64_t device, bool flushed)
+{
+	const size_t place = find_device(batch, device);
+
+	if (!flushed && place < batch->device_count)
+		batch->devices[place] = batch->devices[--batch->device_count];
+	else if (flushed && place == batch->device_count && place < BATCH_DEVICES_MAX)
+		batch->devices[batch->device_count++] = device;
+}
+
 /* fsync of one file would not flush the names of new folders above it. */
 static void flush_files(struct batch *batch)
 {
-	const bool alone = open_count(batch) == 1 && !made_folders(batch);
+	bool was_open[MAILBOX_BATCH_MAX];
 
-	flush_groups(batch, same_device, alone ? maildir_flush : maildir_flush_all);
+	if (open_count(batch) == 1 && !made_folders(batch) && knows_devices(batch)) {
+		flush_groups(batch, same_device, maildir_flush);
+		return;
+	}
+	for (size_t i = 0; i < batch->count; i++)
+		was_open[i] = batch->items[i].open;
+	flush_groups(batch, same_device, maildir_flush_all);
+	for (size_t i = 0; i < batch->count; i++)
+		if (was_open[i])
+			learn_device(batch, batch->items[i].file.device, batch->items[i].open);
 }
 
 void batch_commit(struct batch *batch)

@@ -17,9 +17,17 @@ struct batch_item {
 	char path[MAILBOX_PATH_MAX + 1]; /* Empty: it could not be expanded. */
 };
 
+enum { BATCH_DEVICES_MAX = 8 };
+
+/* Begins as zeros. */
 struct batch {
 	struct batch_item items[MAILBOX_BATCH_MAX];
 	size_t count;
+
+	/* File systems that were flushed whole since this process began, and no flush failed since: names of folders there are durable,
+	 * also of those that a process before us made and did not live to flush. */
+	uint64_t devices[BATCH_DEVICES_MAX];
+	size_t device_count;
 };
 
 /* Writes the file of one delivery into the next item; a failure is kept there. Not for a full batch. */
