@@ -201,6 +201,32 @@ class Run:
         assert not unnamed, f"twice, and not named in the log: {unnamed}"
         return f"{rounds} kills, {len(accepted)} messages acknowledged, 0 lost, {sum(twice.values())} twice, each named"
 
+    def cut_after_kill(self):
+        """A Maildir whose maker was killed before he flushed its name: who comes after him must."""
+        home = self.home / "heir"
+        disk = disks.Disk(home / "disk", home / "root")
+        remote = workload.Remote(disk.note)
+        servers.PROGRAM = str(self.build / "postroad")
+        server = workload.Server(home / "root", disk, remote, self.build, lifetime="1h")
+        kinds = [lambda dice: (["alice@example.org"], 900)]
+        death = disk.order(disks.DIE_AFTER, (disks.MAKE_FOLDER,), "mail/*/new", times=1)
+        try:
+            for life in range(2):
+                server.start()
+                for serial in range(3):  # One by one: several would be flushed together with everything else.
+                    if life == 1:
+                        conftest.until(server.queue_is_empty, "an empty queue")
+                    workload.send(server, disk.note, random.Random(f"{life}.{serial}"), kinds=kinds)
+                conftest.until(lambda: disk.hits(death) if life == 0 else server.queue_is_empty(), "its end")
+                server.kill()
+        finally:
+            server.kill()
+            remote.close()
+            disk.close()
+        summary, findings = cuts(self.build, disk.log_path, self.home / "heir-work", "--cuts", 500, "--seed", self.options.seed)
+        assert not findings, "\n".join(findings)
+        return f"{summary['cuts']} cuts, {summary['accepted']} messages acknowledged, 0 lost"
+
     # -- mutants ----------------------------------------------------------------------------------------
 
     def mutant(self, name):
@@ -257,6 +283,7 @@ def main():
         check("reboots", run.reboot)
         judging.result()
     check("kills", run.kill, None, "kill", options.kills)
+    check("cuts after a kill", run.cut_after_kill)
     if not options.no_mutants:
         for name in mutants.MUTANTS:
             check(f"mutant: {name}", run.mutant, name)

@@ -203,8 +203,13 @@ static void flush_object(struct model *model, struct object *object, uint64_t be
 static void flush_begin(struct model *model, const struct record *record)
 {
 	must(model->flush_count < FLUSHES_MAX);
+	struct object *object = object_of(model, record->head.file);
+
+	/* The root is the one folder that was there before the log. */
+	if (object == NULL)
+		object = model->root;
 	model->flushes[model->flush_count++] = (struct flush){ record->head.number, model->at,
-		record->head.kind == DISK_FLUSH_ALL ? NULL : object_of(model, record->head.file) };
+		record->head.kind == DISK_FLUSH_ALL ? NULL : object };
 }
 
 static void flush_end(struct model *model, const struct record *record)

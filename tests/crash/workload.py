@@ -117,6 +117,16 @@ def operate(server, note, stop):
             server.run("queue", ("hold", "release", "delete")[turn % 3 - 1], name, check=False)
 
 
+def hold_and_delete(server, note):
+    """Whatever the hurry made of the operator's other orders, these are carried out."""
+    accepted = []
+    send(server, note, random.Random(1), kinds=[lambda dice: (["eve@later.test"], 900)], count=2, accepted=accepted)
+    (held, _), (deleted, _) = accepted
+    server.run("queue", "hold", held)
+    note(f"deleting {deleted}")
+    server.run("queue", "delete", deleted)
+
+
 def record(home, build, messages, seed, orders=(), sessions=6, program=None, kinds=KINDS, operator=True):
     """Runs the whole; gives the disk whose log has it."""
     home = pathlib.Path(home)
@@ -142,6 +152,7 @@ def record(home, build, messages, seed, orders=(), sessions=6, program=None, kin
         stop.set()
         if operator:
             boss.join()
+            hold_and_delete(server, disk.note)
             server.run("queue", "release", "all", check=False)
         end = time.monotonic() + 10
         while operator and server.queue() and time.monotonic() < end:
