@@ -50,14 +50,15 @@ class Server:
         self.home.mkdir(parents=True, exist_ok=True)
         self.conf = self.home / "postroad.conf"
         self.process = None
+        self.program, self.environment = PROGRAM, {}
 
     def write_users(self, users):
         (self.home / "users").write_text("".join(f"{user}:{{PLAIN}}unused\n" for user in users))
 
     def start(self):
         with open(self.home / "stderr", "ab") as stderr:
-            self.process = subprocess.Popen([PROGRAM, "serve", "-c", str(self.conf)], stderr=stderr,
-                                            start_new_session=True)
+            self.process = subprocess.Popen([self.program, "serve", "-c", str(self.conf)], stderr=stderr,
+                                            start_new_session=True, env={**os.environ, **self.environment})
         until(self.listens, f"{self.conf} to listen")
         return self
 
@@ -83,7 +84,7 @@ class Server:
             return process.wait()
 
     def run(self, *words, text=None, check=True):
-        result = subprocess.run([PROGRAM, words[0], "-c", str(self.conf), *words[1:]], input=text,
+        result = subprocess.run([self.program, words[0], "-c", str(self.conf), *words[1:]], input=text,
                                 capture_output=True, text=not isinstance(text, bytes), timeout=PATIENCE_S)
         if check and result.returncode != 0:
             raise Trouble(f"postroad {' '.join(words)}: exit code {result.returncode}: {result.stdout}{result.stderr}")

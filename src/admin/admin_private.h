@@ -42,6 +42,8 @@ struct admin_filter {
 
 /* Answers NULL, or gives a failure: a member is empty or no string, or there is no such state. */
 json_t *admin_filter_read(const json_t *request, struct admin_filter *out_filter);
+/* "waiting", "held" or "quarantined"; a filter by "held" takes the quarantined, too. */
+const char *admin_state(const struct recipient *recipient);
 bool admin_filter_takes_message(const struct admin_filter *filter, const struct message *message, struct arena *arena);
 bool admin_filter_takes_recipient(
     const struct admin_filter *filter, const struct recipient *recipient, struct arena *arena);

@@ -35,9 +35,16 @@ json_t *admin_filter_read(const json_t *request, struct admin_filter *out_filter
 	for (size_t i = 0; failure == NULL && i < sizeof members / sizeof members[0]; i++)
 		failure = read_member(request, members[i].key, members[i].place);
 	if (failure == NULL && out_filter->state.length > 0 && !text_equal(out_filter->state, TEXT("held")) &&
-	    !text_equal(out_filter->state, TEXT("waiting")))
-		failure = admin_failure(EX_USAGE, "the state is \"held\" or \"waiting\"");
+	    !text_equal(out_filter->state, TEXT("quarantined")) && !text_equal(out_filter->state, TEXT("waiting")))
+		failure = admin_failure(EX_USAGE, "the state is \"held\", \"quarantined\" or \"waiting\"");
 	return failure;
+}
+
+const char *admin_state(const struct recipient *recipient)
+{
+	if (!(recipient->flags & RECIPIENT_HELD))
+		return "waiting";
+	return recipient->flags & RECIPIENT_QUARANTINED ? "quarantined" : "held";
 }
 
 static bool address_is(const struct address *address, struct text wanted, struct arena *arena)
@@ -54,11 +61,13 @@ static bool address_is(const struct address *address, struct text wanted, struct
 bool admin_filter_takes_recipient(
     const struct admin_filter *filter, const struct recipient *recipient, struct arena *arena)
 {
-	const struct text state = recipient->flags & RECIPIENT_HELD ? TEXT("held") : TEXT("waiting");
+	/* Who asks for what is held means what is quarantined, too. */
+	const bool state_fits = text_equal(filter->state, text_of(admin_state(recipient))) ||
+	    (recipient->flags & RECIPIENT_HELD && text_equal(filter->state, TEXT("held")));
 
 	return address_is(&recipient->address, filter->recipient, arena) &&
 	    (filter->domain.length == 0 || text_equal_nocase(filter->domain, recipient->address.domain)) &&
-	    (filter->state.length == 0 || text_equal(filter->state, state));
+	    (filter->state.length == 0 || state_fits);
 }
 
 bool admin_filter_takes_message(const struct admin_filter *filter, const struct message *message, struct arena *arena)

@@ -20,7 +20,7 @@ static json_t *recipient_json(const struct recipient *recipient, struct arena *a
 	const bool held = recipient->flags & RECIPIENT_HELD;
 
 	return json_pack("{s:o, s:s, s:i, s:o, s:o, s:o}", "address", address_json(&recipient->address, arena),
-	    "state", held ? "held" : "waiting", "attempts", (int)recipient->attempt_count, "next",
+	    "state", admin_state(recipient), "attempts", (int)recipient->attempt_count, "next",
 	    held ? json_null() : admin_time(recipient->due_ms), "last", admin_verdict(&recipient->last), "original",
 	    recipient->original.length > 0 ? admin_string(recipient->original) : json_null());
 }

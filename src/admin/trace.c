@@ -42,9 +42,13 @@ static json_t *life_json(struct spool *spool, queue_id id, struct arena *arena)
 
 	struct message message;
 	const bool waiting = spool_read_message(spool, id, arena, &message) == OK;
+	bool quarantined = false;
+
+	for (uint32_t i = 0; waiting && i < message.recipient_count; i++)
+		quarantined |= message.recipients[i].flags & RECIPIENT_QUARANTINED;
 
 	return json_pack("{s:s, s:s, s:o}", "id", queue_id_print(id, id_text).bytes, "state",
-	    waiting ? "in the queue" : "finished", "steps", steps);
+	    quarantined ? "quarantined" : waiting ? "in the queue" : "finished", "steps", steps);
 }
 
 json_t *admin_trace(struct spool *spool, const json_t *request)

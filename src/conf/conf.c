@@ -91,7 +91,7 @@ static const char *read_file(const char *path, struct buffer *out)
 	if (ferror(file))
 		problem = strerror(errno);
 	else if (room == NULL)
-		problem = "larger than 16M";
+		problem = "larger than 16M, or there is no memory for it";
 	else if (text_find_byte(buffer_text(out), '\0') < out->length)
 		problem = "it holds a NUL byte";
 	else if (!buffer_append(out, NUL))

@@ -13,7 +13,8 @@ static const char *const list_options[] = { "sender", "recipient", "domain", "st
 
 static int usage(void)
 {
-	fputs("usage: postroad queue list [--json] [--sender A] [--recipient A] [--domain D] [--state held|waiting]\n"
+	fputs("usage: postroad queue list [--json] [--sender A] [--recipient A] [--domain D] [--state S]\n"
+	      "           S: held, quarantined or waiting\n"
 	      "       postroad queue show ID [--json]\n"
 	      "       postroad queue retry|hold|release|delete ID | all | filters as above [--json]\n",
 	    stderr);

@@ -71,8 +71,11 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_IN_DOUBT] = { .total = COUNTER_IN_DOUBT },
 		[EVENT_FINISHED] = { .total = COUNTER_FINISHED },
 		[EVENT_HANDSHAKE_FAILED] = { .total = COUNTER_TLS_IN_FAILED },
+		[EVENT_TROUBLE] = { .total = COUNTER_TROUBLES },
+		[EVENT_TROUBLE_OVER] = { .total = COUNTER_TROUBLES_OVER },
+		[EVENT_QUARANTINED] = { .total = COUNTER_QUARANTINED },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 17, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 20, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];

@@ -171,12 +171,17 @@ void inbound_accept(struct inbound *inbound, struct stream *stream, enum session
 		peer.user = text_of(user);
 		peer.trusted = true;
 	}
+	/* Gone already, or no memory for its address: a client we do not know might be refused for good. */
+	const bool is_unknown = peer.client.family == ENDPOINT_NONE && peer.user.length == 0;
+
 	if (!inbound->draining && is_full(inbound) && inbound->wiring.counters != NULL)
 		counters_add(inbound->wiring.counters, COUNTER_CONNECTIONS_REFUSED, 1);
-	if (peer.tls == SESSION_TLS_IMPLICIT && (inbound->draining || is_full(inbound)))
+	if (peer.tls == SESSION_TLS_IMPLICIT && (inbound->draining || is_unknown || is_full(inbound)))
 		stream_free(stream); /* It would not understand a word. */
 	else if (inbound->draining)
 		turn_away(inbound, stream, "The service is shutting down");
+	else if (is_unknown)
+		turn_away(inbound, stream, "Short of memory, try again later");
 	else if (is_full(inbound))
 		turn_away(inbound, stream, "Too many connections, try again later");
 	else

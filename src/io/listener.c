@@ -7,14 +7,18 @@
 #include "base/must.h"
 #include "io/stream_private.h"
 
-enum { PAUSE_MS = 1000 };
+/* A second without accepting; ten with it, until the trouble counts as over: at a limit that is met again
+ * and again it is one trouble, not one a connection. */
+enum { PAUSE_MS = 1000, CALM_MS = 10000 };
 
 struct listener {
 	struct loop *loop;
 	listener_accepted *accepted;
+	listener_trouble *trouble; /* May be NULL. */
 	void *context;
 	struct loop_watch *watch;
 	struct loop_timer *pause;
+	bool in_trouble;
 	int fd;
 	bool local;
 	bool accepting, freed; /* It may be freed inside `accepted`. */
@@ -24,13 +28,32 @@ struct listener {
  * clients, while here they wait in the backlog until there are some again. */
 static void readable(void *context);
 
+static void tell(struct listener *listener, enum error error)
+{
+	if (listener->in_trouble == (error != OK))
+		return;
+	listener->in_trouble = error != OK;
+	if (listener->trouble != NULL)
+		listener->trouble(listener->context, error);
+}
+
+static void pause_accepting(struct listener *listener, enum error why)
+{
+	loop_watch_free(take(listener->watch));
+	loop_timer_set(listener->pause, PAUSE_MS);
+	tell(listener, why);
+}
+
 static void resume(void *context)
 {
 	struct listener *listener = context;
 
+	if (listener->watch != NULL) {
+		tell(listener, OK);
+		return;
+	}
 	listener->watch = loop_watch_new(listener->loop, listener->fd, readable, listener);
-	if (listener->watch == NULL)
-		loop_timer_set(listener->pause, PAUSE_MS);
+	loop_timer_set(listener->pause, listener->watch != NULL ? CALM_MS : PAUSE_MS);
 }
 
 /* Loops may share the socket: that there is nothing left to accept is no error. */
@@ -44,10 +67,8 @@ static void accept_some(struct listener *listener)
 		if (fd < 0) {
 			const enum error error = error_from_errno(errno);
 
-			if (error == ERR_DESCRIPTORS || error == ERR_NO_MEMORY) {
-				loop_watch_free(take(listener->watch));
-				loop_timer_set(listener->pause, PAUSE_MS);
-			}
+			if (error == ERR_DESCRIPTORS || error == ERR_NO_MEMORY)
+				pause_accepting(listener, error);
 			return;
 		}
 		struct stream *stream = stream_new(listener->loop, listener->local ? ENDPOINT_UNIX : ENDPOINT_IP4);
@@ -97,6 +118,11 @@ struct listener *listener_new(struct loop *loop, int fd, listener_accepted *acce
 		return NULL;
 	}
 	return listener;
+}
+
+void listener_set_trouble(struct listener *listener, listener_trouble *trouble)
+{
+	listener->trouble = trouble;
 }
 
 void listener_free(struct listener *listener)

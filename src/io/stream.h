@@ -72,5 +72,8 @@ typedef void listener_accepted(void *context, struct stream *stream);
 [[nodiscard]] struct listener *listener_new(
     struct loop *loop, int fd, listener_accepted *accepted, void *context);
 void listener_free(struct listener *listener);
+/* Hear of it when accepting has to pause, and with OK when it has worked for a while again. */
+typedef void listener_trouble(void *context, enum error error);
+void listener_set_trouble(struct listener *listener, listener_trouble *trouble);
 
 #endif

@@ -22,7 +22,8 @@ enum dsn_return { DSN_RETURN_UNSPECIFIED, DSN_RETURN_FULL, DSN_RETURN_HEADERS };
 enum recipient_flag {
 	RECIPIENT_HELD = 1,     /* By an operator: not tried until released. */
 	RECIPIENT_EXPANDED = 2, /* Came out of an alias: aliases are not looked up again. */
-	RECIPIENT_WARNED = 4    /* Its sender was told of the delay. */
+	RECIPIENT_WARNED = 4,   /* Its sender was told of the delay. */
+	RECIPIENT_QUARANTINED = 8 /* Held, because its message ended the process twice. */
 };
 
 struct recipient {

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) ((void)(element))
 #include <uthash.h>
 
 #include "base/cleanup.h"
@@ -16,12 +19,12 @@ enum { PLACE_BITS = 20, PLACE_MAX = 1 << PLACE_BITS };
 /* After a lack of descriptors. */
 enum { AGAIN_MS = 100 };
 
-/* A delivery in hand. It is in the table until its end, and in one list:
+/* A delivery in hand. It is in the table until its end:
  *
- *     waiting ──► (the channel took all its requests) ──► in none ──► ended
- *        └──────── the channel died, the body is unreadable ────────────┘
+ *     waiting ──► (the channel took all its requests) ──► in no list ──► freed
+ *        └──────── the channel died, the body is unreadable ───────────────┘
  *
- * Jobs on `ended` have all their outcomes; `done` is told from the loop (C1). */
+ * Its delivery has all outcomes then; `done` is told from the loop (C1). */
 struct job {
 	uint64_t number;
 	struct delivery *delivery;
@@ -40,7 +43,8 @@ struct mailbox_courier {
 	struct channel *channel; /* NULL: none */
 	struct loop_timer *tell, *again;
 	struct job *jobs;        /* By number. */
-	struct job_list waiting, ended;
+	struct job_list waiting;
+	struct delivery *ended_first, *ended_last; /* Linked by their `courier`. */
 	uint64_t number_last;
 };
 
@@ -82,35 +86,43 @@ static void job_free(struct job *job)
 	free(job);
 }
 
+static void end(struct mailbox_courier *courier, struct delivery *delivery)
+{
+	delivery->courier = NULL;
+	if (courier->ended_last != NULL)
+		courier->ended_last->courier = delivery;
+	else
+		courier->ended_first = delivery;
+	courier->ended_last = delivery;
+	loop_timer_set(courier->tell, 0);
+}
+
 /* The job leaves the table: no answer finds it any more. */
 static void job_end(struct mailbox_courier *courier, struct job *job)
 {
 	must(job->settled == job->delivery->message->recipient_count); /* C2 */
 	HASH_DEL(courier->jobs, job);
-	list_append(&courier->ended, job);
-	loop_timer_set(courier->tell, 0);
+	end(courier, job->delivery);
+	job_free(job);
 }
 
 /* Timer: C1. A queue may hand over the next delivery inside `done`. */
 static void tell_ended(void *context)
 {
 	struct mailbox_courier *courier = context;
-	struct job_list ended = courier->ended;
-	struct job *job;
+	struct delivery *delivery = courier->ended_first, *next;
 
-	courier->ended = (struct job_list){ 0 };
-	while ((job = list_take(&ended)) != NULL) {
-		struct delivery *delivery = job->delivery;
-
-		job_free(job);
+	courier->ended_first = courier->ended_last = NULL;
+	for (; delivery != NULL; delivery = next) {
+		next = delivery->courier;
+		delivery->courier = NULL;
 		delivery->done(delivery);
 	}
 }
 
 /* An outcome whose text is in the delivery's arena; without room there it keeps its codes alone. */
-static void settle(struct job *job, uint32_t place, const struct verdict *verdict, bool pressure)
+static void put_outcome(struct delivery *delivery, uint32_t place, const struct verdict *verdict, bool pressure)
 {
-	struct delivery *delivery = job->delivery;
 	struct delivery_outcome *outcome = &delivery->outcomes[place];
 
 	must(place < delivery->message->recipient_count && outcome->verdict.code == 0);
@@ -119,7 +131,21 @@ static void settle(struct job *job, uint32_t place, const struct verdict *verdic
 		outcome->verdict.text = TEXT_EMPTY;
 	if (!arena_copy(delivery->arena, verdict->host, &outcome->verdict.host))
 		outcome->verdict.host = TEXT_EMPTY;
+}
+
+static void settle(struct job *job, uint32_t place, const struct verdict *verdict, bool pressure)
+{
+	put_outcome(job->delivery, place, verdict, pressure);
 	job->settled++;
+}
+
+static void settle_without_memory(struct mailbox_courier *courier, struct delivery *delivery)
+{
+	const struct verdict verdict = VERDICT(451, 4, 3, 2, "short of memory or descriptors");
+
+	for (uint32_t place = 0; place < delivery->message->recipient_count; place++)
+		put_outcome(delivery, place, &verdict, false);
+	end(courier, delivery);
 }
 
 /* C5. The role, not a recipient, is the trouble. */
@@ -246,11 +272,17 @@ static void deliver(void *context, struct delivery *delivery)
 
 	must(delivery->message->recipient_count > 0 && delivery->message->recipient_count < PLACE_MAX);
 	must(delivery->route->kind == ROUTE_MAILBOX);
-	must(job != NULL); /* As uthash below: a hundred bytes are there, or nothing works any more. */
-	job->number = ++courier->number_last;
-	job->delivery = delivery;
-	job->body_fd = -1;
-	HASH_ADD(hh, courier->jobs, number, sizeof job->number, job);
+	if (job != NULL) {
+		job->number = ++courier->number_last;
+		job->delivery = delivery;
+		job->body_fd = -1;
+		HASH_ADD(hh, courier->jobs, number, sizeof job->number, job);
+	}
+	if (job == NULL || job->hh.tbl == NULL) {
+		free(job);
+		settle_without_memory(courier, delivery);
+		return;
+	}
 	if (courier->channel == NULL) {
 		settle_without_role(courier, job);
 		return;
@@ -336,8 +368,6 @@ void mailbox_courier_free(struct mailbox_courier *courier)
 		HASH_DEL(courier->jobs, job);
 		job_free(job);
 	}
-	while ((job = list_take(&courier->ended)) != NULL)
-		job_free(job);
 	free(courier);
 }
 

@@ -293,7 +293,10 @@ void client_session_closed(struct client_session *session, enum error reason)
 		return;
 	}
 	session->todo.stale = is_stale(session);
-	trouble_print(session, 4, detail_of(session), "%s while %s", error_text(reason), state_rows[session->state].prose);
+	if (reason == ERR_DESCRIPTORS || reason == ERR_NO_MEMORY) /* X.3.2: we are not up to it, whatever the host is. */
+		trouble_print(session, 3, 2, "%s while %s", error_text(reason), state_rows[session->state].prose);
+	else
+		trouble_print(session, 4, detail_of(session), "%s while %s", error_text(reason), state_rows[session->state].prose);
 }
 
 void client_session_timed_out(struct client_session *session)

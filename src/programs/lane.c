@@ -32,6 +32,7 @@ struct gate { /* A listening socket, and what its clients are. */
 	struct lane *lane;
 	struct listener *listener;
 	struct door door;
+	bool in_trouble;
 };
 
 struct lane {
@@ -121,10 +122,25 @@ static void round_ended(void *context)
 	spool_port_hand_in(lane->port);
 }
 
+/* Whichever lane sees it first tells. */
+static void look_at_spool(struct lane *lane)
+{
+	const enum error trouble = spool_trouble(lane->common.spool);
+	const struct event_sink sink = lane_sink(lane);
+
+	if (atomic_exchange(lane->common.spool_trouble, trouble != OK) == (trouble != OK))
+		return;
+	if (trouble != OK)
+		trouble_begin(lane->common.troubles, TROUBLE_SPOOL, trouble, &sink, loop_unix_ms(lane->loop));
+	else
+		trouble_end(lane->common.troubles, TROUBLE_SPOOL, &sink, loop_unix_ms(lane->loop));
+}
+
 static void poll_spool(void *context)
 {
 	struct lane *lane = context;
 
+	look_at_spool(lane);
 	spool_port_poll(lane->port);
 	queue_poll_news(lane->queue);
 }
@@ -288,6 +304,7 @@ static bool build_flow(struct lane *lane)
 		.shards = shards_of(lane),
 		.lane = lane->index,
 		.in_doubt = lane->common.in_doubt,
+		.suspects = lane->common.suspects,
 		.ids = &lane->ids,
 		.hosts = &lane->hosts,
 		.outbound = &lane->outbound_face,
@@ -373,6 +390,19 @@ static void accepted(void *context, struct stream *stream)
 	inbound_accept(gate->lane->inbound, stream, gate->door.role, gate->door.tls);
 }
 
+static void gate_trouble(void *context, enum error error)
+{
+	struct gate *gate = context;
+	const struct event_sink sink = lane_sink(gate->lane);
+	const int64_t now_ms = loop_unix_ms(gate->lane->loop);
+
+	gate->in_trouble = error != OK;
+	if (error != OK)
+		trouble_begin(gate->lane->common.troubles, TROUBLE_SOCKETS, error, &sink, now_ms);
+	else
+		trouble_end(gate->lane->common.troubles, TROUBLE_SOCKETS, &sink, now_ms);
+}
+
 bool lane_listen(struct lane *lane, int fd, struct door door)
 {
 	struct gate *gate = &lane->gates[lane->gate_count];
@@ -383,14 +413,22 @@ bool lane_listen(struct lane *lane, int fd, struct door door)
 	}
 	*gate = (struct gate){ .lane = lane, .door = door };
 	gate->listener = listener_new(lane->loop, fd, accepted, gate);
-	lane->gate_count += gate->listener != NULL;
-	return gate->listener != NULL;
+	if (gate->listener == NULL)
+		return false;
+	listener_set_trouble(gate->listener, gate_trouble);
+	lane->gate_count++;
+	return true;
 }
 
 void lane_close_listeners(struct lane *lane)
 {
-	while (lane->gate_count > 0)
-		listener_free(take(lane->gates[--lane->gate_count].listener));
+	while (lane->gate_count > 0) {
+		struct gate *gate = &lane->gates[--lane->gate_count];
+
+		if (gate->in_trouble)
+			gate_trouble(gate, OK);
+		listener_free(take(gate->listener));
+	}
 }
 
 void lane_set_mailbox(struct lane *lane, int fd)

@@ -8,11 +8,13 @@
 #include "conf/conf.h"
 #include "dns/dns.h"
 #include "events/counters.h"
+#include "events/troubles.h"
 #include "inbound/inbound.h"
 #include "io/log_writer.h"
 #include "route/hosts.h"
 #include "spool/in_doubt.h"
 #include "spool/spool.h"
+#include "spool/suspects.h"
 
 /* What all lanes work with. Borrowed by them, but for router and TLS (shared). */
 struct lane_common {
@@ -22,7 +24,10 @@ struct lane_common {
 	struct tls_client *tls_client;
 	struct spool *spool;
 	struct in_doubt *in_doubt;
+	struct suspects *suspects;
 	struct log_writer *log;
+	struct troubles *troubles;
+	_Atomic bool *spool_trouble; /* Some lane has seen it, and told. */
 	unsigned lane_count;
 };
 

@@ -30,7 +30,10 @@ struct mail {
 	struct tls_watch *tls_watch;
 	struct spool *spool;
 	struct in_doubt *in_doubt;
+	struct suspects *suspects;
 	struct log_writer *log;
+	struct troubles troubles;
+	_Atomic bool spool_trouble;
 	struct lane *lanes[LANES_MAX];
 	pthread_t threads[LANES_MAX];
 	unsigned wanted_lanes, lane_count; /* lane_count: made so far. */
@@ -46,6 +49,7 @@ struct mail {
 	unsigned next_mailbox, next_auth; /* The lanes that the next channels are for. */
 	int names;                     /* What the users are called: a memory file; -1: not here yet. */
 	bool started, stopping;
+	bool predecessor_died;         /* Of its own making (suspects.h U2). */
 };
 
 unsigned role_lane_count(const struct conf *conf)
@@ -388,6 +392,8 @@ static bool take_note(struct mail *mail)
 		return false;
 	if (fd >= 0)
 		take_descriptor(mail, word, fd);
+	else if (strcmp(word, "died") == 0)
+		mail->predecessor_died = true;
 	else if (strcmp(word, "start") == 0)
 		mail->started = true;
 	else if (strcmp(word, "reload") == 0)
@@ -444,6 +450,10 @@ static bool open_spool(struct mail *mail)
 		return fail(settings.path, error == ERR_BUSY ? "another server works on this spool" : error_text(error));
 	snprintf(path, sizeof path, "%s/in-doubt", settings.path);
 	error = in_doubt_open(path, &mail->in_doubt);
+	if (error != OK)
+		return fail(path, error_text(error));
+	snprintf(path, sizeof path, "%s/suspects", settings.path);
+	error = suspects_open(path, &mail->suspects);
 	return error == OK || fail(path, error_text(error));
 }
 
@@ -455,7 +465,10 @@ static bool make_lanes(struct mail *mail)
 		.tls_client = mail->tls.client,
 		.spool = mail->spool,
 		.in_doubt = mail->in_doubt,
+		.suspects = mail->suspects,
 		.log = mail->log,
+		.troubles = &mail->troubles,
+		.spool_trouble = &mail->spool_trouble,
 		.lane_count = mail->wanted_lanes };
 
 	for (unsigned i = 0; i < common.lane_count; i++) {
@@ -535,6 +548,7 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 	mail->tls_watch = tls_watch_new(lane_loop(mail->lanes[0]), mail->conf, tls_changed, mail);
 	if (mail->tls_watch == NULL)
 		return fail("mail", "out of memory");
+	suspects_judge(mail->suspects, mail->predecessor_died);
 	return (mail->control >= 0 && open_control(mail)) || fail("the control socket", "cannot be served");
 }
 
@@ -560,6 +574,7 @@ static void finish(struct mail *mail)
 	for (unsigned i = 0; i < mail->lane_count; i++)
 		lane_free(mail->lanes[i]);
 	in_doubt_close(mail->in_doubt);
+	suspects_close(mail->suspects);
 	if (mail->spool != NULL)
 		spool_close(mail->spool);
 	router_unref(mail->router);

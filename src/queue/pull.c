@@ -71,6 +71,7 @@ static struct batch *batch_new(struct queue *queue)
 	batch->arena = arena;
 	batch->router = router_ref(queue->router);
 	batch->references = 1;
+	batch->mark = SUSPECT_NO_MARK;
 	DL_APPEND(queue->batches, batch);
 	return batch;
 }
@@ -82,6 +83,14 @@ void batch_unref(struct queue *queue, struct batch *batch)
 	DL_DELETE(queue->batches, batch);
 	for (struct job *job = batch->jobs; job != NULL; job = job->sibling)
 		job_release(job);
+	if (batch->mark != SUSPECT_NO_MARK)
+		suspects_clear(queue->parts.suspects, batch->mark);
+	if (batch->on_trial) {
+		queue->on_trial = false;
+		queue->trial_due_ms = 0;
+		suspects_trial_end(queue->parts.suspects);
+		queue_kick(queue);
+	}
 	router_unref(batch->router);
 	arena_free(batch->arena);
 }
@@ -252,6 +261,8 @@ static bool take_off(struct queue *queue, struct batch *batch)
 			HASH_DELETE(hh, queue->flights, &batch->flights[i]);
 		return false;
 	}
+	if (batch->flights != NULL && queue->parts.suspects != NULL)
+		batch->mark = suspects_mark(queue->parts.suspects, queue->parts.lane, batch->message.envelope.id);
 	return batch->flights != NULL;
 }
 
@@ -289,39 +300,25 @@ static enum pull pull_batch(struct queue *queue, struct domain *domain, struct b
 	struct destination *closed = plan_closed_gate(&plan, queue_now_ms(queue));
 	struct destination *known = closed ? closed : plan.jobs->destination;
 
-	if (known != NULL)
+	/* A suspect comes outside the turn of its domain, which is left as it is. */
+	if (known != NULL && !batch->on_trial)
 		domain_set_destination(queue, domain, known);
 	if (closed != NULL || !take_off(queue, batch)) {
 		plan_drop(queue, &plan);
 		if (closed == NULL)
 			return PULL_TROUBLE;
-		destination_block(closed, domain);
+		if (!batch->on_trial)
+			destination_block(closed, domain);
 		return PULL_BLOCKED;
 	}
 	plan_start(queue, domain, batch, &plan);
 	return PULL_MORE;
 }
 
-/* Take the due recipients of one message. PULL_MORE: they are in hand, or not to be. */
-static enum pull pull_group(
-    struct queue *queue, struct domain *domain, const struct spool_position *positions, size_t position_count)
+/* Releases the caller's hold on the batch. */
+static enum pull pull_recipients(struct queue *queue, struct domain *domain, struct batch *batch, queue_id id,
+    uint32_t *indexes, size_t count)
 {
-	uint32_t indexes[QUEUE_GROUP_MAX];
-	const queue_id id = positions[0].id;
-	size_t count = 0;
-
-	must(position_count <= QUEUE_GROUP_MAX);
-	for (size_t i = 0; i < position_count; i++)
-		if (!flight_is_on(queue, id, positions[i].index))
-			indexes[count++] = positions[i].index;
-	if (count == 0)
-		return PULL_MORE;
-
-	struct batch *batch = batch_new(queue);
-
-	if (batch == NULL)
-		return PULL_TROUBLE;
-
 	const enum error error = batch_read(queue, batch, id, indexes, count);
 	enum pull pull = PULL_MORE;
 
@@ -335,6 +332,39 @@ static enum pull pull_group(
 	return pull;
 }
 
+/* Take the due recipients of one message. PULL_MORE: they are in hand, or not to be. */
+static enum pull pull_group(
+    struct queue *queue, struct domain *domain, const struct spool_position *positions, size_t position_count)
+{
+	uint32_t indexes[QUEUE_GROUP_MAX];
+	const queue_id id = positions[0].id;
+	size_t count = 0;
+
+	must(position_count <= QUEUE_GROUP_MAX);
+	if (queue->parts.suspects != NULL && suspects_hold(queue->parts.suspects, id))
+		return PULL_MORE; /* Q5 */
+	for (size_t i = 0; i < position_count; i++)
+		if (!flight_is_on(queue, id, positions[i].index))
+			indexes[count++] = positions[i].index;
+	if (count == 0)
+		return PULL_MORE;
+
+	struct batch *batch = batch_new(queue);
+
+	return batch ? pull_recipients(queue, domain, batch, id, indexes, count) : PULL_TROUBLE;
+}
+
+void domain_pull_suspect(struct queue *queue, struct domain *domain, queue_id id, uint32_t *indexes, size_t count)
+{
+	struct batch *batch = batch_new(queue);
+
+	if (batch == NULL) {
+		suspects_trial_end(queue->parts.suspects);
+		return;
+	}
+	batch->on_trial = queue->on_trial = true;
+	(void)pull_recipients(queue, domain, batch, id, indexes, count);
+}
 /* How many neighbours from `start` on are the same message. */
 static size_t group_length(const struct spool_position *positions, size_t count, size_t start)
 {

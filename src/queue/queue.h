@@ -12,6 +12,8 @@
  *       the sink after that change is durable.
  *   Q4  At most in_flight_max deliveries are in hand, at most `concurrency` of one destination.
  *       Active domains take turns; one that waits for its destination takes none.
+ *   Q5  A message that saw the process die is in hand only on trial, one at a time (suspects.h U3). One that was
+ *       condemned is not read any further than its envelope: its recipients are held, the postmaster is told.
  *
  * A destination in trouble (outcome.pressure) backs off:
  *
@@ -34,6 +36,7 @@
 #include "events/sink.h"
 #include "route/delivery.h"
 #include "spool/in_doubt.h"
+#include "spool/suspects.h"
 
 enum {
 	QUEUE_GROUP_MAX = 100,          /* Recipients of one delivery (RFC 5321 §4.5.3.1.8). */
@@ -59,6 +62,7 @@ struct queue_parts {                    /* Borrows all; they must outlive the qu
 	uint32_t shards;                /* Bit s: this lane delivers the mail of shard s. */
 	unsigned lane;                  /* For in_doubt. */
 	struct in_doubt *in_doubt;      /* May be NULL. Couriers mark; the queue clears. */
+	struct suspects *suspects;      /* May be NULL. The queue marks and clears. */
 	struct queue_id_source *ids;
 	const struct hosts_settings *hosts;
 	const struct courier *outbound;

@@ -5,9 +5,9 @@
  *           ── batches (one read of a message) ── jobs (one delivery, expansion or refusal each)
  *           ── flights (recipients in hand, one each)
  *
- * turn.c looks for due mail, pull.c takes it, destination.c guards the gates, job.c delivers,
- * settle.c writes what came of it, report.c tells senders, facts.c tells the log,
- * doubt.c what an earlier process left. */
+ * turn.c looks for due mail, pull.c takes it, trial.c takes suspects, destination.c guards the gates, job.c
+ * delivers, settle.c writes what came of it, report.c tells senders, facts.c tells the log,
+ * doubt.c what an earlier process left, quarantine.c holds who ended two of them. */
 #ifndef QUEUE_PRIVATE_H
 #define QUEUE_PRIVATE_H
 
@@ -99,6 +99,8 @@ struct batch { /* Lives in its arena, until its last job is gone. */
 	struct arena *arena;
 	struct router *router; /* Shares: decisions were made by it. */
 	unsigned references;
+	int mark;              /* In parts.suspects. */
+	bool on_trial;
 	struct message message;
 	struct flight *flights;
 	struct job *jobs;      /* By `sibling`. */
@@ -158,6 +160,12 @@ struct queue {
 	int64_t unsettled_until_ms;
 	int64_t trouble_until_ms;
 
+	bool on_trial;                   /* A suspect is in our hand. */
+	queue_id last_tried;             /* Suspects take turns. */
+	int64_t trial_due_ms;
+	struct quarantine *quarantine;   /* The one under way; NULL: none. */
+	int64_t quarantine_due_ms;
+
 	bool draining;
 	void (*idle)(void *context);
 	void *idle_context;
@@ -172,6 +180,9 @@ struct retry_schedule queue_schedule(const struct queue *queue);
 /* turn.c: look again in the loop's next turn. */
 void queue_kick(struct queue *queue);
 
+/* turn.c: a domain of the table, or a new and idle one. NULL: no memory, or the table is full. */
+struct domain *domain_get(struct queue *queue, struct text name);
+
 /* pull.c: a domain that leaves the table, and one that may go on. */
 void domain_free(struct queue *queue, struct domain *domain);
 void domain_ready(struct queue *queue, struct domain *domain);
@@ -179,6 +190,16 @@ bool flight_is_on(const struct queue *queue, queue_id id, uint32_t index);
 
 enum pull { PULL_MORE, PULL_EMPTY, PULL_BLOCKED, PULL_TROUBLE };
 enum pull domain_pull(struct queue *queue, struct domain *domain);
+/* Take these recipients of a suspect, once suspects_trial_begin has agreed; the trial ends with the last of its jobs,
+ * or at once if there are none. */
+void domain_pull_suspect(struct queue *queue, struct domain *domain, queue_id id, uint32_t *indexes, size_t count);
+
+/* trial.c: let the next suspect that is due have its trial, if no other has. */
+void queue_try_suspects(struct queue *queue, int64_t now_ms);
+
+/* quarantine.c: hold the next one that was condemned. */
+void queue_hold_condemned(struct queue *queue, int64_t now_ms);
+void quarantine_free(struct quarantine *quarantine);
 
 /* destination.c: the destination of a hop (gives a reference); NULL: no memory. */
 struct destination *destination_get(struct queue *queue, const struct next_hop *hop);
@@ -214,6 +235,9 @@ void batch_unref(struct queue *queue, struct batch *batch);
 /* settle.c: write what came of it. */
 void job_settle(struct job *job);
 void queue_retry_unsettled(struct queue *queue);
+
+/* report.c: put a body that we made as chunks of a new message. */
+void report_put_body(struct spool_change *change, queue_id id, struct text body, struct envelope *envelope);
 
 /* report.c: put the report on everyone who is told into the change; 0 in *out_report if nobody is.
  * False: no memory. */

@@ -36,7 +36,7 @@ static void read_original(struct job *job, struct dsn_report *report)
 	report->original_complete = envelope->chunk_count <= 1;
 }
 
-static void put_body(struct spool_change *change, queue_id id, struct text body, struct envelope *envelope)
+void report_put_body(struct spool_change *change, queue_id id, struct text body, struct envelope *envelope)
 {
 	envelope->body_size = body.length;
 	for (; body.length > 0; body = text_from(body, SPOOL_CHUNK_SIZE))
@@ -76,7 +76,7 @@ static bool put_report(struct job *job, struct spool_change *change, const struc
 	const struct message message = { .recipients = &recipient, .recipient_count = 1 };
 	struct message whole = message;
 
-	put_body(change, report->id, body, &envelope);
+	report_put_body(change, report->id, body, &envelope);
 	whole.envelope = envelope;
 	spool_change_put_message(change, &whole);
 	return note_report(job, report, &envelope);

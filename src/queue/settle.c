@@ -305,6 +305,8 @@ static void report_finished(struct job *job)
 	arena_reset(queue->scratch);
 	if (spool_read_recipients(queue->parts.spool, id, &none, 0, queue->scratch, &message) != ERR_NOT_FOUND)
 		return;
+	if (queue->parts.suspects != NULL)
+		suspects_acquit(queue->parts.suspects, id);
 
 	struct event finished = { .kind = EVENT_FINISHED, .time_ms = queue_now_ms(queue), .id = id };
 

@@ -326,6 +326,7 @@ static void open_queue(struct world *world)
 		.port = world->port,
 		.shards = (1u << SPOOL_SHARD_COUNT) - 1,
 		.in_doubt = world->in_doubt,
+		.suspects = world->suspects,
 		.ids = &world->ids,
 		.hosts = &world->hosts,
 		.outbound = &world->outbound,
@@ -362,6 +363,7 @@ struct world *world_new(void)
 	make_router(world);
 	assert_int_equal(spool_memory_open(&world->spool), OK);
 	assert_int_equal(in_doubt_open(NULL, &world->in_doubt), OK);
+	assert_int_equal(suspects_open(NULL, &world->suspects), OK);
 	open_port(world);
 	queue_id_source_init(&world->ids, 0, 0);
 	world->outbound = world->mailbox = (struct courier){ deliver, world };
@@ -394,6 +396,7 @@ void world_free(struct world *world)
 	queue_free(world->queue);
 	spool_close(world->spool);
 	in_doubt_close(world->in_doubt);
+	suspects_close(world->suspects);
 	router_unref(world->router);
 	dns_free(world->dns);
 	loop_timer_free(world->answer);

@@ -25,6 +25,7 @@ struct world {
 	struct arena *arena;
 	struct router *router;
 	struct in_doubt *in_doubt;
+	struct suspects *suspects;
 	struct queue_id_source ids;
 	struct courier outbound, mailbox;
 	struct queue_settings settings;

@@ -55,15 +55,31 @@ static struct domain *domain_new(struct queue *queue, struct text name)
 	return domain;
 }
 
+static struct domain *find_domain(struct queue *queue, struct text name)
+{
+	const char *bytes = name.length > 0 ? name.bytes : "";
+	struct domain *domain;
+
+	HASH_FIND(hh, queue->domains, bytes, name.length, domain);
+	return domain;
+}
+
+struct domain *domain_get(struct queue *queue, struct text name)
+{
+	struct domain *domain = find_domain(queue, name);
+
+	if (domain == NULL && queue->domain_count < QUEUE_DOMAIN_MAX)
+		domain = domain_new(queue, name);
+	return domain;
+}
+
 /* A due recipient was seen: its domain is active from now on. False: no room for one more. */
 static bool activate(struct queue *queue, const struct spool_due *due)
 {
-	struct domain *domain;
-	const char *name = due->domain.length > 0 ? due->domain.bytes : "";
+	struct domain *domain = find_domain(queue, due->domain);
 
-	HASH_FIND(hh, queue->domains, name, due->domain.length, domain);
 	if (domain == NULL) {
-		domain = queue->domain_count < QUEUE_DOMAIN_MAX ? domain_new(queue, due->domain) : NULL;
+		domain = domain_get(queue, due->domain);
 		if (domain == NULL)
 			return false;
 	} else if (!position_less(domain->cursor, due->position)) {
@@ -176,6 +192,8 @@ static void set_timer(struct queue *queue, bool more, int64_t now_ms)
 		next_ms = queue->trouble_until_ms;
 	if (queue->unsettled != NULL)
 		next_ms = earlier(next_ms, queue->unsettled_until_ms);
+	if (queue->parts.suspects != NULL && suspects_exist(queue->parts.suspects) && !queue->draining)
+		next_ms = earlier(next_ms, earlier(queue->trial_due_ms, queue->quarantine_due_ms));
 	/* Never at once from inside a turn: sockets get their turn, too. */
 	if (more || next_ms <= now_ms)
 		next_ms = now_ms + 1;
@@ -205,6 +223,10 @@ static void turn(void *context)
 	if (!queue->draining && queue->trouble_until_ms <= now_ms) {
 		more = scan_shards(queue, now_ms);
 		more |= serve(queue);
+		if (queue->parts.suspects != NULL && suspects_exist(queue->parts.suspects)) {
+			queue_try_suspects(queue, now_ms);
+			queue_hold_condemned(queue, now_ms);
+		}
 	}
 	set_timer(queue, more, now_ms);
 	if (queue->draining && queue->job_count == 0 && queue->idle != NULL)
@@ -322,6 +344,7 @@ void queue_free(struct queue *queue)
 		destination_free(queue, destination);
 	}
 	loop_timer_free(queue->timer);
+	quarantine_free(queue->quarantine);
 	router_unref(queue->router);
 	arena_free(queue->scratch);
 	arena_free(queue->settings_arena);

@@ -127,7 +127,7 @@ static struct recipient recipient_steered(const struct recipient *old, struct te
 	if (held == STEER_HELD)
 		recipient.flags |= RECIPIENT_HELD;
 	if (held == STEER_NOT_HELD)
-		recipient.flags &= (uint8_t)~RECIPIENT_HELD;
+		recipient.flags &= (uint8_t)~(RECIPIENT_HELD | RECIPIENT_QUARANTINED);
 	if ((int64_t)due_ms >= 0)
 		recipient.due_ms = (int64_t)due_ms;
 	return recipient;
@@ -190,7 +190,7 @@ void spool_change_put_message(struct spool_change *change, const struct message 
 
 	char *room = add_op(change, OP_MESSAGE, envelope->id, count, envelope_record_size(envelope));
 
-	change->grows = true;
+	change->grows = change->whole = true;
 	change->message_id = envelope->id;
 	if (room == NULL)
 		return;

@@ -38,6 +38,7 @@ struct op {
 struct spool_change {
 	struct buffer ops;
 	bool failed;  /* A builder had no memory. */
+	bool whole;   /* Brings a message, not chunks alone. */
 	bool grows;   /* Brings chunks or messages ... */
 	bool settles; /* ... and this one is about mail that is here already. */
 

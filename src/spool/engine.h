@@ -50,6 +50,7 @@ struct engine {
 struct spool {
 	const struct engine *engine;
 	bool read_only;
+	_Atomic int trouble;           /* An enum error, as spool_trouble says. */
 	pthread_mutex_t mutex;
 	pthread_cond_t port_idle;      /* A port that somebody waits to close may be closable. */
 	struct spool_port *ports;

@@ -5,15 +5,12 @@
  * the written pages when the process dies; nothing is flushed, for a power cut is not what it is for. */
 #include "spool/in_doubt.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/must.h"
+#include "spool/map_file.h"
 
 enum {
 	LANE_COUNT = 64,
@@ -40,47 +37,6 @@ struct in_doubt {
 	uint32_t *left;            /* Slots that an earlier process left. */
 	size_t left_count, left_taken;
 };
-
-static enum error map_file(const char *path, struct file **out_file)
-{
-	const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	enum error error = OK;
-	struct stat status;
-
-	if (file < 0)
-		return error_from_errno(errno);
-
-	/* Blocks are taken now: a full disk must not turn a mark into a SIGBUS. */
-	int number = fstat(file, &status) != 0 ? errno : 0;
-
-	if (number == 0 && status.st_size != (off_t)sizeof **out_file && ftruncate(file, 0) != 0)
-		number = errno;
-	if (number == 0)
-		number = posix_fallocate(file, 0, (off_t)sizeof **out_file);
-	if (number != 0) {
-		close(file);
-		return error_from_errno(number);
-	}
-
-	void *map = mmap(NULL, sizeof **out_file, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-
-	if (map == MAP_FAILED)
-		error = error_from_errno(errno);
-	else
-		*out_file = map;
-	close(file);
-	return error;
-}
-
-static enum error map_memory(struct file **out_file)
-{
-	void *map = mmap(NULL, sizeof **out_file, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (map == MAP_FAILED)
-		return error_from_errno(errno);
-	*out_file = map;
-	return OK;
-}
 
 static queue_id slot_id(struct slot *slot)
 {
@@ -134,10 +90,13 @@ enum error in_doubt_open(const char *path, struct in_doubt **out_in_doubt)
 	if (in_doubt == NULL)
 		return ERR_NO_MEMORY;
 
-	enum error error = path ? map_file(path, &in_doubt->file) : map_memory(&in_doubt->file);
+	void *map;
+	enum error error = map_file(path, sizeof *in_doubt->file, &map);
 
-	if (error == OK)
+	if (error == OK) {
+		in_doubt->file = map;
 		error = find_left(in_doubt);
+	}
 	if (error != OK) {
 		in_doubt_close(in_doubt);
 		return error;

@@ -89,6 +89,7 @@ struct lmdb_spool {
 
 	/* The writer thread's own. */
 	pthread_t writer;
+	bool full;                  /* The last new mail found no room. */
 	queue_id history_floor;     /* Every history up to here is of a message still in the spool. */
 };
 

@@ -88,12 +88,14 @@ static void a_failed_batch_leaves_nothing_behind(void **state)
 			assert_int_equal(outcomes[0].result, rows[i].expected);
 			assert_int_equal(outcomes[1].result, rows[i].expected);
 			assert_true(spool_port_news(door.port, spool_shard_of(DOMAIN)) == INT64_MAX);
+			assert_int_equal(spool_trouble(door.spool), rows[i].expected);
 			assert_false(spool_has(&door, id + 1));
 			assert_true(spool_has(&door, id)); /* Readers go on. */
 			assert_int_equal(spool_read_chunk(door.spool, id, 0, room, &length), OK);
 		}
 		*rows[i].what = 0;
 		assert_int_equal(door_commit(&door, message_change(id + 1, 3, &recipient, 1)), OK);
+		assert_int_equal(spool_trouble(door.spool), OK);
 		assert_int_equal(door_commit(&door, retire_change(id, 0)), OK);
 		id++;
 	}
@@ -133,6 +135,7 @@ static void a_full_spool_settles_and_goes_on(void **state)
 		while (next - first < MOST && (error = door_commit(&door, message_change(next, 1, &recipient, 1))) == OK)
 			next++;
 		assert_int_equal(error, ERR_NO_SPACE);
+		assert_int_equal(spool_trouble(spool), ERR_NO_SPACE);
 		assert_false(spool_has(&door, next));
 		assert_in_range(next - first, SIZE / 2 / 16384, MOST); /* Not because of a leak. */
 
@@ -146,6 +149,7 @@ static void a_full_spool_settles_and_goes_on(void **state)
 			assert_int_equal(door_commit(&door, change), OK);
 			assert_int_equal(door_commit(&door, retire_change(first, 0)), OK);
 		}
+		assert_int_equal(spool_trouble(spool), ERR_NO_SPACE); /* Until new mail has found room. */
 		assert_int_equal(spool_messages(&door), 0);
 	}
 	door_close(&door);

@@ -3,7 +3,19 @@
  * While one flush is under way the next batch gathers; there is no timer, so a lone change on
  * an idle server is committed at once. OK becomes a promise when mdb_txn_commit has returned: LMDB
  * has flushed the pages (fdatasync) and then written the root through a descriptor with O_DSYNC.
- * A crash before the root is on the disk leaves the tree of the commit before. */
+ * A crash before the root is on the disk leaves the tree of the commit before.
+ *
+ * When a write or a flush fails, the kernel may have dropped what it could not write, and says so once: nobody may
+ * flush again and believe it. So the batch is given up, and nothing of it is relied upon:
+ *
+ *   - Pages that failed belong to no root: a later transaction writes them anew, in full, before it flushes.
+ *     Pages of earlier roots are not written in place; they were flushed by their own commit.
+ *   - A root that failed may be on the disk or not, and LMDB refuses to go on. It puts the old root back into
+ *     the page cache; the environment is opened again, and that old root flushed, before a new transaction may
+ *     overwrite pages that the failed root names. If the failed root was seen after all, the batch took effect:
+ *     clients that were refused send again, and settlements find their recipients gone. Twice is not lost.
+ *
+ * The next batch is the probe whether the trouble is over: until one succeeds, all are refused. */
 #include "base/must.h"
 #include "spool/lmdb_engine.h"
 
@@ -77,8 +89,13 @@ static enum error begin(struct lmdb_spool *lmdb, MDB_txn **out_txn)
 	readers_shut_out(lmdb);
 	lmdb_environment_close(lmdb);
 
-	const enum error error = lmdb_environment_open(lmdb);
+	enum error error = lmdb_environment_open(lmdb);
 
+	if (error == OK) {
+		error = error_from_lmdb(mdb_env_sync(lmdb->env, 1));
+		if (error != OK)
+			lmdb_environment_close(lmdb);
+	}
 	readers_let_in(lmdb);
 	return error == OK ? error_from_lmdb(mdb_txn_begin(lmdb->env, NULL, 0, out_txn)) : error;
 }
@@ -142,17 +159,46 @@ static enum error batch_error(enum error error)
 	return error == ERR_NO_SPACE || error == ERR_NO_MEMORY ? error : ERR_IO;
 }
 
+/* The number of the newest root. */
+static size_t last_root(struct lmdb_spool *lmdb)
+{
+	MDB_envinfo info;
+
+	return lmdb->env != NULL && mdb_env_info(lmdb->env, &info) == 0 ? info.me_last_txnid : 0;
+}
+
+/* A full spool that settles is still full, also one where the first chunks of a message find room: only a whole new
+ * message shows that there is some. */
+static enum error trouble_after(
+    struct lmdb_spool *lmdb, enum error error, const struct change_list *list, size_t root_before)
+{
+	for (const struct spool_change *change = list->first; change != NULL; change = change->next) {
+		if (change->grows && !change->settles && change->result == ERR_NO_SPACE)
+			lmdb->full = true;
+		else if (change->whole && !change->settles && change->result == OK)
+			lmdb->full = false;
+	}
+	if (error != OK)
+		return batch_error(error);
+	if (lmdb->full)
+		return ERR_NO_SPACE;
+	/* A batch that changed nothing (a discard of what never came in) wrote nothing, and proves nothing. */
+	return last_root(lmdb) == root_before ? (enum error)lmdb->spool.trouble : OK;
+}
+
 static void run_batch(struct lmdb_spool *lmdb, struct buffer *scratch, struct change_list *list)
 {
 	struct batch batch = { .lmdb = lmdb, .scratch = *scratch };
 
 	due_news_init(&batch.news);
 
+	const size_t root_before = last_root(lmdb);
 	const enum error error = write_batch(lmdb, &batch, list);
 
 	*scratch = batch.scratch;
 	for (struct spool_change *change = list->first; error != OK && change != NULL; change = change->next)
 		change->result = batch_error(error);
+	lmdb->spool.trouble = trouble_after(lmdb, error, list, root_before);
 	ports_finish(&lmdb->spool, list, error == OK ? &batch.news : NULL);
 }
 

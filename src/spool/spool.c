@@ -110,6 +110,11 @@ enum error spool_newest_id(struct spool *spool, queue_id *out_id)
 	return spool->engine->newest_id(spool, out_id);
 }
 
+enum error spool_trouble(const struct spool *spool)
+{
+	return (enum error)spool->trouble;
+}
+
 enum error spool_totals(struct spool *spool, struct spool_totals *out_totals)
 {
 	return spool->engine->totals(spool, out_totals);

@@ -76,7 +76,8 @@ void spool_change_update(struct spool_change *change, queue_id id, const struct 
 
 /* What an operator wants of a recipient. */
 struct spool_steering {
-	enum { STEER_NOT_HELD, STEER_HELD, STEER_AS_IT_WAS } held; /* A held recipient is not due in any scan. */
+	/* A held recipient is not due in any scan. STEER_NOT_HELD ends a quarantine, too. */
+	enum { STEER_NOT_HELD, STEER_HELD, STEER_AS_IT_WAS } held;
 	int64_t due_ms; /* < 0: as it was. */
 };
 
@@ -159,6 +160,10 @@ struct spool_due {
 
 /* The newest ID in the spool or its history, 0 if there was none ever. */
 [[nodiscard]] enum error spool_newest_id(struct spool *spool, queue_id *out_id);
+
+/* OK, or why the spool takes no new mail: the last batch failed, or the last new mail found no room. It is OK again
+ * when a write succeeds, of new mail if it was full. Any thread; set before the changes concerned are answered. */
+enum error spool_trouble(const struct spool *spool);
 
 struct spool_totals {
 	uint64_t messages, recipients, history_messages;

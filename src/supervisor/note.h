@@ -6,6 +6,7 @@
  *                     control, mailbox, auth + descriptor              what it will work with
  *                     listen mx|submission|lmtp none|starttls|required|implicit + descriptor
  *                                                                      the same: sockets, what their clients are, and TLS
+ *                     died                                             to mail: the one before ended of its own making
  *                     start                                            all of it has been sent
  *                     reload                                           read the configuration again; names and listen
  *                                                                      notes came before

@@ -34,6 +34,7 @@ struct role {
 	int channel;          /* Our end; -1: none. */
 	int64_t started_ms, due_ms; /* due_ms: when to start it again. */
 	int64_t wait_ms;
+	bool died;            /* The last one ended of its own making. */
 	bool fresh;           /* Started, and not yet given what it works with. */
 	bool outdated;        /* The configuration changed while it was fresh. */
 };
@@ -259,8 +260,11 @@ static void supply_roles(struct supervisor *supervisor)
 			join_role(supervisor, (enum role_name)name);
 		role->fresh = false;
 	}
+	if (mail_fresh && mail->died)
+		send_note(mail, "died", -1);
 	if (mail_fresh)
 		send_listeners(supervisor, "start");
+	mail->died = false;
 	if (mail->outdated) {
 		send_names(supervisor);
 		send_listeners(supervisor, "reload");
@@ -308,6 +312,8 @@ static void role_died(struct supervisor *supervisor, enum role_name name, int st
 
 	role->pid = 0;
 	role->fresh = role->outdated = false;
+	/* SIGKILL comes from outside, from an operator or a kernel without memory: the role did nothing wrong. */
+	role->died |= WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0;
 	if (role->channel >= 0)
 		close(role->channel);
 	role->channel = -1;

@@ -5,6 +5,7 @@ import pathlib
 import signal
 import smtplib
 import socket
+import subprocess
 import sys
 import threading
 
@@ -24,6 +25,20 @@ def group_lives(group):
         if int(fields[2]) == group and fields[0] != "Z":
             return True
     return False
+
+
+# Without sanitizers: they have an allocator and much address space of their own.
+PLAIN = str(servers.ROOT / "build" / "postroad")
+
+
+def preload(folder, name):
+    """The environment that puts a library of tests/preload before a program."""
+    library = pathlib.Path(folder) / f"{name}.so"
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library,
+                    servers.ROOT / "tests" / "preload" / f"{name}.c", "-ldl", "-pthread"], check=True)
+    # The address sanitizer wants to come first, and does not have to.
+    return {"LD_PRELOAD": str(library),
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
 
 
 class Postroad(servers.Server):
