@@ -242,7 +242,7 @@ static const struct row {
 	{ "mx.signed.test", DNS_AAAA, "nodata secure mx.signed.test" },
 	{ "mx.bogus.test", DNS_A, "bogus" },
 	{ "refused.example", DNS_A, "servfail refused.example" },
-	{ "a label that is not one", DNS_A, "nxdomain " },
+	{ "a\tlabel\tthat\tis\tnot\tone", DNS_A, "nxdomain " },
 };
 enum { ROW_COUNT = sizeof rows / sizeof *rows };
 

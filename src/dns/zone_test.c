@@ -81,7 +81,7 @@ static const struct row {
 	{ "lost.example.org", DNS_A, "nxdomain absent.example.org" },
 	{ "a.loop", DNS_A, "servfail a.loop" },
 	{ "1.2.0.192.in-addr.arpa", DNS_PTR, "found 1.2.0.192.in-addr.arpa mx.example.org" },
-	{ "not a name", DNS_A, "nxdomain " },
+	{ "not\ta\tname", DNS_A, "nxdomain " },
 	{ "", DNS_MX, "nxdomain " },
 };
 enum { ROW_COUNT = sizeof rows / sizeof *rows };
@@ -258,7 +258,7 @@ static void complaints_name_the_place(void **state)
 		{ "{\"a\": {\"AAAA\": [\"192.0.2.1\"]}}", "\"a\" AAAA record 1: an IPv6 address" },
 		{ "{\"a\": {\"MX\": [[\"mx\", 10]]}}", "\"a\" MX record 1: [preference, \"host\"]" },
 		{ "{\"a\": {\"MX\": [[65536, \"mx\"]]}}", "\"a\" MX record 1: [preference, \"host\"]" },
-		{ "{\"a\": {\"MX\": [[1, \"m x\"]]}}", "\"a\" MX record 1: not a domain name" },
+		{ "{\"a\": {\"MX\": [[1, \"m\\\\x\"]]}}", "\"a\" MX record 1: not a domain name" },
 		{ "{\"a\": {\"TXT\": [[1]]}}", "\"a\" TXT record 1: every chunk" },
 		{ "{\"a\": {\"TXT\": [1]}}", "\"a\" TXT record 1: [\"chunk\"" },
 		{ "{\"a\": {\"CNAME\": [\"b\"]}}", "\"a\" CNAME: a host name in quotes" },
