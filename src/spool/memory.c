@@ -36,16 +36,21 @@ static void memory_close(struct spool *spool)
 	free(memory);
 }
 
+void memory_apply(struct spool *spool, struct spool_change *change, struct due_news *news)
+{
+	struct memory_state *state = lock(spool);
+
+	change->result = change->failed ? ERR_NO_MEMORY : memory_state_apply(state, change, news);
+	unlock(spool);
+}
+
 static void memory_submit(struct spool *spool, struct change_list *list)
 {
 	struct due_news news;
 
 	due_news_init(&news);
-	struct memory_state *state = lock(spool);
-
 	for (struct spool_change *change = list->first; change != NULL; change = change->next)
-		change->result = change->failed ? ERR_NO_MEMORY : memory_state_apply(state, change, &news);
-	unlock(spool);
+		memory_apply(spool, change, &news);
 	ports_finish(spool, list, &news);
 }
 
