@@ -121,7 +121,7 @@ static void add_random_op(struct world *world, struct pair *pair)
 		TO_BOTH(pair, spool_change_update, id, &recipient);
 		break;
 	case 10:
-		steering = (struct spool_steering){ .held = below(world, 3), .due_ms = (int64_t)below(world, 20) * SPREAD_MS };
+		steering = (struct spool_steering){ .held = (unsigned)below(world, 3), .due_ms = (int64_t)below(world, 20) * SPREAD_MS };
 		if (below(world, 3) == 0)
 			steering.due_ms = -1;
 		TO_BOTH(pair, spool_change_steer, id, index, &steering);

@@ -27,6 +27,8 @@ struct node {
 	struct router *router;
 	struct spool *spool;
 	struct in_doubt *in_doubt;
+	struct troubles troubles;
+	_Atomic bool spool_trouble;
 	struct log_writer *log;
 	struct lane *lanes[LANES_MAX];
 };
@@ -149,6 +151,8 @@ static void make_lanes(struct node *node)
 		.router = node->router,
 		.spool = node->spool,
 		.in_doubt = node->in_doubt,
+		.troubles = &node->troubles,
+		.spool_trouble = &node->spool_trouble,
 		.log = node->log,
 		.lane_count = node->lane_count };
 	const char *reason = NULL;
@@ -177,6 +181,8 @@ void node_start(struct node *node)
 	node->spool = disk_open(node->disk);
 	must(log_writer_open(&log, &node->log) == OK);
 	must(in_doubt_open(node->path, &node->in_doubt) == OK);
+	node->troubles = (struct troubles){ 0 };
+	node->spool_trouble = false;
 	make_lanes(node);
 	node->state = NODE_UP;
 	sim_run_as(world, runner);

@@ -152,6 +152,13 @@ struct listener *listener_new(struct loop *loop, int fd, listener_accepted *acce
 	return listener;
 }
 
+/* A virtual network never runs out of descriptors. */
+void listener_set_trouble(struct listener *listener, listener_trouble *trouble)
+{
+	(void)listener;
+	(void)trouble;
+}
+
 static void stop_listening(struct listener *listener)
 {
 	struct sim_socket *socket = listener->socket;
