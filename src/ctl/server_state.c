@@ -71,5 +71,5 @@ int ctl_reload(const struct ctl_place *place, int count, char **rest)
 
 int ctl_stop(const struct ctl_place *place, int count, char **rest)
 {
-	return tell(place, "stop", "Stopping: open transactions end first.", count, rest);
+	return tell(place, "stop", "Stopping: messages on their way end first.", count, rest);
 }

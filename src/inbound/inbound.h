@@ -71,8 +71,8 @@ void inbound_set_tls(struct inbound *inbound, struct tls_server *server);
 [[nodiscard]] enum error inbound_reload(
     struct inbound *inbound, const struct inbound_settings *settings, struct router *router);
 
-/* 421 to idle and new connections; transactions in hand come to their end. `drained` is called once, later, when
- * the last connection and the last change are done. */
+/* 421 between commands and to new connections; text that is coming and commits come to their end. `drained` is
+ * called once, later, when the last connection and the last change are done. */
 void inbound_drain(struct inbound *inbound, void (*drained)(void *context), void *context);
 
 /* Connections that are open now. */

@@ -69,9 +69,9 @@ static event_handler open_session, take_line, time_out, end, shut_down, leave_la
 #define EVENT_TABLE(ROW)                                                                                     \
 	ROW(CONNECTED, never, take_line, never, never, never, never, time_out, end, shut_down)               \
 	ROW(READY, never, take_line, never, never, never, never, time_out, end, shut_down)                   \
-	ROW(SENDER, never, take_line, never, never, never, never, time_out, end, leave_later)                \
-	ROW(RECIPIENTS, never, take_line, never, never, never, never, time_out, end, leave_later)            \
-	ROW(CHUNKS, never, take_line, never, never, never, never, time_out, end, leave_later)                \
+	ROW(SENDER, never, take_line, never, never, never, never, time_out, end, shut_down)                  \
+	ROW(RECIPIENTS, never, take_line, never, never, never, never, time_out, end, shut_down)              \
+	ROW(CHUNKS, never, take_line, never, never, never, never, time_out, end, shut_down)                  \
 	ROW(NEW, open_session, never, never, never, never, never, never, end, shut_down)                     \
 	ROW(JUDGING, never, hold, recipient_judged, never, never, never, never, end, leave_later)            \
 	ROW(BEGINNING, never, hold, never, message_begun, never, never, never, end, leave_later)             \
@@ -141,11 +141,29 @@ static bool has_room(const struct session_output *output)
 	    output->replies.length < SESSION_REPLIES_MAX;
 }
 
+/* We want to go, and nothing is on its way any more. */
+static void look_for_leave(struct session_step *step)
+{
+	if (step->session->leaving && step->session->state < STATE_COMMANDS)
+		shut_down(step);
+}
+
 /* A reply that could not be said leaves the client out of step: only closing is honest. */
 static void give_up_if_mute(struct session_step *step)
 {
 	if (step->session->mute && step->session->state != STATE_CLOSED)
 		end(step);
+}
+
+/* One event, or one unit of bytes; returns how many bytes of it were taken. */
+static size_t take_unit(struct session_step *step)
+{
+	const size_t taken = event_table[step->session->state][step->event->kind](step);
+
+	look_for_leave(step);
+	give_up_if_mute(step);
+	session_check(step->session);
+	return taken;
 }
 
 /* Consume what can be consumed, unit by unit. */
@@ -157,10 +175,8 @@ static size_t step_bytes(struct session_step *step)
 	while (consumed < all.length && has_room(step->output)) {
 		const struct session_event part = { .kind = SESSION_BYTES, .bytes = text_from(all, consumed) };
 		struct session_step unit = { .session = step->session, .event = &part, .output = step->output };
-		const size_t taken = event_table[step->session->state][SESSION_BYTES](&unit);
+		const size_t taken = take_unit(&unit);
 
-		give_up_if_mute(&unit);
-		session_check(step->session);
 		must(taken <= part.bytes.length);
 		if (taken == 0)
 			break;
@@ -173,18 +189,14 @@ size_t session_step(
     struct session *session, const struct session_event *event, struct session_output *output)
 {
 	struct session_step step = { .session = session, .event = event, .output = output };
-	size_t consumed = 0;
 
 	must(event->kind < SESSION_EVENT_COUNT);
 	output->action_count = 0;
 	arena_reset(output->arena);
 	if (event->kind == SESSION_BYTES)
-		consumed = step_bytes(&step);
-	else
-		event_table[session->state][event->kind](&step);
-	give_up_if_mute(&step);
-	session_check(session);
-	return consumed;
+		return step_bytes(&step);
+	(void)take_unit(&step);
+	return 0;
 }
 
 /* Take the line (without its LF) as a command. */
@@ -264,7 +276,8 @@ static size_t shut_down(struct session_step *step)
 	return 0;
 }
 
-/* RFC 5321 §3.8: a transaction in hand is brought to its end; see become_ready. */
+/* RFC 5321 §3.8 lets us go at any time. Between commands nobody loses by it; what is on its way, text that is
+ * coming or an answer that is due, comes to its end first: see look_for_leave. */
 static size_t leave_later(struct session_step *step)
 {
 	step->session->leaving = true;
@@ -355,11 +368,6 @@ int64_t session_patience_ms(const struct session *session)
 	    session->state == STATE_CHUNK || session->state == STATE_SECURING;
 
 	return talks ? session->settings->patience_ms : 0;
-}
-
-bool session_is_idle(const struct session *session)
-{
-	return session->state == STATE_CONNECTED || session->state == STATE_READY || session->state == STATE_SECURING;
 }
 
 struct text session_helo(const struct session *session)

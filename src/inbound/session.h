@@ -84,7 +84,7 @@ enum session_event_kind {
 	SESSION_TLS_STARTED, /* What START_TLS asked for is done: `tls`. From now on bytes are those inside. */
 	SESSION_TIMED_OUT,  /* The patience is over. */
 	SESSION_ENDED,      /* The other side is gone. */
-	SESSION_SHUT_DOWN,  /* We want to go: end soon. */
+	SESSION_SHUT_DOWN,  /* We want to go: end when no message is on its way. */
 	SESSION_EVENT_COUNT
 };
 
@@ -150,9 +150,6 @@ bool session_awaits(const struct session *session);
 /* How long to wait for bytes until SESSION_TIMED_OUT; 0: for ever, an answer is due or all is over.
  * To be counted anew whenever bytes were consumed: a line that never ends is not progress. */
 int64_t session_patience_ms(const struct session *session);
-
-/* No transaction is open: it may be closed without harm. */
-bool session_is_idle(const struct session *session);
 
 /* For log and reports. `client`: "helo.name[192.0.2.1]". */
 struct text session_helo(const struct session *session);

@@ -178,8 +178,6 @@ static void end_chunk(struct session_step *step)
 	if (session->chunk.refusal.code != 0) {
 		session->state = session->chunk.after;
 		complain(step, session->chunk.refusal);
-		if (session->leaving && session_is_idle(session))
-			become_ready(step);
 		return;
 	}
 	if (session->chunk.last) {

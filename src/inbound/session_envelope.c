@@ -25,8 +25,6 @@ void become_ready(struct session_step *step)
 		return;
 	end_transaction(step);
 	session->state = STATE_READY;
-	if (session->leaving)
-		say_goodbye(step, VERDICT(421, 4, 3, 2, "The service is shutting down"));
 }
 
 static bool copy_address(struct arena *arena, const struct address *from, struct address *out_address)

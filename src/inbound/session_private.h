@@ -138,7 +138,7 @@ event_handler recipient_judged;
 
 /* Forget the transaction; what was begun is abandoned. */
 void end_transaction(struct session_step *step);
-/* A transaction is over: on to the next, or leave. */
+/* A transaction is over: on to the next. */
 void become_ready(struct session_step *step);
 
 /* -- session_data.c: DATA, BDAT, the text and its end ------------------------------ */
