@@ -58,26 +58,6 @@ json_t *admin_ask(struct spool *spool, const json_t *request)
 	return NULL;
 }
 
-static json_t *stats(const struct admin_settings *settings)
-{
-	struct counters sum = { 0 };
-	struct spool_totals totals = { 0 };
-	json_t *counts = json_object();
-
-	settings->sum_counters(settings->context, &sum);
-	for (unsigned i = 0; i < COUNTER_COUNT; i++)
-		json_object_set_new(counts, counter_word((enum counter)i),
-		    json_integer((json_int_t)counters_get(&sum, (enum counter)i)));
-	if (spool_totals(settings->spool, &totals) != OK) {
-		json_decref(counts);
-		return admin_failure(EX_IOERR, "the spool cannot be read");
-	}
-	return json_pack("{s:b, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:o}", "ok", 1, "version", POSTROAD_VERSION, "spool",
-	    "messages", (json_int_t)totals.messages, "recipients", (json_int_t)totals.recipients, "history",
-	    (json_int_t)totals.history_messages, "commits", (json_int_t)totals.commits, "changes",
-	    (json_int_t)totals.changes, "counters", counts);
-}
-
 static json_t *ask_supervisor(bool (*ask)(void *), void *context)
 {
 	return ask(context) ? json_pack("{s:b}", "ok", 1)
@@ -97,8 +77,10 @@ void admin_request(struct admin *admin, const json_t *request, uint32_t uid, adm
 		admin_explain(admin, request, answered, context);
 		return;
 	}
-	if (answer == NULL && text_equal(verb, TEXT("stats")))
-		answer = stats(settings);
+	if (answer == NULL && text_equal(verb, TEXT("stats"))) {
+		admin_stats(admin, answered, context);
+		return;
+	}
 	if (answer == NULL && text_equal(verb, TEXT("reload")))
 		answer = ask_supervisor(settings->reload, settings->context);
 	if (answer == NULL && text_equal(verb, TEXT("stop")))

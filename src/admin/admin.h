@@ -18,6 +18,7 @@
 #include "dns/dns.h"
 #include "events/counters.h"
 #include "events/sink.h"
+#include "queue/survey.h"
 #include "route/hosts.h"
 #include "route/router.h"
 #include "spool/spool.h"
@@ -30,6 +31,13 @@ enum {
 	ADMIN_EXPLAIN_MAX = 100 /* Destinations of an alias; each may cost DNS queries. */
 };
 
+/* A question to the queues: of all lanes, for what is in trouble; or of the one that delivers the mail of `domain`,
+ * for `destination`. Borrows during the call. The answer comes at once or later, and borrows during its call. */
+struct admin_question {
+	struct text domain, destination;
+};
+typedef void admin_surveyed(void *context, const struct queue_survey *survey);
+
 /* What the requests of one server act upon. Borrows all; router is taken anew by admin_set_router. */
 struct admin_settings {
 	struct loop *loop;
@@ -39,6 +47,9 @@ struct admin_settings {
 	const struct hosts_settings *hosts;
 	struct event_sink sink;
 	void (*sum_counters)(void *context, struct counters *out_sum);
+	/* Ask the queues: `surveyed` is called once, on this thread, but not after admin_free. False: no memory. */
+	bool (*survey)(void *context, const struct admin_question *question, admin_surveyed *surveyed,
+	    void *surveyed_context);
 	/* Ask the supervisor: false when it cannot be reached. */
 	bool (*reload)(void *context);
 	bool (*stop)(void *context);

@@ -31,6 +31,9 @@ json_t *admin_verdict(const struct verdict *verdict);
 /* RFC 3339 in UTC with milliseconds. */
 json_t *admin_time(int64_t unix_ms);
 
+/* What a queue knows of a destination, its name aside. Gives. */
+json_t *admin_destination(const struct queue_destination *destination);
+
 /* Which messages and recipients a request means. Texts borrow from the request. */
 struct admin_filter {
 	struct text sender;    /* whole address */
@@ -60,6 +63,7 @@ json_t *admin_trace(struct spool *spool, const json_t *request);
 /* "queue retry|hold|release|delete": the word behind "queue ". False: not one of them. */
 bool admin_queue_change(struct admin *admin, const json_t *request, struct text action, uint32_t uid,
     admin_answered *answered, void *context);
+void admin_stats(struct admin *admin, admin_answered *answered, void *context);
 void admin_explain(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
 
 #endif

@@ -31,6 +31,9 @@ struct world {
 	unsigned answers, events;
 	enum event_kind last_event;
 	bool reachable; /* The supervisor. */
+	enum { QUEUE_ANSWERS, QUEUE_WAITS, QUEUE_HAS_NO_MEMORY } queue;
+	size_t troubles; /* What the queue knows, asked for all; */
+	struct queue_destination known; /* and asked for this one. Its key empty: nothing. */
 };
 
 static void wake(void *context)
@@ -52,6 +55,33 @@ static void sum_counters(void *context, struct counters *out_sum)
 {
 	(void)context;
 	counters_add(out_sum, COUNTER_RECEIVED, 7);
+}
+
+static void find(struct queue_survey *survey, const struct queue_destination *destination)
+{
+	survey->matching++;
+	if (survey->found_count < QUEUE_SURVEY_MAX)
+		survey->found[survey->found_count++] = (struct queue_surveyed){ 3, *destination };
+}
+
+static bool ask_queue(
+    void *context, const struct admin_question *question, admin_surveyed *surveyed, void *surveyed_context)
+{
+	struct world *world = context;
+	struct queue_survey survey;
+
+	must((question->domain.length > 0) == (question->destination.length > 0));
+	if (world->queue != QUEUE_ANSWERS)
+		return world->queue == QUEUE_WAITS;
+	must(queue_survey_init(&survey, question->destination));
+	survey.counts = (struct queue_counts){ 1, 2, 3, 4 };
+	for (size_t i = 0; i < world->troubles && survey.key.length == 0; i++)
+		find(&survey, &world->known);
+	if (survey.key.length > 0 && text_equal(survey.key, world->known.key))
+		find(&survey, &world->known);
+	surveyed(surveyed_context, &survey);
+	queue_survey_done(&survey);
+	return true;
 }
 
 static bool tell_supervisor(void *context)
@@ -117,6 +147,7 @@ static int set_up(void **state)
 		.hosts = &world->hosts,
 		.sink = { heard, world },
 		.sum_counters = sum_counters,
+		.survey = ask_queue,
 		.reload = tell_supervisor,
 		.stop = tell_supervisor,
 		.context = world };
@@ -509,6 +540,52 @@ static void test_explain(void **state)
 	assert_int_equal(number(explain(world, "a b@c"), "exit"), EX_USAGE);
 }
 
+static const struct queue_destination troubled = { .key = { "via 192.0.2.1:2525", 18 },
+	.gate = QUEUE_GATE_DOWN,
+	.concurrency = 1,
+	.waiting_domains = 7,
+	.paused_until_ms = 1700000000123,
+	.last = { .code = 451, .enhanced = { 4, 4, 1 }, .text = { "refused", 7 }, .host = { "mx", 2 } } };
+
+static void test_explain_tells_the_state_of_a_destination(void **state)
+{
+	struct world *world = *state;
+	const json_t *destination = item(explain(world, "zoe@partner.test"), "destinations", 0);
+
+	assert_text(destination, "destination", "via 192.0.2.1:2525");
+	assert_null(json_object_get(destination, "state"));
+	world->known = troubled;
+	destination = item(explain(world, "zoe@partner.test"), "destinations", 0);
+	assert_text(json_object_get(destination, "state"), "gate", "down");
+	assert_text(json_object_get(destination, "state"), "paused_until", "2023-11-14T22:13:20.123Z");
+	assert_text(json_object_get(destination, "state"), "last_trouble", "mx said: 451 4.4.1 refused");
+	assert_int_equal(number(json_object_get(destination, "state"), "concurrency"), 1);
+	world->queue = QUEUE_HAS_NO_MEMORY;
+	destination = item(explain(world, "zoe@partner.test"), "destinations", 0);
+	assert_null(json_object_get(destination, "state"));
+	assert_int_equal(size_of(destination, "hosts"), 1);
+}
+
+static void test_stats_tell_what_is_in_trouble(void **state)
+{
+	struct world *world = *state;
+	const json_t *queue = json_object_get(ask(world, "{\"do\":\"stats\"}"), "queue");
+
+	assert_int_equal(number(queue, "active_domains"), 1);
+	assert_int_equal(number(queue, "unsettled"), 4);
+	assert_int_equal(size_of(queue, "trouble"), 0);
+	world->known = troubled;
+	world->troubles = QUEUE_SURVEY_MAX + 5;
+	queue = json_object_get(ask(world, "{\"do\":\"stats\"}"), "queue");
+	assert_int_equal(size_of(queue, "trouble"), QUEUE_SURVEY_MAX);
+	assert_int_equal(number(queue, "in_trouble"), QUEUE_SURVEY_MAX + 5);
+	assert_text(item(queue, "trouble", 0), "destination", "via 192.0.2.1:2525");
+	assert_int_equal(number(item(queue, "trouble", 0), "lane"), 3);
+	assert_int_equal(number(item(queue, "trouble", 0), "waiting_domains"), 7);
+	world->queue = QUEUE_HAS_NO_MEMORY;
+	assert_int_equal(number(ask(world, "{\"do\":\"stats\"}"), "exit"), EX_OSERR);
+}
+
 static void test_explain_is_bounded(void **state)
 {
 	struct world *world = *state;
@@ -522,10 +599,11 @@ static void test_explain_is_bounded(void **state)
 static void test_what_is_open_at_the_end_is_answered(void **state)
 {
 	static const char *const requests[] = { "{\"do\":\"queue hold\"}",
-		"{\"do\":\"explain\",\"address\":\"many@here.test\"}" };
+		"{\"do\":\"explain\",\"address\":\"many@here.test\"}", "{\"do\":\"stats\"}" };
 	struct world *world = *state;
 
 	put_three(world);
+	world->queue = QUEUE_WAITS;
 	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
 		json_t *request = json_loads(requests[i], 0, NULL);
 
@@ -534,7 +612,7 @@ static void test_what_is_open_at_the_end_is_answered(void **state)
 	}
 	assert_int_equal(world->answers, 0);
 	admin_free(take(world->admin));
-	assert_int_equal(world->answers, 2);
+	assert_int_equal(world->answers, 3);
 	assert_int_equal(number(world->answer, "exit"), EX_TEMPFAIL);
 	assert_int_equal(world->events, 0);
 }
@@ -582,6 +660,8 @@ int main(void)
 		TEST(test_wrong_filters),
 		TEST(test_long_list_ends_its_page_early),
 		TEST(test_explain),
+		TEST(test_explain_tells_the_state_of_a_destination),
+		TEST(test_stats_tell_what_is_in_trouble),
 		TEST(test_explain_is_bounded),
 		TEST(test_what_is_open_at_the_end_is_answered),
 		TEST(test_stats_and_supervisor),

@@ -13,7 +13,7 @@ struct explanation {
 	struct arena *arena;
 	json_t *answer;
 	json_t *destinations; /* Inside the answer. */
-	size_t open;          /* Searches not yet answered, and one for the request itself. */
+	size_t open;          /* Searches and surveys not yet answered, and one for the request itself. */
 	admin_answered *answered;
 	void *context;
 };
@@ -60,6 +60,16 @@ static json_t *host_json(const struct host *host)
 	    "endpoint", endpoint_print(&host->endpoint, room).bytes, "dnssec", host->secure);
 }
 
+/* What the lane that delivers there has learned; "state" is absent when it has had no mail for it lately. */
+static void state_found(void *context, const struct queue_survey *survey)
+{
+	struct search *search = context;
+
+	if (survey->found_count > 0)
+		json_object_set_new(search->destination, "state", admin_destination(&survey->found[0].destination));
+	explanation_step(search->explanation);
+}
+
 static void hosts_found(void *context, const struct host_list *list)
 {
 	struct search *search = context;
@@ -86,6 +96,30 @@ static void add_waiting(struct spool *spool, struct text domain, struct arena *a
 	json_object_set_new(destination, "waiting", json_integer((json_int_t)count));
 	if (count > 0)
 		json_object_set_new(destination, "next", admin_time(positions[0].due_ms));
+}
+
+/* Two questions at once: to DNS, and to the queue that delivers the domain's mail. */
+static void explain_hop(struct admin *admin, struct explanation *explanation, const struct address *address,
+    const struct next_hop *hop, json_t *destination)
+{
+	const struct admin_settings *settings = &admin->settings;
+	const struct admin_question question = { .domain = address->domain, .destination = hop->destination };
+	struct search *search = arena_alloc(explanation->arena, sizeof *search);
+
+	json_object_set_new(destination, "kind", json_string(hop->lmtp ? "lmtp" : "smtp"));
+	json_object_set_new(destination, "destination", admin_string(hop->destination));
+	add_waiting(settings->spool, address->domain, explanation->arena, destination);
+	if (search == NULL)
+		return;
+	*search = (struct search){ .explanation = explanation, .destination = destination };
+	search->hosts = hosts_find(settings->loop, settings->hosts, hop, hosts_found, search);
+	if (search->hosts != NULL) {
+		DL_APPEND(explanation->searches, search);
+		explanation->open++;
+	}
+	explanation->open++;
+	if (!settings->survey(settings->context, &question, state_found, search))
+		explanation->open--;
 }
 
 static void explain_address(struct admin *admin, struct explanation *explanation, const struct address *address,
@@ -129,22 +163,9 @@ static void explain_address(struct admin *admin, struct explanation *explanation
 		json_object_set_new(destination, "kind", json_string("refused"));
 		json_object_set_new(destination, "verdict", admin_verdict(&decision->verdict));
 		break;
-	case ROUTE_HOSTS: {
-		struct search *search = arena_alloc(explanation->arena, sizeof *search);
-
-		json_object_set_new(destination, "kind", json_string(decision->next_hop.lmtp ? "lmtp" : "smtp"));
-		json_object_set_new(destination, "destination", admin_string(decision->next_hop.destination));
-		add_waiting(settings->spool, address->domain, explanation->arena, destination);
-		if (search == NULL)
-			break;
-		*search = (struct search){ .explanation = explanation, .destination = destination };
-		search->hosts = hosts_find(settings->loop, settings->hosts, &decision->next_hop, hosts_found, search);
-		if (search->hosts != NULL) {
-			DL_APPEND(explanation->searches, search);
-			explanation->open++;
-		}
+	case ROUTE_HOSTS:
+		explain_hop(admin, explanation, address, &decision->next_hop, destination);
 		break;
-	}
 	}
 }
 

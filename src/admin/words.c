@@ -79,3 +79,15 @@ json_t *admin_failure(int exit_code, const char *format, ...)
 	va_end(list);
 	return json_pack("{s:b, s:o, s:i}", "ok", 0, "error", admin_string(text_of(sentence)), "exit", exit_code);
 }
+
+json_t *admin_destination(const struct queue_destination *destination)
+{
+	const bool paused = destination->gate == QUEUE_GATE_PAUSED || destination->gate == QUEUE_GATE_DOWN;
+
+	return json_pack("{s:s, s:I, s:I, s:I, s:o, s:b, s:o, s:o}", "gate", queue_gate_word(destination->gate),
+	    "deliveries", (json_int_t)destination->in_flight, "concurrency", (json_int_t)destination->concurrency,
+	    "waiting_domains", (json_int_t)destination->waiting_domains, "paused_until",
+	    paused ? admin_time(destination->paused_until_ms) : json_null(), "trouble",
+	    queue_destination_in_trouble(destination), "last_trouble", admin_verdict(&destination->last), "hosts",
+	    admin_string(destination->hosts));
+}

@@ -161,3 +161,18 @@ const char *ctl_string(const json_t *object, const char *key, const char *otherw
 
 	return string ? string : otherwise;
 }
+
+void ctl_print_state(const json_t *state, const char *indent)
+{
+	const char *until = ctl_string(state, "paused_until", NULL);
+	const long long domains = (long long)json_integer_value(json_object_get(state, "waiting_domains"));
+
+	printf("%s%s%s, %lld of at most %lld under way", ctl_string(state, "gate", "?"), until ? " until " : "",
+	    until ? until : "", (long long)json_integer_value(json_object_get(state, "deliveries")),
+	    (long long)json_integer_value(json_object_get(state, "concurrency")));
+	if (domains > 0)
+		printf(", domains that wait: %lld", domains);
+	puts("");
+	if (json_is_true(json_object_get(state, "trouble")))
+		printf("%s%s\n", indent, ctl_string(state, "last_trouble", "?"));
+}

@@ -30,6 +30,10 @@ void ctl_print_json(const json_t *value);
  * must not speak to the operator's terminal. */
 void ctl_make_printable(json_t *value);
 
+/* A line of what a queue knows of a destination: "paused until 2026-..., 0 of at most 1 under way"; and another one, behind
+ * `indent`, with the trouble, if it is in trouble. */
+void ctl_print_state(const json_t *state, const char *indent);
+
 /* A string member, or `otherwise` when it is absent, null or no string. Borrows. */
 const char *ctl_string(const json_t *object, const char *key, const char *otherwise);
 

@@ -130,6 +130,18 @@ static int listen_at(const char *path)
 	return fd;
 }
 
+static bool survey_nothing(
+    void *context, const struct admin_question *question, admin_surveyed *surveyed, void *surveyed_context)
+{
+	struct queue_survey survey;
+
+	(void)context;
+	must(queue_survey_init(&survey, question->destination));
+	surveyed(surveyed_context, &survey);
+	queue_survey_done(&survey);
+	return true;
+}
+
 static int set_up(void **state)
 {
 	struct world *world = calloc(1, sizeof *world);
@@ -154,6 +166,7 @@ static int set_up(void **state)
 		.hosts = &world->hosts,
 		.sink = { hear, world },
 		.sum_counters = sum_counters,
+		.survey = survey_nothing,
 		.reload = tell,
 		.stop = tell,
 		.context = world };

@@ -19,6 +19,10 @@ static void print_destination(const json_t *destination)
 	json_array_foreach (json_object_get(destination, "hosts"), i, host)
 		printf("      host:   %s %s%s\n", ctl_string(host, "name", "?"), ctl_string(host, "endpoint", "?"),
 		    json_is_true(json_object_get(host, "dnssec")) ? " (DNSSEC)" : "");
+	if (json_object_get(destination, "state") != NULL) {
+		fputs("      state:  ", stdout);
+		ctl_print_state(json_object_get(destination, "state"), "              ");
+	}
 	if (json_integer_value(json_object_get(destination, "waiting")) > 0)
 		printf("      queue:  %lld waiting for this domain, next try %s\n",
 		    (long long)json_integer_value(json_object_get(destination, "waiting")), ctl_string(destination, "next", "?"));

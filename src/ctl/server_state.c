@@ -11,7 +11,25 @@ static void print_numbers(const json_t *numbers)
 	const char *key;
 
 	json_object_foreach ((json_t *)numbers, key, value)
-		printf("  %-28s %lld\n", key, (long long)json_integer_value(value));
+		if (json_is_integer(value))
+			printf("  %-28s %lld\n", key, (long long)json_integer_value(value));
+}
+
+/* The destinations in trouble that were told, and how many there are besides. */
+static void print_trouble(const json_t *queue)
+{
+	const json_t *trouble = json_object_get(queue, "trouble"), *destination;
+	const json_int_t more = json_integer_value(json_object_get(queue, "in_trouble")) - (json_int_t)json_array_size(trouble);
+	size_t i;
+
+	if (json_array_size(trouble) > 0)
+		puts("destinations in trouble");
+	json_array_foreach (trouble, i, destination) {
+		printf("  %s: ", ctl_string(destination, "destination", "?"));
+		ctl_print_state(destination, "      ");
+	}
+	if (more > 0)
+		printf("  and %lld more\n", (long long)more);
 }
 
 /* A request of one word with nothing behind it. */
@@ -41,8 +59,12 @@ int ctl_stats(const struct ctl_place *place, int count, char **rest)
 		json_object_del(answer, "ok");
 		ctl_print_json(answer);
 	} else if (answer != NULL) {
+		ctl_make_printable(answer);
 		printf("postroad %s\nspool\n", ctl_string(answer, "version", "?"));
 		print_numbers(json_object_get(answer, "spool"));
+		puts("queue");
+		print_numbers(json_object_get(answer, "queue"));
+		print_trouble(json_object_get(answer, "queue"));
 		puts("since the start");
 		print_numbers(json_object_get(answer, "counters"));
 	}

@@ -22,12 +22,6 @@ enum {
 	IN_FLIGHT_MAX = 2000
 };
 
-struct posted {
-	struct posted *next;
-	lane_job *job;
-	void *context;
-};
-
 struct gate { /* A listening socket, and what its clients are. */
 	struct lane *lane;
 	struct listener *listener;
@@ -61,23 +55,34 @@ struct lane {
 	bool stopped;
 
 	pthread_mutex_t lock; /* Guards the list of jobs, the exchange between threads. */
-	struct posted *first, **last;
+	struct lane_message *first, **last;
 };
 
 /* -- the exchange ------------------------------------------------------------- */
 
-bool lane_post(struct lane *lane, lane_job *job, void *context)
+static void append(struct lane *lane, struct lane_message *message)
 {
-	struct posted *posted = calloc(1, sizeof *posted);
-
-	if (posted == NULL)
-		return false;
-	*posted = (struct posted){ .job = job, .context = context };
 	pthread_mutex_lock(&lane->lock);
-	*lane->last = posted;
-	lane->last = &posted->next;
+	*lane->last = message;
+	lane->last = &message->next;
 	pthread_mutex_unlock(&lane->lock);
 	loop_wake_send(lane->post_wake);
+}
+
+void lane_send(struct lane *lane, struct lane_message *message, lane_job *job, void *context)
+{
+	*message = (struct lane_message){ .job = job, .context = context };
+	append(lane, message);
+}
+
+bool lane_post(struct lane *lane, lane_job *job, void *context)
+{
+	struct lane_message *message = calloc(1, sizeof *message);
+
+	if (message == NULL)
+		return false;
+	*message = (struct lane_message){ .job = job, .context = context, .posted = true };
+	append(lane, message);
 	return true;
 }
 
@@ -86,17 +91,18 @@ static void run_posted(void *context)
 	struct lane *lane = context;
 
 	pthread_mutex_lock(&lane->lock);
-	struct posted *posted = lane->first;
+	struct lane_message *message = lane->first;
 
 	lane->first = NULL;
 	lane->last = &lane->first;
 	pthread_mutex_unlock(&lane->lock);
-	while (posted != NULL) {
-		struct posted *next = posted->next;
+	while (message != NULL) {
+		const struct lane_message own = *message; /* Who sent it may send it on. */
 
-		posted->job(lane, posted->context);
-		free(posted);
-		posted = next;
+		if (own.posted)
+			free(message);
+		own.job(lane, own.context);
+		message = own.next;
 	}
 }
 
@@ -252,12 +258,18 @@ static bool set_dns(struct lane *lane, const struct conf *conf)
 
 /* -- building ----------------------------------------------------------------- */
 
+unsigned lane_of_shard(unsigned shard, unsigned lane_count)
+{
+	return shard % lane_count;
+}
+
 static uint32_t shards_of(const struct lane *lane)
 {
 	uint32_t shards = 0;
 
-	for (unsigned s = lane->index; s < SPOOL_SHARD_COUNT; s += lane->common.lane_count)
-		shards |= 1u << s;
+	for (unsigned s = 0; s < SPOOL_SHARD_COUNT; s++)
+		if (lane_of_shard(s, lane->common.lane_count) == lane->index)
+			shards |= 1u << s;
 	return shards;
 }
 
@@ -499,6 +511,7 @@ struct loop *lane_loop(struct lane *lane) { return lane->loop; }
 struct spool_port *lane_port(struct lane *lane) { return lane->port; }
 const struct hosts_settings *lane_hosts(struct lane *lane) { return &lane->hosts; }
 struct inbound *lane_inbound(struct lane *lane) { return lane->inbound; }
+const struct queue *lane_queue(const struct lane *lane) { return lane->queue; }
 const struct counters *lane_counters(const struct lane *lane) { return &lane->counters; }
 struct event_sink lane_sink(struct lane *lane)
 {

@@ -44,6 +44,18 @@ void lane_free(struct lane *lane);
 typedef void lane_job(struct lane *lane, void *context);
 [[nodiscard]] bool lane_post(struct lane *lane, lane_job *job, void *context);
 
+/* The same without memory of its own: borrows `message` until the job begins. A lane that has stopped keeps it to its end. */
+struct lane_message {
+	struct lane_message *next;
+	lane_job *job;
+	void *context;
+	bool posted; /* Made by lane_post, released with the job. */
+};
+void lane_send(struct lane *lane, struct lane_message *message, lane_job *job, void *context);
+
+/* Whose queue delivers the mail of this shard. */
+unsigned lane_of_shard(unsigned shard, unsigned lane_count);
+
 /* -- On the lane's own thread ------------------------------------------------- */
 
 struct door {              /* What the clients of a socket are. */
@@ -76,6 +88,7 @@ struct loop *lane_loop(struct lane *lane);
 struct spool_port *lane_port(struct lane *lane);
 const struct hosts_settings *lane_hosts(struct lane *lane);
 struct inbound *lane_inbound(struct lane *lane);
+const struct queue *lane_queue(const struct lane *lane); /* On its own thread. */
 struct event_sink lane_sink(struct lane *lane);
 const struct counters *lane_counters(const struct lane *lane); /* Readable by any thread. */
 

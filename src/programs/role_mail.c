@@ -16,6 +16,7 @@
 #include "programs/lane.h"
 #include "programs/roles.h"
 #include "programs/snapshot.h"
+#include "programs/surveyor.h"
 #include "programs/tls_watch.h"
 #include "supervisor/note.h"
 
@@ -37,6 +38,7 @@ struct mail {
 	struct lane *lanes[LANES_MAX];
 	pthread_t threads[LANES_MAX];
 	unsigned wanted_lanes, lane_count; /* lane_count: made so far. */
+	struct surveyor *surveyor;
 	struct admin *admin;
 	struct ctl_server *ctl;
 	struct loop_watch *notes;
@@ -316,6 +318,14 @@ static void sum_counters(void *context, struct counters *out_sum)
 	counters_add(out_sum, COUNTER_LOG_LINES_LOST, log_writer_lost(mail->log));
 }
 
+static bool survey(
+    void *context, const struct admin_question *question, admin_surveyed *surveyed, void *surveyed_context)
+{
+	const struct mail *mail = context;
+
+	return surveyor_ask(mail->surveyor, question, surveyed, surveyed_context);
+}
+
 static bool ask_reload(void *context)
 {
 	(void)context;
@@ -338,11 +348,13 @@ static bool open_control(struct mail *mail)
 		.hosts = lane_hosts(lane),
 		.sink = lane_sink(lane),
 		.sum_counters = sum_counters,
+		.survey = survey,
 		.reload = ask_reload,
 		.stop = ask_stop,
 		.context = mail };
 
-	mail->admin = admin_new(&settings);
+	mail->surveyor = surveyor_new(mail->lanes, mail->lane_count);
+	mail->admin = mail->surveyor ? admin_new(&settings) : NULL;
 	if (mail->admin == NULL)
 		return false;
 	const int control = mail->control;
@@ -573,6 +585,7 @@ static void finish(struct mail *mail)
 	admin_free(mail->admin);
 	for (unsigned i = 0; i < mail->lane_count; i++)
 		lane_free(mail->lanes[i]);
+	surveyor_free(mail->surveyor); /* What a stopped lane had not answered lies with that lane. */
 	in_doubt_close(mail->in_doubt);
 	suspects_close(mail->suspects);
 	if (mail->spool != NULL)

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "queue/survey.h"
 #include "queue/test_world.h"
 
 enum { MINUTE_MS = 60000, DAY_MS = 24 * 3600000 };
@@ -123,6 +124,51 @@ static void test_one_probe_at_a_time(void **state)
 	loop_timer_set(world->answer, 0);
 	world_settle(world);
 	assert_int_equal(world_events(world, "delivered stuck-x@ok.test"), 30);
+}
+
+static void test_a_survey_finds_destinations(void **state)
+{
+	struct world *world = *state;
+	struct queue_survey survey;
+
+	world_send(world, "alice@example.org", "down-x@ok.test down-y@other.test u@d1.test");
+	world_settle(world);
+	assert_true(queue_survey_init(&survey, TEXT_EMPTY));
+	queue_survey_visit(&survey, world->queue, 2);
+	queue_survey_visit(&survey, world->queue, 4);
+	assert_int_equal(survey.matching, 4);
+	assert_int_equal(survey.found_count, 4);
+	assert_int_equal(survey.counts.destinations, 6);
+	assert_int_equal(survey.found[3].lane, 4);
+	assert_int_equal(survey.found[0].destination.gate, QUEUE_GATE_PAUSED);
+	assert_int_equal(survey.found[0].destination.last.code, 421);
+	queue_survey_done(&survey);
+
+	assert_true(queue_survey_init(&survey, TEXT("d1.test")));
+	queue_survey_visit(&survey, world->queue, 0);
+	assert_int_equal(survey.found_count, 1);
+	assert_false(queue_destination_in_trouble(&survey.found[0].destination));
+	assert_string_equal(queue_gate_word(survey.found[0].destination.gate), "open");
+	queue_survey_done(&survey);
+}
+
+static void test_a_survey_is_bounded(void **state)
+{
+	enum { DESTINATIONS = QUEUE_SURVEY_MAX + 10 };
+	struct world *world = *state;
+	struct queue_survey survey;
+	char to[64];
+
+	for (int i = 0; i < DESTINATIONS; i++) {
+		snprintf(to, sizeof to, "down-x@[198.51.100.%d]", i + 1);
+		world_send(world, "alice@example.org", to);
+	}
+	world_settle(world);
+	assert_true(queue_survey_init(&survey, TEXT_EMPTY));
+	queue_survey_visit(&survey, world->queue, 0);
+	assert_int_equal(survey.found_count, QUEUE_SURVEY_MAX);
+	assert_true(survey.matching > QUEUE_SURVEY_MAX);
+	queue_survey_done(&survey);
 }
 
 struct hosts_seen {
@@ -455,6 +501,8 @@ int main(void)
 		TEST(test_thousands_of_messages_for_one_domain),
 		TEST(test_dead_host_costs_one_probe_a_pause),
 		TEST(test_one_probe_at_a_time),
+		TEST(test_a_survey_finds_destinations),
+		TEST(test_a_survey_is_bounded),
 		TEST(test_hosts_are_asked_for_again),
 		TEST(test_explain_sees_the_gate),
 		TEST(test_retry_now),

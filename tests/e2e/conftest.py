@@ -144,6 +144,7 @@ class Remote:
     """A scripted SMTP server: `script` maps a verb, GREETING or END (the final dot) to what it answers, or to a
     function that says so; None stands for the usual answer.
 
+    BODY is asked before a body, or a piece of it, is read: the answer DEAF reads no more until the end of the test.
     The answer DROP ends the connection, SILENCE waits until the other side does. With `dribble` every byte of an answer
     goes out by itself."""
 
@@ -154,15 +155,15 @@ class Remote:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.listener = listener or socket.create_server((address, port or 0), family=family, reuse_port=False)
         self.address, self.port = self.listener.getsockname()[:2]
-        self.closing = False
+        self.closing = threading.Event()
         threading.Thread(target=self.accept, daemon=True).start()
 
     def close(self):
-        self.closing = True
+        self.closing.set()
         self.listener.close()
 
     def accept(self):
-        while not self.closing:
+        while not self.closing.is_set():
             try:
                 connection, peer = self.listener.accept()
             except OSError:
@@ -193,6 +194,11 @@ class Remote:
             for at in range(0, len(line), 1 if self.dribble else len(line)):
                 connection.sendall(line[at:at + 1] if self.dribble else line)
 
+        def listen_to_body(text):
+            if self.answer("BODY", text, None) == "DEAF":
+                self.closing.wait()
+                raise OSError("DEAF by script")
+
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         say(self.answer("GREETING", "", self.greeting))
         envelope = {}
@@ -218,14 +224,16 @@ class Remote:
                 reply = self.answer(verb, text, "354 go on" if envelope.get("to") else "554 5.5.1 no recipients")
                 say(reply)
                 if reply.startswith("354"):
-                    body = b""
+                    listen_to_body(text)
+                    body = bytearray()
                     while (line := lines.readline()) != b".\r\n":
                         if not line:
                             return
                         body += line[1:] if line.startswith(b".") else line
-                    self.finish(say, envelope, body)
+                    self.finish(say, envelope, bytes(body))
             elif verb == "BDAT":
                 words = text.split()
+                listen_to_body(text)
                 envelope["body"] = envelope.get("body", b"") + lines.read(int(words[1]))
                 if words[-1].upper() == "LAST":
                     self.finish(say, envelope, envelope.pop("body"))

@@ -205,3 +205,27 @@ def test_source_address(postroad, remote):
     send(server)
     conftest.until(lambda: mx.messages, "the message")
     assert set(mx.peers) == {"127.0.0.2"}
+
+
+def test_operators_see_what_the_queue_knows_of_a_dead_host(postroad):
+    """Whichever lane its mail belongs to."""
+    zone = {f"dead{i}.test": {"A": ["127.0.0.1"]} for i in range(4)}
+    server = postroad(zone=zone, outbound_port=conftest.free_port(), retry=("1h",), conf="lanes = 3\n")
+
+    def state(domain):
+        [destination] = server.ask("explain", f"carol@{domain}")["destinations"]
+        return destination.get("state")
+
+    for domain in zone:
+        assert state(domain) is None
+        send(server, f"carol@{domain}")
+        known = conftest.until(lambda: state(domain) and state(domain)["trouble"] and state(domain), f"trouble with {domain}")
+        assert known["gate"] == "paused" and known["paused_until"].endswith("Z")
+        assert "4.4.1" in known["last_trouble"] and "refused" in known["last_trouble"]
+    queue = server.ask("stats")["queue"]
+    assert queue["in_trouble"] == 4 and queue["deliveries"] == 0
+    assert {(d["destination"], d["gate"]) for d in queue["trouble"]} == {(domain, "paused") for domain in zone}
+
+    [said] = [line for line in server.run("explain", "carol@dead0.test").stdout.splitlines() if "state:" in line]
+    assert "paused until 2" in said and "0 of at most 1 under way" in said
+    assert "dead3.test: paused until 2" in server.run("stats").stdout

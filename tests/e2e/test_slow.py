@@ -10,9 +10,9 @@ HELLO = "From: alice@example.org\r\nTo: carol@remote.test\r\nSubject: Hello\r\n\
 IMPATIENT = "connect-timeout = 1s command-timeout = 1s final-timeout = 1s"
 
 
-def send(server, to="carol@remote.test"):
+def send(server, to="carol@remote.test", body=HELLO):
     with server.smtp() as client:
-        client.sendmail("alice@example.org", [to], HELLO)
+        client.sendmail("alice@example.org", [to], body)
 
 
 def first_time(reply):
@@ -87,6 +87,22 @@ def test_an_end_that_is_not_answered_may_make_a_copy(postroad, remote):
     conftest.until(lambda: len(outcomes()) == 2, "both lines of the log")
     assert [line["event"] for line in outcomes()] == ["deferred", "delivered"]
     assert outcomes()[0]["reply"] == deferral["reply"]
+
+
+@pytest.mark.parametrize("features", [(), ("CHUNKING",)], ids=["data", "chunks"])
+def test_a_host_that_stops_reading_in_mid_body(postroad, remote, features):
+    """More than both sockets hold: it is our writing that gets nowhere."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # Those of its connections, too.
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(16)
+    mx = remote(ehlo=("remote.test", *features), script={"BODY": first_time("DEAF")}, listener=listener)
+    server = postroad(zone=ZONE, outbound_port=mx.port, outbound=IMPATIENT)
+    send(server, body=HELLO + ("x" * 900 + "\r\n") * 10000)
+    conftest.until(server.queue_is_empty, "an empty queue")
+    [deferral] = deferrals(server)
+    assert deferral["status"] == "4.4.2" and "timed out" in deferral["reply"]
+    assert len(mx.messages) == 1 and mx.connections == 2
 
 
 def test_a_host_that_takes_no_connection(postroad, remote):

@@ -1,0 +1,87 @@
+#include "queue/survey.h"
+
+#include "base/must.h"
+
+bool queue_survey_init(struct queue_survey *survey, struct text key)
+{
+	struct arena *arena = arena_new(QUEUE_SURVEY_BYTES_MAX);
+	struct text copy;
+
+	if (arena == NULL || !arena_copy(arena, key, &copy)) {
+		arena_free(arena);
+		return false;
+	}
+	*survey = (struct queue_survey){ .arena = arena, .key = copy };
+	return true;
+}
+
+void queue_survey_done(struct queue_survey *survey)
+{
+	arena_free(survey->arena);
+	survey->arena = NULL;
+}
+
+bool queue_destination_in_trouble(const struct queue_destination *destination)
+{
+	return destination->paused_until_ms > 0;
+}
+
+const char *queue_gate_word(enum queue_gate gate)
+{
+	static const char *const words[] = { [QUEUE_GATE_OPEN] = "open", [QUEUE_GATE_FULL] = "full",
+		[QUEUE_GATE_PAUSED] = "paused", [QUEUE_GATE_DOWN] = "down" };
+
+	must((size_t)gate < sizeof words / sizeof *words);
+	return words[gate];
+}
+
+static bool copy_part(struct arena *arena, struct text text, struct text *out_copy)
+{
+	return arena_copy(arena, text_part(text, 0, QUEUE_SURVEY_TEXT_MAX), out_copy);
+}
+
+static bool copy_destination(
+    struct arena *arena, const struct queue_destination *from, struct queue_destination *out_copy)
+{
+	*out_copy = *from;
+	return copy_part(arena, from->key, &out_copy->key) && copy_part(arena, from->hosts, &out_copy->hosts) &&
+	    copy_part(arena, from->last.text, &out_copy->last.text) &&
+	    copy_part(arena, from->last.host, &out_copy->last.host);
+}
+
+struct visit {
+	struct queue_survey *survey;
+	unsigned lane;
+};
+
+static void see(void *context, const struct queue_destination *destination)
+{
+	const struct visit *visit = context;
+	struct queue_survey *survey = visit->survey;
+	const bool wanted = survey->key.length > 0 ? text_equal(destination->key, survey->key)
+						   : queue_destination_in_trouble(destination);
+
+	if (!wanted)
+		return;
+	survey->matching++;
+	if (survey->found_count == QUEUE_SURVEY_MAX)
+		return;
+
+	struct queue_surveyed *found = &survey->found[survey->found_count];
+
+	found->lane = visit->lane;
+	if (copy_destination(survey->arena, destination, &found->destination))
+		survey->found_count++;
+}
+
+void queue_survey_visit(struct queue_survey *survey, const struct queue *queue, unsigned lane)
+{
+	const struct queue_counts counts = queue_counts(queue);
+	struct visit visit = { survey, lane };
+
+	survey->counts.active_domains += counts.active_domains;
+	survey->counts.destinations += counts.destinations;
+	survey->counts.deliveries += counts.deliveries;
+	survey->counts.unsettled += counts.unsettled;
+	queue_each_destination(queue, see, &visit);
+}
