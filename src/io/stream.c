@@ -1,14 +1,13 @@
 #include "io/stream.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/must.h"
+#include "io/socket_address.h"
 #include "io/stream_private.h"
 
 static void read_start(struct stream *stream);
@@ -96,27 +95,12 @@ struct stream *stream_new(struct loop *loop, enum endpoint_family family)
 
 /* -- opening ----------------------------------------------------------------- */
 
-static struct endpoint *endpoint_of(const struct sockaddr_storage *address)
+static struct endpoint *endpoint_of(const union socket_address *address)
 {
-	struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+	struct endpoint *endpoint = malloc(sizeof *endpoint);
 
-	if (endpoint == NULL)
-		return NULL;
-	if (address->ss_family == AF_INET) {
-		const struct sockaddr_in *ip4 = (const struct sockaddr_in *)address;
-
-		endpoint->family = ENDPOINT_IP4;
-		endpoint->port = ntohs(ip4->sin_port);
-		memcpy(endpoint->ip, &ip4->sin_addr, 4);
-	} else if (address->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *ip6 = (const struct sockaddr_in6 *)address;
-
-		endpoint->family = ENDPOINT_IP6;
-		endpoint->port = ntohs(ip6->sin6_port);
-		memcpy(endpoint->ip, &ip6->sin6_addr, 16);
-	} else {
-		endpoint->family = ENDPOINT_UNIX;
-	}
+	if (endpoint != NULL)
+		*endpoint = socket_address_endpoint(address);
 	return endpoint;
 }
 
@@ -132,25 +116,6 @@ void stream_opened(struct stream *stream)
 	stream->open = true;
 	if (stream->uv.handle.type == UV_TCP)
 		uv_tcp_nodelay(&stream->uv.tcp, 1);
-}
-
-static socklen_t address_of(const struct endpoint *endpoint, struct sockaddr_storage *out_address)
-{
-	memset(out_address, 0, sizeof *out_address);
-	if (endpoint->family == ENDPOINT_IP4) {
-		struct sockaddr_in *ip4 = (struct sockaddr_in *)out_address;
-
-		ip4->sin_family = AF_INET;
-		ip4->sin_port = htons(endpoint->port);
-		memcpy(&ip4->sin_addr, endpoint->ip, 4);
-		return sizeof *ip4;
-	}
-	struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)out_address;
-
-	ip6->sin6_family = AF_INET6;
-	ip6->sin6_port = htons(endpoint->port);
-	memcpy(&ip6->sin6_addr, endpoint->ip, 16);
-	return sizeof *ip6;
 }
 
 static void connected(uv_connect_t *request, int status)
@@ -175,7 +140,7 @@ struct stream *stream_dial(struct loop *loop, const struct endpoint *to, const s
     const struct stream_handler *handler, void *context)
 {
 	struct stream *stream = stream_new(loop, to->family);
-	struct sockaddr_storage address;
+	union socket_address address;
 	int status = 0;
 
 	if (stream == NULL)
@@ -188,13 +153,13 @@ struct stream *stream_dial(struct loop *loop, const struct endpoint *to, const s
 		return stream;
 	}
 	if (source != NULL) {
-		address_of(source, &address);
-		status = uv_tcp_bind(&stream->uv.tcp, (const struct sockaddr *)&address, 0);
+		socket_address_of(source, &address);
+		status = uv_tcp_bind(&stream->uv.tcp, &address.any, 0);
 	}
 	if (status == 0) {
-		address_of(to, &address);
+		socket_address_of(to, &address);
 		status = uv_tcp_connect(
-		    &stream->connect, &stream->uv.tcp, (const struct sockaddr *)&address, connected);
+		    &stream->connect, &stream->uv.tcp, &address.any, connected);
 	}
 	if (status != 0)
 		stream_fail_later(stream, error_from_uv(status));
@@ -203,12 +168,12 @@ struct stream *stream_dial(struct loop *loop, const struct endpoint *to, const s
 
 struct stream *stream_from_fd(struct loop *loop, int fd, const struct stream_handler *handler, void *context)
 {
-	struct sockaddr_storage address = { 0 };
+	union socket_address address = { 0 };
 	socklen_t length = sizeof address;
 	struct stream *stream;
 
-	getsockname(fd, (struct sockaddr *)&address, &length);
-	const bool local = address.ss_family == AF_UNIX;
+	getsockname(fd, &address.any, &length);
+	const bool local = address.any.sa_family == AF_UNIX;
 
 	stream = stream_new(loop, local ? ENDPOINT_UNIX : ENDPOINT_IP4);
 	if (stream == NULL ||
@@ -423,10 +388,10 @@ static const struct endpoint nowhere = { .family = ENDPOINT_NONE };
 const struct endpoint *stream_local(const struct stream *stream)
 {
 	struct stream *cache = (struct stream *)(uintptr_t)stream;
-	struct sockaddr_storage address = { 0 };
+	union socket_address address = { 0 };
 	socklen_t length = sizeof address;
 
-	if (stream->local == NULL && getsockname(socket_of(stream), (struct sockaddr *)&address, &length) == 0)
+	if (stream->local == NULL && getsockname(socket_of(stream), &address.any, &length) == 0)
 		cache->local = endpoint_of(&address);
 	return stream->local ? stream->local : &nowhere;
 }
@@ -434,10 +399,10 @@ const struct endpoint *stream_local(const struct stream *stream)
 const struct endpoint *stream_peer(const struct stream *stream)
 {
 	struct stream *cache = (struct stream *)(uintptr_t)stream;
-	struct sockaddr_storage address = { 0 };
+	union socket_address address = { 0 };
 	socklen_t length = sizeof address;
 
-	if (stream->peer == NULL && getpeername(socket_of(stream), (struct sockaddr *)&address, &length) == 0)
+	if (stream->peer == NULL && getpeername(socket_of(stream), &address.any, &length) == 0)
 		cache->peer = endpoint_of(&address);
 	return stream->peer ? stream->peer : &nowhere;
 }

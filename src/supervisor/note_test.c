@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "io/channel.h"
 #include "supervisor/note.h"
 
 static void make_pair(int pair[2])
@@ -78,12 +79,35 @@ static void test_the_other_side_is_gone(void **state)
 	assert_false(note_send(-1, "stop", -1));
 }
 
+/* Nothing that speaks like that is one of ours; and its descriptors do not stay with us. */
+static void test_what_is_no_note_is_refused(void **state)
+{
+	const char bytes[NOTE_LENGTH_MAX] = { 'x' };
+	char room[NOTE_LENGTH_MAX], byte;
+	int pair[2], pipes[2], fd = 77;
+
+	(void)state;
+	make_pair(pair);
+	must(pipe2(pipes, O_CLOEXEC) == 0);
+	assert_int_equal(channel_send_wait(pair[0], (struct text){ bytes, sizeof bytes }, &pipes[1], 1), OK);
+	assert_false(note_receive(pair[1], room, &fd));
+	assert_int_equal(channel_send_wait(pair[0], TEXT("two"), (int[]){ pipes[1], pipes[1] }, 2), OK);
+	assert_false(note_receive(pair[1], room, &fd));
+	assert_int_equal(fd, 77);
+	close(pipes[1]);
+	assert_int_equal(read(pipes[0], &byte, 1), 0); /* Nobody holds the other end. */
+	close(pipes[0]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words_keep_their_borders),
 		cmocka_unit_test(test_descriptor_arrives_and_stays),
 		cmocka_unit_test(test_the_other_side_is_gone),
+		cmocka_unit_test(test_what_is_no_note_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
