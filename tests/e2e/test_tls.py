@@ -85,6 +85,40 @@ def test_implicit_and_required(secure, authority):
     server.mail("alice", count=2)
 
 
+def test_a_batch_and_the_end_of_the_clients_side(secure, authority):
+    """Who says all at once and closes its half gets its answers to the end, inside TLS as well."""
+    port = conftest.free_port()
+    server = secure(f'listen "127.0.0.1:{port}" {{ role = submission tls = implicit }}\n')
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = context(authority).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    batch = ("EHLO client.test\r\nMAIL FROM:<bob@example.org>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n"
+             + HELLO + ".\r\n").encode()
+    with socket.create_connection(("127.0.0.1", port), conftest.PATIENCE_S) as client:
+        def drive(step):
+            """As often as it takes, with the bytes of the other side."""
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    if outgoing.pending:
+                        client.sendall(outgoing.read())
+                    piece = client.recv(65536)
+                    incoming.write(piece) if piece else incoming.write_eof()
+
+        drive(session.do_handshake)
+        session.write(batch)
+        with pytest.raises(ssl.SSLWantReadError):
+            session.unwrap()  # Only says that no more will come.
+        client.sendall(outgoing.read())
+        client.shutdown(socket.SHUT_WR)
+        heard = b""
+        while b"queued as" not in heard:
+            piece = drive(lambda: session.read(65536))
+            assert piece, heard
+            heard += piece
+    server.mail("alice")
+
+
 def test_versions(secure):
     server = secure()
     for version, good in (("-tls1", False), ("-tls1_1", False), ("-tls1_2", True), ("-tls1_3", True)):
