@@ -366,17 +366,25 @@ static bool open_control(struct mail *mail)
 
 /* -- the supervisor -------------------------------------------------------------- */
 
+/* To the lane whose turn it is. Before they run it is there at once: mail that waits must not find that nobody writes
+ * mailboxes yet. */
+static bool give_channel(struct mail *mail, unsigned *next, lane_job *job, int fd)
+{
+	struct lane *lane = mail->lanes[(*next)++ % mail->lane_count];
+
+	if (mail->started)
+		return lane_post(lane, job, (void *)(intptr_t)fd);
+	job(lane, (void *)(intptr_t)fd);
+	return true;
+}
+
 static void take_descriptor(struct mail *mail, const char *word, int fd)
 {
 	if (strcmp(word, "mailbox") == 0 && mail->lane_count > 0) {
-		struct lane *lane = mail->lanes[mail->next_mailbox++ % mail->lane_count];
-
-		if (lane_post(lane, job_mailbox, (void *)(intptr_t)fd))
+		if (give_channel(mail, &mail->next_mailbox, job_mailbox, fd))
 			return;
 	} else if (strcmp(word, "auth") == 0 && mail->lane_count > 0) {
-		struct lane *lane = mail->lanes[mail->next_auth++ % mail->lane_count];
-
-		if (lane_post(lane, job_auth, (void *)(intptr_t)fd))
+		if (give_channel(mail, &mail->next_auth, job_auth, fd))
 			return;
 	} else if (strcmp(word, "names") == 0) {
 		if (mail->names >= 0)

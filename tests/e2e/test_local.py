@@ -1,4 +1,5 @@
 """Mail for our own people: from the first byte to the mailbox."""
+import datetime
 import os
 import smtplib
 
@@ -133,3 +134,21 @@ def test_log_lines_that_are_lost_are_counted(postroad):
         server.mail("alice")
     finally:
         os.close(held)
+
+
+def test_mail_that_waited_finds_its_mailbox_at_once_after_a_start(postroad):
+    """Not an attempt that fails because the roles are still meeting: mail without time left would bounce for it."""
+    server = postroad(retry=("100ms", "200ms"))
+    alice = server.home / "mail" / "example.org" / "alice"
+    alice.parent.mkdir(parents=True)
+    alice.write_text("no folder")
+    with server.smtp() as client:
+        client.sendmail("a@client.test", ["alice@example.org"], HELLO)
+    conftest.until(lambda: server.queue()[0]["recipients"][0]["attempts"] >= 1, "the first attempt")
+    server.stop()
+    alice.unlink()
+    due = datetime.datetime.fromisoformat(server.queue()[0]["recipients"][0]["next"].replace("Z", "+00:00"))
+    conftest.until(lambda: datetime.datetime.now(datetime.timezone.utc) > due, "the next attempt to be due")
+    server.start()
+    server.mail("alice")
+    assert "not running" not in (server.home / "log").read_text()
