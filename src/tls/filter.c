@@ -184,6 +184,17 @@ static void copy_name(X509 *certificate, char room[TLS_NAME_MAX + 1])
 	X509_email_free(addresses);
 }
 
+bool tls_filter_exporter(const struct stream_filter *face, char out_binding[TLS_EXPORTER_SIZE])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	const struct tls_filter *filter = (const struct tls_filter *)face;
+
+	must(face->calls == &calls && face->ready);
+	return SSL_version(filter->ssl) >= TLS1_3_VERSION &&
+	    SSL_export_keying_material(filter->ssl, (unsigned char *)out_binding, TLS_EXPORTER_SIZE, label,
+		sizeof label - 1, NULL, 0, 0) == 1;
+}
+
 void tls_filter_facts(const struct stream_filter *face, struct tls_facts *out_facts)
 {
 	const struct tls_filter *filter = (const struct tls_filter *)face;

@@ -72,6 +72,12 @@ struct tls_facts {
 /* Of one that is ready. */
 void tls_filter_facts(const struct stream_filter *filter, struct tls_facts *out_facts);
 
+enum { TLS_EXPORTER_SIZE = 32 };
+
+/* The channel binding tls-exporter (RFC 9266) of one that is ready. False: there is none. Before TLS 1.3 it is not
+ * unique to the connection by itself (RFC 9266 §4.2), so there is none. */
+[[nodiscard]] bool tls_filter_exporter(const struct stream_filter *filter, char out_binding[TLS_EXPORTER_SIZE]);
+
 /* Why it failed, in words; "" if it did not. Borrows from the filter. */
 const char *tls_filter_trouble(const struct stream_filter *filter);
 
