@@ -2,7 +2,7 @@
 
 #include "auth/signature.h"
 #include "base/must.h"
-#include "crypto/base64.h"
+#include "base/base64.h"
 
 struct dkim_signer {
 	struct arena *arena;

@@ -3,7 +3,7 @@
 #include "auth/domain.h"
 #include "auth/tags.h"
 #include "base/must.h"
-#include "crypto/base64.h"
+#include "base/base64.h"
 #include "mail/address.h"
 
 /* -- reading the field ------------------------------------------------------- */

@@ -86,13 +86,16 @@ static bool listen_endpoint(const struct part *part, struct endpoint *out_endpoi
 
 static void check_listener(const struct conf *conf, const struct conf_listener *listener, struct reading *reading)
 {
+	const bool takes_logins = conf->users != NULL && conf->users[0] != '\0' && listener->tls != CONF_TLS_NONE;
+
 	for (const struct conf_listener *other = conf->listeners; other < listener; other++)
 		if (endpoint_equal(&other->endpoint, &listener->endpoint))
 			reading_complain(reading, listener->line, "listen \"%.*s\" is the same as that of line %d (hint: keep one of them)",
 			    TEXT_FORMAT(listener->text), other->line);
-	if (listener->role == CONF_ROLE_SUBMISSION && conf->relay_from_count == 0)
+	if (listener->role == CONF_ROLE_SUBMISSION && conf->relay_from_count == 0 && !takes_logins)
 		reading_complain(reading, listener->line,
-		    "listen \"%.*s\" would refuse everybody: relay-from is empty (hint: relay-from = {\"127.0.0.1\"})",
+		    "listen \"%.*s\" would refuse everybody: relay-from is empty and nobody can log in without users and TLS "
+		    "(hint: relay-from = {\"127.0.0.1\"})",
 		    TEXT_FORMAT(listener->text));
 }
 

@@ -239,7 +239,8 @@ static const struct {
 	{ SMALL "listen \":26\" {\n\n role = mailer }\n",
 	    "6: listen role = \"mailer\" is not a word for this (hint: one of: mx submission lmtp)\n" },
 	{ SMALL "relay-from = {}\nlisten \":587\" { role = submission }\n",
-	    "5: listen \":587\" would refuse everybody: relay-from is empty (hint: relay-from = {\"127.0.0.1\"})\n" },
+	    "5: listen \":587\" would refuse everybody: relay-from is empty and nobody can log in without users and TLS "
+	    "(hint: relay-from = {\"127.0.0.1\"})\n" },
 	{ SMALL "mailbox { path = \"/a/%u\"\n lmtp = \"unix:/b\" }\n", "5: mailbox has both path and lmtp (hint: keep one of them)\n" },
 	{ SMALL "mailbox { path = \"/a\" }\n", "4: mailbox path = \"/a\" is one for all users (hint: %u is the user)\n" },
 	{ SMALL "mailbox { path = \"/%u/%x\" }\n",

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
-#include "crypto/base64.h"
+#include "base/base64.h"
 #include "crypto/key.h"
 
 enum { ED25519_BYTES = 32, ED25519_BITS = 256, RSA_EXPONENT_BYTES_MAX = 8 };

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "crypto/base64.h"
+#include "base/base64.h"
 #include "crypto/key.h"
 
 /* One RSA key in its forms, and what may not be taken for a key. They sign nothing but tests. */

@@ -74,8 +74,9 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_TROUBLE] = { .total = COUNTER_TROUBLES },
 		[EVENT_TROUBLE_OVER] = { .total = COUNTER_TROUBLES_OVER },
 		[EVENT_QUARANTINED] = { .total = COUNTER_QUARANTINED },
+		[EVENT_LOGIN_FAILED] = { .total = COUNTER_LOGINS_FAILED },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 20, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 21, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];

@@ -15,12 +15,13 @@ struct connection {
 	struct loop_timer *timer;
 	struct session *session;
 	struct intake *intake;             /* The message under way, or NULL. */
+	struct sasl_dialogue *login;       /* Under way, or NULL. */
+	enum sasl_mechanism mechanism;     /* Its own. */
 	struct buffer input;               /* What the session did not consume yet. */
 	bool over;                         /* The session said CLOSE. */
 	bool wants_tls;                    /* The session said START_TLS; what was said must be sent first. */
 	bool paused;
 	bool half_closed;                  /* The client has said its last, and still listens. */
-	bool trusted;
 	char user[16];
 };
 
@@ -65,6 +66,7 @@ void connection_free(struct connection *connection)
 	stream_free(connection->stream);
 	if (connection->timer != NULL)
 		loop_timer_free(connection->timer);
+	sasl_dialogue_free(connection->login);
 	session_free(connection->session);
 	buffer_done(&connection->input);
 	inbound_snapshot_unref(connection->snapshot);
@@ -92,8 +94,8 @@ static void report_refusal(struct connection *connection, const struct session_a
 	fields[EVENT_FIELD_CLIENT] = session_client_text(connection->session, arena);
 	fields[EVENT_FIELD_PROTOCOL] = text_of(session_protocol(connection->session));
 	fields[EVENT_FIELD_SENDER] = session_sender(connection->session, arena);
-	if (connection->user[0] != '\0')
-		fields[EVENT_FIELD_USER] = text_of(connection->user);
+	if (session_user(connection->session).length > 0)
+		fields[EVENT_FIELD_USER] = session_user(connection->session);
 	if (session_tls(connection->session).length > 0)
 		fields[EVENT_FIELD_TLS] = session_tls(connection->session);
 	fields[EVENT_FIELD_REPLY] = verdict->text;
@@ -106,12 +108,27 @@ static void report_refusal(struct connection *connection, const struct session_a
 		inbound->wiring.sink.report(inbound->wiring.sink.context, &event);
 }
 
+/* Not the name: somebody may have typed his password there. */
+static void report_failed_login(struct connection *connection)
+{
+	struct inbound *inbound = connection->inbound;
+	struct event event = { .kind = EVENT_LOGIN_FAILED, .time_ms = loop_unix_ms(inbound->wiring.loop) };
+
+	event.fields[EVENT_FIELD_CLIENT] = session_client_text(connection->session, inbound->output.arena);
+	event.fields[EVENT_FIELD_PROTOCOL] = text_of(session_protocol(connection->session));
+	event.fields[EVENT_FIELD_TLS] = session_tls(connection->session);
+	event.fields[EVENT_FIELD_MECHANISM] = text_of(sasl_mechanism_word(connection->mechanism));
+	inbound->wiring.sink.report(inbound->wiring.sink.context, &event);
+}
+
+static sasl_answered login_answered;
+
 static struct session_event judge(struct connection *connection, const struct session_action *action)
 {
 	/* LMTP takes mail for mailboxes here, whoever hands it in; it relays for nobody it does not trust. */
 	return (struct session_event){ .kind = SESSION_JUDGED,
 		.verdict = router_judge(connection->inbound->router, action->recipient,
-		    connection->trusted) };
+		    session_is_trusted(connection->session)) };
 }
 
 static struct session_event begin(struct connection *connection)
@@ -148,6 +165,24 @@ static enum error commit(struct connection *connection, const struct session_act
 	return error;
 }
 
+/* False: it cannot be begun. */
+static bool begin_login(struct connection *connection, const struct session_action *action)
+{
+	char binding[TLS_EXPORTER_SIZE];
+	struct sasl_facts facts = { .mechanism = action->mechanism };
+
+	must(connection->login == NULL && connection->filter != NULL);
+	if (action->mechanism == SASL_SCRAM_SHA_256_PLUS) {
+		if (!tls_filter_exporter(connection->filter, binding))
+			return false;
+		facts.binding = (struct text){ binding, sizeof binding };
+	}
+	connection->mechanism = action->mechanism;
+	connection->login = sasl_dialogue_begin(
+	    connection->inbound->wiring.asker, &facts, action->bytes, login_answered, connection);
+	return connection->login != NULL;
+}
+
 /* One action. True: *out_answer answers it. */
 static bool perform_one(
     struct connection *connection, const struct session_action *action, struct session_event *out_answer)
@@ -175,6 +210,17 @@ static bool perform_one(
 		break;
 	case SESSION_START_TLS:
 		connection->wants_tls = true;
+		break;
+	case SESSION_AUTH_BEGIN:
+		if (begin_login(connection, action))
+			break;
+		*out_answer = (struct session_event){ .kind = SESSION_AUTH_ANSWERED, .auth.result = SASL_TROUBLE };
+		return true;
+	case SESSION_AUTH_STEP:
+		sasl_dialogue_step(connection->login, action->bytes);
+		break;
+	case SESSION_AUTH_ABORT:
+		sasl_dialogue_free(take(connection->login));
 		break;
 	case SESSION_REFUSED:
 		report_refusal(connection, action);
@@ -422,6 +468,21 @@ void connection_stored(struct connection *connection, struct verdict verdict)
 	go_on(connection);
 }
 
+static void login_answered(void *context, enum sasl_result result, struct text challenge, struct text user)
+{
+	struct connection *connection = context;
+	const struct session_event event = { .kind = SESSION_AUTH_ANSWERED, .auth = { result, challenge, user } };
+
+	if (result == SASL_SUCCESS)
+		count(connection, COUNTER_LOGINS);
+	else if (result == SASL_FAILURE)
+		report_failed_login(connection);
+	(void)step(connection, &event);
+	if (result != SASL_CONTINUE)
+		sasl_dialogue_free(take(connection->login));
+	go_on(connection);
+}
+
 void connection_relieved(struct connection *connection)
 {
 	go_on(connection);
@@ -435,11 +496,13 @@ static void secured(void *context)
 	struct connection *connection = context;
 	struct session_event event = { .kind = SESSION_TLS_STARTED };
 	struct tls_facts facts;
+	char binding[TLS_EXPORTER_SIZE];
 
 	tls_filter_facts(connection->filter, &facts);
 	event.tls.version = text_of(facts.version);
 	event.tls.cipher = text_of(facts.cipher);
 	event.tls.certificate = text_of(facts.name);
+	event.tls.binding = tls_filter_exporter(connection->filter, binding);
 	count(connection, COUNTER_TLS_IN);
 	(void)step(connection, &event);
 	settle(connection, true);
@@ -461,7 +524,6 @@ static bool equip(struct connection *connection, const struct session_peer *peer
 	if (peer->user.length > 0)
 		memcpy(connection->user, peer->user.bytes, peer->user.length);
 	own.user = text_of(connection->user);
-	connection->trusted = peer->trusted;
 	connection->session = session_new(&connection->snapshot->session, &own);
 	connection->timer = loop_timer_new(connection->inbound->wiring.loop, ran_out_of_patience, connection);
 	return connection->session != NULL && connection->timer != NULL;

@@ -166,6 +166,8 @@ void inbound_accept(struct inbound *inbound, struct stream *stream, enum session
 
 	peer.trusted = is_trusted(inbound->snapshot, &peer.client);
 	peer.tls = inbound->tls != NULL ? tls : SESSION_TLS_NONE;
+	if (inbound->wiring.asker != NULL)
+		peer.mechanisms = sasl_asker_mechanisms(inbound->wiring.asker);
 	if (role == SESSION_LOCAL && stream_peer_uid(stream, &uid)) {
 		snprintf(user, sizeof user, "uid %u", (unsigned)uid);
 		peer.user = text_of(user);

@@ -20,6 +20,7 @@
 #include "inbound/session.h"
 #include "io/stream.h"
 #include "route/router.h"
+#include "sasl/asker.h"
 #include "spool/spool.h"
 #include "tls/tls.h"
 
@@ -47,6 +48,7 @@ struct inbound_wiring {                   /* Borrows all; it must outlive the in
 	struct queue_id_source *ids;      /* Of this lane. */
 	struct event_sink sink;
 	struct counters *counters;        /* Of this lane; NULL: nobody counts. */
+	struct sasl_asker *asker;         /* Of this lane; NULL: nobody logs in. */
 };
 
 struct inbound;

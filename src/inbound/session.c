@@ -17,13 +17,15 @@
  *
  *      READY ──STARTTLS──► SECURING ──tls started──► CONNECTED      NEW ──opened──► SECURING, if TLS is implicit
  *
+ *      READY ──AUTH──► PROVING ──answer──► READY      PROVING ──challenge──► RESPONSE ──line──► PROVING
+ *
  * EHLO and RSET lead back to READY from every state that takes commands; QUIT, a time-out, the end of
  * the connection and too many errors lead to CLOSED from everywhere. A message that is refused at its
  * end, and a BDAT that is refused, lead to READY. The octets of a BDAT that is out of place run through
  * CHUNK as well, to keep in step, and lead back to where it was sent.
  *
- * Input bytes are consumed in the states that take commands, in TEXT and in CHUNK. JUDGING, BEGINNING and
- * STORING wait for their answer (session.h S3), SECURING for the handshake; from there READY is reached by
+ * Input bytes are consumed in the states that take commands, in TEXT and in CHUNK. JUDGING, BEGINNING,
+ * PROVING and STORING wait for their answer (session.h S3), RESPONSE takes one line that is no command, SECURING for the handshake; from there READY is reached by
  * a new EHLO only (S8). */
 #include "base/must.h"
 #include "inbound/session_private.h"
@@ -49,8 +51,7 @@
 	ROW(HELP, help, help, help, help, help)                                                                      \
 	ROW(QUIT, quit, quit, quit, quit, quit)                                                                      \
 	ROW(STARTTLS, refuse_early, start_tls, refuse_tls_now, refuse_tls_now, refuse_tls_now)                       \
-	ROW(AUTH, refuse_not_offered, refuse_not_offered, refuse_not_offered, refuse_not_offered,                    \
-	    refuse_not_offered)                                                                                      \
+	ROW(AUTH, refuse_early, begin_auth, refuse_auth_now, refuse_auth_now, refuse_auth_now)                       \
 	ROW(UNKNOWN, refuse_unknown, refuse_unknown, refuse_unknown, refuse_unknown, refuse_unknown)
 
 static command_handler *const command_table[COMMAND_VERB_COUNT][STATE_COMMANDS] = {
@@ -65,25 +66,27 @@ static command_handler *const command_table[COMMAND_VERB_COUNT][STATE_COMMANDS] 
 static event_handler open_session, take_line, time_out, end, shut_down, leave_later, hold, swallow,
     abandon_late, ignore, never;
 
-/*  state       OPENED, BYTES, JUDGED, BEGUN, STORED, TLS_STARTED, TIMED_OUT, ENDED, SHUT_DOWN */
-#define EVENT_TABLE(ROW)                                                                                     \
-	ROW(CONNECTED, never, take_line, never, never, never, never, time_out, end, shut_down)               \
-	ROW(READY, never, take_line, never, never, never, never, time_out, end, shut_down)                   \
-	ROW(SENDER, never, take_line, never, never, never, never, time_out, end, shut_down)                  \
-	ROW(RECIPIENTS, never, take_line, never, never, never, never, time_out, end, shut_down)              \
-	ROW(CHUNKS, never, take_line, never, never, never, never, time_out, end, shut_down)                  \
-	ROW(NEW, open_session, never, never, never, never, never, never, end, shut_down)                     \
-	ROW(JUDGING, never, hold, recipient_judged, never, never, never, never, end, leave_later)            \
-	ROW(BEGINNING, never, hold, never, message_begun, never, never, never, end, leave_later)             \
-	ROW(TEXT, never, take_text, never, never, never, never, time_out, end, leave_later)                  \
-	ROW(CHUNK, never, take_chunk, never, never, never, never, time_out, end, leave_later)                \
-	ROW(SECURING, never, refuse_clear_text, never, never, never, tls_started, end, end, end)             \
-	ROW(STORING, never, hold, never, never, message_stored, never, never, end, leave_later)              \
-	ROW(CLOSED, never, swallow, ignore, abandon_late, ignore, ignore, ignore, ignore, ignore)
+/*  state       OPENED, BYTES, JUDGED, BEGUN, STORED, TLS_STARTED, AUTH_ANSWERED, TIMED_OUT, ENDED, SHUT_DOWN */
+#define EVENT_TABLE(ROW)                                                                                         \
+	ROW(CONNECTED, never, take_line, never, never, never, never, never, time_out, end, shut_down)            \
+	ROW(READY, never, take_line, never, never, never, never, never, time_out, end, shut_down)                \
+	ROW(SENDER, never, take_line, never, never, never, never, never, time_out, end, shut_down)              \
+	ROW(RECIPIENTS, never, take_line, never, never, never, never, never, time_out, end, shut_down)          \
+	ROW(CHUNKS, never, take_line, never, never, never, never, never, time_out, end, shut_down)              \
+	ROW(NEW, open_session, never, never, never, never, never, never, never, end, shut_down)                  \
+	ROW(JUDGING, never, hold, recipient_judged, never, never, never, never, never, end, leave_later)         \
+	ROW(BEGINNING, never, hold, never, message_begun, never, never, never, never, end, leave_later)          \
+	ROW(TEXT, never, take_text, never, never, never, never, never, time_out, end, leave_later)               \
+	ROW(CHUNK, never, take_chunk, never, never, never, never, never, time_out, end, leave_later)             \
+	ROW(SECURING, never, refuse_clear_text, never, never, never, tls_started, never, end, end, end)          \
+	ROW(RESPONSE, never, take_response, never, never, never, never, never, time_out, end, shut_down)         \
+	ROW(PROVING, never, hold, never, never, never, never, auth_answered, never, end, leave_later)            \
+	ROW(STORING, never, hold, never, never, message_stored, never, never, never, end, leave_later)           \
+	ROW(CLOSED, never, swallow, ignore, abandon_late, ignore, ignore, ignore, ignore, ignore, ignore)
 
 static event_handler *const event_table[STATE_COUNT][SESSION_EVENT_COUNT] = {
-#define ROW(state, opened, bytes, judged, begun, stored, secured, timed_out, ended, shut) \
-	[STATE_##state] = { opened, bytes, judged, begun, stored, secured, timed_out, ended, shut },
+#define ROW(state, opened, bytes, judged, begun, stored, secured, proven, timed_out, ended, shut) \
+	[STATE_##state] = { opened, bytes, judged, begun, stored, secured, proven, timed_out, ended, shut },
 	EVENT_TABLE(ROW)
 #undef ROW
 };
@@ -101,10 +104,13 @@ void session_check(const struct session *session)
 	    state == STATE_CLOSED || state == STATE_SECURING || (state == STATE_CHUNK && session->chunk.after == STATE_CONNECTED));
 	must(!session->skipping || state < STATE_COMMANDS || state == STATE_CLOSED);
 	if (state == STATE_CONNECTED || state == STATE_READY || state == STATE_NEW || state == STATE_CLOSED ||
-	    state == STATE_SECURING)
+	    state == STATE_SECURING || state == STATE_RESPONSE || state == STATE_PROVING)
 		must(transaction == NULL);
 	if (state == STATE_SECURING)
 		must(session->secured == NULL && session->helo_length == 0); /* S8 */
+	if (state == STATE_RESPONSE || state == STATE_PROVING || session->login != NULL)
+		must(session->secured != NULL); /* S10 */
+	must(session->login == NULL || session->login->proven || state == STATE_RESPONSE || state == STATE_CLOSED);
 	if (state == STATE_CHUNK)
 		must(session->chunk.left > 0 && (transaction != NULL || session->chunk.refusal.code != 0));
 	if (state == STATE_SENDER || state == STATE_JUDGING || state == STATE_TEXT || state == STATE_STORING ||
@@ -336,6 +342,7 @@ void session_free(struct session *session)
 		return;
 	arena_free(session->arena);
 	free(session->secured);
+	free(session->login);
 	free(session);
 }
 
@@ -359,13 +366,13 @@ void session_output_done(struct session_output *output)
 bool session_awaits(const struct session *session)
 {
 	return session->state == STATE_JUDGING || session->state == STATE_BEGINNING ||
-	    session->state == STATE_STORING;
+	    session->state == STATE_PROVING || session->state == STATE_STORING;
 }
 
 int64_t session_patience_ms(const struct session *session)
 {
 	const bool talks = session->state < STATE_COMMANDS || session->state == STATE_TEXT ||
-	    session->state == STATE_CHUNK || session->state == STATE_SECURING;
+	    session->state == STATE_CHUNK || session->state == STATE_SECURING || session->state == STATE_RESPONSE;
 
 	return talks ? session->settings->patience_ms : 0;
 }
@@ -402,7 +409,19 @@ const char *session_protocol(const struct session *session)
 	}
 	if (!session->extended)
 		return "SMTP"; /* RFC 3848 has no word for it under TLS. */
+	if (is_logged_in(session))
+		return "ESMTPSA"; /* S10: there is no ESMTPA. */
 	return session->secured ? "ESMTPS" : "ESMTP";
+}
+
+bool session_is_trusted(const struct session *session)
+{
+	return session->peer.trusted || is_logged_in(session);
+}
+
+struct text session_user(const struct session *session)
+{
+	return is_logged_in(session) ? (struct text){ session->login->name, session->login->length } : session->peer.user;
 }
 
 struct text session_tls(const struct session *session)

@@ -17,8 +17,8 @@
  *       for an answer (session_awaits), or for room in the output: then step again.
  *   S2  The reply to a command follows the replies to all earlier ones; replies of pipelined
  *       commands gather in output->replies (RFC 2920 §3.2).
- *   S3  ASK, BEGIN and COMMIT are questions: each is answered by exactly one event (JUDGED, BEGUN,
- *       STORED), and no input is consumed until then.
+ *   S3  ASK, BEGIN, COMMIT, AUTH_BEGIN and AUTH_STEP are questions: each is answered by exactly one event
+ *       (JUDGED, BEGUN, STORED, AUTH_ANSWERED), and no input is consumed until then.
  *   S4  A message that was begun with success ends with one COMMIT or one ABANDON.
  *   S5  The only way to a 250 for a message is STORED with a 2yz verdict.
  *   S6  A message ends at CRLF . CRLF, or at the last octet of BDAT LAST, and nowhere else.
@@ -26,6 +26,7 @@
  *   S8  Nothing that was said before TLS counts behind it (RFC 3207 §4.2), and what stands behind STARTTLS
  *       in clear text ends the session: somebody may have put it there (CVE-2011-0411).
  *   S9  Memory: an idle session holds less than 1 KiB; a transaction at most SESSION_TRANSACTION_MAX.
+ *   S10 A password is heard under TLS only, and nothing a client says of it comes into replies, refusals or the log.
  *
  * Text of actions borrows from the event, from output->arena or from the transaction: it is valid
  * until the next step. */
@@ -35,12 +36,14 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "mail/envelope.h"
+#include "sasl/exchange.h"
 
 enum {
 	SESSION_TRANSACTION_MAX = 4 << 20, /* Bytes for one envelope: 1000 recipients with ORCPT need 1.5 MiB. */
 	SESSION_ACTION_MAX = 64,           /* Of one step; it stops consuming before it has no room. */
 	SESSION_REPLIES_MAX = 256 << 10,   /* Bytes of replies that gather before they must be sent. */
 	SESSION_JUNK_MAX = 100,            /* NOOP, RSET, VRFY ... between two messages. */
+	SESSION_LOGINS_MAX = 3,            /* That fail, until 421. */
 	SESSION_HOPS_MAX = 50              /* Received fields (RFC 5321 §6.3 asks for at least 100 hops or
 	                                    * another limit; 50 is what peers use). */
 };
@@ -70,7 +73,8 @@ enum session_tls {
 struct session_peer {                 /* Copied, but for its text. */
 	enum session_role role;
 	enum session_tls tls;
-	bool trusted;                 /* May relay, and submit. */
+	bool trusted;                 /* May relay, and submit, without a password. */
+	unsigned mechanisms;          /* Of AUTH: a set of 1 << enum sasl_mechanism; 0: nobody logs in. */
 	struct endpoint client;
 	struct text user;             /* Borrows for the session's life; "uid 1000", or empty. */
 };
@@ -82,6 +86,7 @@ enum session_event_kind {
 	SESSION_BEGUN,      /* Answer to BEGIN: `verdict`; when it is 2yz `id` and `unix_ms`. */
 	SESSION_STORED,     /* Answer to COMMIT: `verdict`; its text is said to the client. */
 	SESSION_TLS_STARTED, /* What START_TLS asked for is done: `tls`. From now on bytes are those inside. */
+	SESSION_AUTH_ANSWERED, /* Answer to AUTH_BEGIN and AUTH_STEP: `auth`. */
 	SESSION_TIMED_OUT,  /* The patience is over. */
 	SESSION_ENDED,      /* The other side is gone. */
 	SESSION_SHUT_DOWN,  /* We want to go: end when no message is on its way. */
@@ -97,7 +102,13 @@ struct session_event { /* Borrows all text during the step. */
 	struct {
 		struct text version, cipher; /* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */
 		struct text certificate;     /* The verified name of the client's; empty: none. */
+		bool binding;              /* There is one for the mechanisms with -PLUS. */
 	} tls;
+	struct {
+		enum sasl_result result;
+		struct text challenge;     /* With CONTINUE, and what comes with SUCCESS. */
+		struct text user;          /* With SUCCESS. */
+	} auth;
 };
 
 enum session_action_kind {
@@ -107,6 +118,9 @@ enum session_action_kind {
 	SESSION_COMMIT,  /* It is complete: make `message` durable. */
 	SESSION_ABANDON, /* It will not come. */
 	SESSION_START_TLS, /* Send what was said, then let the handshake begin. TLS_STARTED follows, or the end. */
+	SESSION_AUTH_BEGIN, /* Somebody wants to log in by `mechanism`, and says `bytes`. */
+	SESSION_AUTH_STEP,  /* He responds with `bytes`. */
+	SESSION_AUTH_ABORT, /* He gave up after a challenge. */
 	SESSION_REFUSED, /* For the log: `recipient`, or all when NULL, was answered with `verdict`. */
 	SESSION_CLOSE    /* Send what was said, then close. */
 };
@@ -115,6 +129,7 @@ struct session_action {
 	enum session_action_kind kind;
 	const struct address *recipient;
 	struct text bytes;
+	enum sasl_mechanism mechanism;
 	struct verdict verdict;
 	struct message *message;         /* The transaction's; the receiver fills body_size,
 	                                  * chunk_count, expires_ms and due_ms. */
@@ -154,9 +169,11 @@ int64_t session_patience_ms(const struct session *session);
 /* For log and reports. `client`: "helo.name[192.0.2.1]". */
 struct text session_helo(const struct session *session);
 struct text session_client_text(const struct session *session, struct arena *arena); /* Empty: no memory. */
-const char *session_protocol(const struct session *session); /* "SMTP", "ESMTPS" (RFC 3848), "LMTP", "local" ... */
+const char *session_protocol(const struct session *session); /* "SMTP", "ESMTPSA" (RFC 3848), "LMTP", "local" ... */
 struct text session_tls(const struct session *session);      /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: clear text. */
 struct text session_certificate(const struct session *session); /* The client's, by its verified name; may be empty. */
+bool session_is_trusted(const struct session *session); /* By its address or its login. */
+struct text session_user(const struct session *session); /* Who logged in, else the peer's; may be empty. */
 struct text session_sender(const struct session *session, struct arena *arena); /* "<a@b>"; empty: none. */
 
 /* The truths of every state; called at each step. */

@@ -46,7 +46,7 @@ static struct verdict judge(const struct driver *driver, const struct address *r
 	if (driver->good_domain.length == 0 || recipient->domain.length == 0)
 		return VERDICT(250, 2, 1, 5, "Known");
 	if (!text_equal_nocase(recipient->domain, driver->good_domain))
-		return driver->peer.trusted ? VERDICT(250, 2, 1, 5, "Relayed")
+		return session_is_trusted(driver->session) ? VERDICT(250, 2, 1, 5, "Relayed")
 					    : VERDICT(550, 5, 7, 1, "Relaying denied");
 	if (text_equal(local, TEXT("alice")) || text_equal(local, TEXT("bob")) ||
 	    text_equal_nocase(local, TEXT("postmaster")) || !text_is_ascii(local))
@@ -99,6 +99,32 @@ static void owe(struct driver *driver, enum session_event_kind kind, struct verd
 	};
 }
 
+/* An auth role that knows one user, alice, whose password is pencil; SCRAM, whatever is said, ends with more to
+ * hear, and LOGIN asks for more after the first word. */
+static void prove(struct driver *driver, const struct session_action *action)
+{
+	struct session_event *event = &driver->owed[0];
+	const struct text said = action->bytes;
+
+	owe(driver, SESSION_AUTH_ANSWERED, (struct verdict){ 0 });
+	event->auth.result = SASL_FAILURE;
+	event->auth.user = TEXT("alice");
+	if (text_equal(said, TEXT("trouble"))) {
+		event->auth.result = SASL_TROUBLE;
+	} else if (text_equal(said, TEXT("nonsense"))) {
+		event->auth.result = SASL_MALFORMED;
+	} else if (said.length == 0 || text_equal(said, TEXT("again"))) {
+		event->auth.result = SASL_CONTINUE;
+		event->auth.challenge = said.length == 0 ? TEXT_EMPTY : TEXT("Password:");
+	} else if (text_equal(said, TEXT("\0alice\0pencil"))) {
+		event->auth.result = SASL_SUCCESS;
+	} else if (text_equal(said, TEXT("scram"))) {
+		event->auth.result = SASL_SUCCESS;
+		event->auth.challenge = TEXT("v=proof");
+	}
+	driver->dialogue = event->auth.result == SASL_CONTINUE;
+}
+
 static void perform(struct driver *driver, const struct session_action *action)
 {
 	must(!driver->closed);
@@ -128,6 +154,18 @@ static void perform(struct driver *driver, const struct session_action *action)
 	case SESSION_START_TLS:
 		must(driver->handshake_count == 0 && !driver->wants_tls);
 		driver->wants_tls = true;
+		break;
+	case SESSION_AUTH_BEGIN:
+		must(!driver->dialogue);
+		prove(driver, action);
+		break;
+	case SESSION_AUTH_STEP:
+		must(driver->dialogue);
+		prove(driver, action);
+		break;
+	case SESSION_AUTH_ABORT:
+		must(driver->dialogue);
+		driver->dialogue = false;
 		break;
 	case SESSION_REFUSED:
 		must(action->verdict.code >= 400);
@@ -163,7 +201,7 @@ static void pay(struct driver *driver)
 static void shake_hands(struct driver *driver)
 {
 	const struct session_event event = { .kind = SESSION_TLS_STARTED,
-		.tls = { TEXT("TLSv1.3"), TEXT("TLS_AES_256_GCM_SHA384"), driver->certificate } };
+		.tls = { TEXT("TLSv1.3"), TEXT("TLS_AES_256_GCM_SHA384"), driver->certificate, !driver->unbound } };
 
 	if (!driver->wants_tls || driver->stalls || driver->closed)
 		return;

@@ -17,6 +17,7 @@ struct driver {
 	bool stalls;                    /* No handshake comes to its end. */
 	struct text certificate;        /* The client's, told with every handshake. */
 	struct text good_domain;        /* Recipients here are known; empty: every recipient is good. */
+	bool unbound;                   /* TLS has no channel binding. */
 	struct text bad_domain;         /* Recipients here are refused. */
 	/* May change any time. */
 	struct verdict begin, store;    /* The answers to BEGIN and COMMIT. */
@@ -34,6 +35,7 @@ struct driver {
 	size_t handshake_count;
 	struct session_event owed[1];   /* The answer that is due. */
 	bool owes;
+	bool dialogue;                  /* A login waits for its next response. */
 };
 
 void driver_init(struct driver *driver);  /* Sensible settings. */

@@ -43,9 +43,8 @@ static bool fill_envelope(struct session *session, const struct command_mail *ma
 	if (mail->body_8bit)
 		envelope->flags |= ENVELOPE_8BIT;
 	envelope->dsn_return = mail->dsn_return;
-	envelope->user = session->peer.user;
 	envelope->client = session_client_text(session, session->arena);
-	return envelope->client.length > 0 &&
+	return envelope->client.length > 0 && arena_copy(session->arena, session_user(session), &envelope->user) &&
 	    copy_address(session->arena, &mail->reverse_path, &envelope->reverse_path) &&
 	    arena_copy(session->arena, mail->envelope_id, &envelope->envelope_id);
 }
@@ -69,7 +68,7 @@ void begin_transaction(struct session_step *step)
 	const struct command_mail *mail = &step->command->mail;
 	const uint64_t size_max = session->settings->message_size_max;
 
-	if (session->peer.role == SESSION_SUBMISSION && !session->peer.trusted) {
+	if (session->peer.role == SESSION_SUBMISSION && !session_is_trusted(session)) {
 		refuse(step, VERDICT(530, 5, 7, 0, "Authentication required"), NULL);
 	} else if (size_max > 0 && mail->size > size_max) { /* RFC 1870 §6.1 */
 		refuse(step, VERDICT(552, 5, 3, 4, "Message size exceeds the limit"), NULL);

@@ -20,6 +20,8 @@
 	STATE(TEXT, "the lines behind DATA")                                        \
 	STATE(CHUNK, "the octets behind BDAT")                                      \
 	STATE(SECURING, "a handshake of TLS is under way")                          \
+	STATE(RESPONSE, "a challenge was said, the client has to respond")          \
+	STATE(PROVING, "what a client said of his password waits for its answer")    \
 	STATE(STORING, "the message waits to be durable")                           \
 	STATE(CLOSED, "all was said")
 
@@ -59,7 +61,15 @@ struct chunk {
 /* What is known of TLS, in one block with its text. */
 struct secured {
 	struct text tls, certificate;
+	bool binding;
 	char bytes[];
+};
+
+/* Who logged in, in one block with his name. */
+struct login {
+	bool proven;                   /* False: the client has yet to hear what came with success. */
+	size_t length;
+	char name[];
 };
 
 struct session {
@@ -71,7 +81,8 @@ struct session {
 	bool skipping;                 /* The rest of a line that was too long. */
 	bool mute;                     /* A reply found no memory: nothing can follow it. */
 	struct secured *secured;       /* NULL: clear text. */
-	uint32_t error_count, junk_count;
+	struct login *login;           /* NULL: nobody logged in. */
+	uint32_t error_count, junk_count, failed_login_count;
 	struct arena *arena;           /* The transaction's; NULL without one. */
 	struct transaction *transaction;
 	struct chunk chunk;
@@ -130,6 +141,14 @@ void await_tls(struct session_step *step);
 bool may_start_tls(const struct session *session);
 /* This command must not be served before TLS. */
 bool lacks_tls(const struct session *session, enum command_verb verb);
+
+/* -- session_auth.c: who the client is, by his password ----------------------------- */
+
+command_handler begin_auth, refuse_auth_now;
+event_handler take_response, auth_answered;
+/* What EHLO offers: a set of mechanisms, 0: no AUTH. */
+unsigned offered_mechanisms(const struct session *session);
+bool is_logged_in(const struct session *session);
 
 /* -- session_envelope.c: MAIL, RCPT --------------------------------------------- */
 

@@ -124,6 +124,19 @@ void say_banner(struct session_step *step)
 	    step->session->peer.role == SESSION_LMTP ? "LMTP" : "ESMTP");
 }
 
+static void say_mechanisms(struct session_step *step)
+{
+	const unsigned offered = offered_mechanisms(step->session);
+
+	if (offered == 0)
+		return;
+	say_format(step, "250-AUTH");
+	for (unsigned mechanism = 0; mechanism < SASL_MECHANISM_COUNT; mechanism++)
+		if (offered & 1U << mechanism)
+			say_format(step, " %s", sasl_mechanism_word((enum sasl_mechanism)mechanism));
+	say_format(step, "\r\n");
+}
+
 void say_capabilities(struct session_step *step)
 {
 	const struct session_settings *settings = step->session->settings;
@@ -134,6 +147,7 @@ void say_capabilities(struct session_step *step)
 	    (unsigned long long)settings->message_size_max);
 	if (may_start_tls(step->session))
 		say_format(step, "250-STARTTLS\r\n");
+	say_mechanisms(step);
 	say_format(step, "250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-LIMITS RCPTMAX=%u\r\n250 HELP\r\n",
 	    (unsigned)settings->recipient_count_max);
 }

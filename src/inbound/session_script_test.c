@@ -100,6 +100,8 @@ static void set_tls(struct run *run, struct text value)
 			run->driver.peer.tls = (enum session_tls)i;
 }
 static void set_certificate(struct run *run, struct text value) { run->driver.certificate = value; }
+static void set_auth(struct run *run, struct text value) { (void)value; run->driver.peer.mechanisms = 31; }
+static void set_unbound(struct run *run, struct text value) { (void)value; run->driver.unbound = true; }
 static void set_together(struct run *run, struct text value) { (void)value; run->driver.piece_size = 0; }
 static void set_stalls(struct run *run, struct text value) { (void)value; run->driver.stalls = true; }
 static void set_begin(struct run *run, struct text value) { run->driver.begin = verdict_of(value); }
@@ -145,7 +147,7 @@ static const struct directive {
 	{ "role", true, set_role }, { "trusted", true, set_trusted }, { "user", true, set_user },
 	{ "client", true, set_client }, { "size", true, set_size }, { "recipients", true, set_recipients },
 	{ "errors", true, set_errors }, { "tls", true, set_tls }, { "certificate", true, set_certificate },
-	{ "together", true, set_together }, { "stalls", true, set_stalls }, { "begin", false, set_begin }, { "store", false, set_store },
+	{ "auth", true, set_auth }, { "unbound", true, set_unbound }, { "together", true, set_together }, { "stalls", true, set_stalls }, { "begin", false, set_begin }, { "store", false, set_store },
 	{ "timeout", false, do_timeout }, { "end", false, do_end }, { "shutdown", false, do_shutdown },
 	{ "closed", false, see_closed }, { "messages", false, see_messages }, { "refused", false, see_refused },
 };

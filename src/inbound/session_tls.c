@@ -91,6 +91,7 @@ static struct secured *secured_new(const struct session_event *event)
 		return NULL;
 	char *at = secured->bytes;
 
+	secured->binding = event->tls.binding;
 	secured->tls = put(&at, version);
 	(void)put(&at, TEXT(" "));
 	(void)put(&at, cipher);

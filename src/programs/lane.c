@@ -291,7 +291,9 @@ static bool build_spool(struct lane *lane)
 
 static bool build_flow(struct lane *lane)
 {
-	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane), &lane->counters };
+	lane->auth = sasl_asker_new(lane->loop);
+	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane), &lane->counters,
+		lane->auth };
 	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
 	const struct queue_settings queue_settings = queue_settings_of(lane->common.conf);
 	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index,
@@ -299,7 +301,6 @@ static bool build_flow(struct lane *lane)
 	const struct outbound_settings outbound_settings = outbound_settings_of(lane->common.conf);
 	const struct mailbox_world mailbox_world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index };
 
-	lane->auth = sasl_asker_new(lane->loop);
 	lane->inbound = inbound_new(&wiring, &inbound_settings, lane->common.router);
 	lane->mailbox = mailbox_courier_new(&mailbox_world);
 	lane->outbound = outbound_new(&world, &outbound_settings);

@@ -29,6 +29,7 @@ enum sasl_mechanism {
 	SASL_MECHANISM_COUNT
 };
 
+/* As AUTH names it, and back; case counts for nothing. False: none of ours. */
 const char *sasl_mechanism_word(enum sasl_mechanism mechanism);
 [[nodiscard]] bool sasl_mechanism_find(struct text word, enum sasl_mechanism *out_mechanism);
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "crypto/base64.h"
+#include "base/base64.h"
 
 static const struct {
 	const char *plain, *coded;
@@ -48,10 +48,28 @@ static void folded_and_unpadded(void **state)
 	arena_free(arena);
 }
 
+static void the_strict_way(void **state)
+{
+	static const char *const bad[] = { "Z", "Zg", "Zg=", "Zh==", "Zm9=", "====", "Z===", "=g==", "Zg==Zg==", "Zm 9",
+		"Zm-_", "Zm9v\r", "Zm8=\n", "Zg=a", "Zm9vYg" };
+	struct arena *arena = arena_new(1 << 16);
+	struct text text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+		assert_int_equal(base64_decode_strict(text_of(pairs[i].coded), arena, &text), OK);
+		assert_true(text_equal(text, text_of(pairs[i].plain)));
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		assert_int_equal(base64_decode_strict(text_of(bad[i]), arena, &text), ERR_SYNTAX);
+	assert_int_equal(base64_decode_strict(TEXT("Zm9\0"), arena, &text), ERR_SYNTAX);
+	arena_free(arena);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(examples_of_the_rfc),
-		cmocka_unit_test(folded_and_unpadded) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(examples_of_the_rfc), cmocka_unit_test(folded_and_unpadded),
+		cmocka_unit_test(the_strict_way) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "crypto/base64.h"
+#include "base/base64.h"
 
 #include "base/must.h"
 
@@ -69,5 +69,20 @@ enum error base64_decode(struct text base64, struct arena *arena, struct text *o
 	if (digits % 4 == 1 || (padding > 0 && (padding > 2 || (digits + padding) % 4 != 0)))
 		return ERR_SYNTAX;
 	*out_bytes = (struct text){ room, length };
+	return OK;
+}
+
+enum error base64_decode_strict(struct text base64, struct arena *arena, struct text *out_bytes)
+{
+	struct text bytes, again;
+	const enum error error = base64_decode(base64, arena, &bytes);
+
+	if (error != OK)
+		return error;
+	if (!base64_encode(bytes, arena, &again))
+		return ERR_NO_MEMORY;
+	if (!text_equal(base64, again))
+		return ERR_SYNTAX;
+	*out_bytes = bytes;
 	return OK;
 }

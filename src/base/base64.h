@@ -1,8 +1,8 @@
 /* Base64 (RFC 4648 §4) as mail writes it: folded anywhere, its padding often forgotten.
  *
  * Pure. */
-#ifndef CRYPTO_BASE64_H
-#define CRYPTO_BASE64_H
+#ifndef BASE_BASE64_H
+#define BASE_BASE64_H
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -19,5 +19,8 @@ static inline size_t base64_length(size_t length)
 /* Base64 to bytes. Spaces, tabs and line ends count for nothing, and "=" may be missing at the end. ERR_SYNTAX
  * for anything else, ERR_NO_MEMORY. */
 [[nodiscard]] enum error base64_decode(struct text base64, struct arena *arena, struct text *out_bytes);
+
+/* The same without leniency, as SASL wants it (RFC 4954 §4): padded, nothing between, no bit astray. */
+[[nodiscard]] enum error base64_decode_strict(struct text base64, struct arena *arena, struct text *out_bytes);
 
 #endif

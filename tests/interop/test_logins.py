@@ -1,0 +1,129 @@
+"""Logins by the clients people have: swaks, msmtp, curl and Python's smtplib."""
+import os
+import pathlib
+import smtplib
+import ssl
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+import conftest  # noqa: E402
+from certificates import Authority  # noqa: E402
+from conftest import postroad  # noqa: E402,F401
+
+HELLO = "From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Hello\r\n\r\nHello.\r\n"
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def server(postroad, authority):  # noqa: F811
+    """Trusts nobody for his address, and knows alice by her password."""
+    certificate, key = authority.issue("mail", "DNS:localhost", "IP:127.0.0.1")
+    ports = conftest.free_port(), conftest.free_port()
+    made = postroad(users=(), relay_from="", start=False,
+                    conf=f'tls {{ certificate = "{certificate}" key = "{key}" }}\n'
+                    f'listen "127.0.0.1:{ports[0]}" {{ role = submission }}\n'
+                    f'listen "127.0.0.1:{ports[1]}" {{ role = submission tls = implicit }}\n')
+    made.run("user", "add", "alice", text="pencil\n")
+    made.run("user", "add", "bob", text="eraser\n")
+    made.start()
+    made.submission, made.implicit = ports
+
+    def offers():
+        with smtplib.SMTP_SSL("127.0.0.1", made.implicit, context=context(authority), timeout=conftest.PATIENCE_S) as client:
+            client.ehlo()
+            return client.has_extn("auth")
+    conftest.until(offers, "the auth role to be there")
+    return made
+
+
+def context(authority):
+    return ssl.create_default_context(cafile=authority.path)
+
+
+def run(*words, text=None, good=True):
+    result = subprocess.run(list(map(str, words)), input=text, capture_output=True, text=True, timeout=60, env=os.environ)
+    assert (result.returncode == 0) == good, (words, result.stdout, result.stderr)
+    return result.stdout + result.stderr
+
+
+def arrived(server, count=1):
+    messages = server.mail("bob", count=count)
+    return all(b"with ESMTPSA (TLSv1.3 " in message for message in messages)
+
+
+def events(server, kind):
+    return [event for event in server.log() if event["event"] == kind]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_swaks(server, authority, mechanism):
+    common = ("--from", "alice@example.org", "--to", "bob@example.org", "--auth", mechanism, "--auth-user", "alice",
+              "--tls-verify", "--tls-ca-path", authority.path)
+    run("swaks", "--server", f"127.0.0.1:{server.submission}", "--tls", "--auth-password", "pencil", *common)
+    run("swaks", "--server", f"127.0.0.1:{server.implicit}", "--tls-on-connect", "--auth-password", "pencil", *common)
+    assert arrived(server, 2)
+    said = run("swaks", "--server", f"127.0.0.1:{server.submission}", "--tls", "--auth-password", "wrong", *common, good=False)
+    assert "535 5.7.8 " in said
+
+
+@pytest.mark.parametrize("mechanism", ["scram-sha-256", "plain", "login"])
+def test_msmtp(server, authority, tmp_path, mechanism):
+    def send(password, good=True):
+        return run("msmtp", "--host=localhost", f"--port={server.submission}", "--from=alice@example.org", f"--auth={mechanism}",
+                   "--user=alice", f"--passwordeval=echo {password}", "--tls=on", "--tls-starttls=on",
+                   f"--tls-trust-file={authority.path}", "bob@example.org", text="Subject: one\n\none\n", good=good)
+    send("pencil")
+    assert arrived(server)
+    send("wrong", good=False)
+
+
+def test_curl(server, authority, tmp_path):
+    (tmp_path / "message").write_text(HELLO)
+    run("curl", "-sS", f"smtps://localhost:{server.implicit}", "--cacert", authority.path, "--user", "alice:pencil",
+        "--mail-from", "alice@example.org", "--mail-rcpt", "bob@example.org", "-T", tmp_path / "message")
+    assert arrived(server)
+
+
+def test_smtplib(server, authority):
+    with smtplib.SMTP("127.0.0.1", server.submission, timeout=conftest.PATIENCE_S) as client:
+        client.ehlo()
+        assert not client.has_extn("auth")
+        assert client.docmd("AUTH", "PLAIN AGFsaWNlAHBlbmNpbA==")[0] == 538
+        client.starttls(context=context(authority))
+        client.ehlo()
+        assert client.esmtp_features["auth"].split() == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
+        assert client.mail("alice@example.org")[0] == 530
+        client.login("alice", "pencil")
+        client.sendmail("alice@example.org", ["bob@example.org"], HELLO)
+    assert arrived(server)
+    [line] = conftest.until(lambda: events(server, "received"), "the log line")
+    assert line["user"] == "alice" and line["protocol"] == "ESMTPSA"
+    assert server.ask("trace", "bob@example.org")[0]["steps"][0]["user"] == "alice"
+    assert server.ask("stats")["counters"]["logins"] == 1
+
+
+def test_failures(server, authority):
+    """The unknown and the mistaken hear the same, and the log tells no secret."""
+    said = []
+    with smtplib.SMTP_SSL("127.0.0.1", server.implicit, context=context(authority), timeout=conftest.PATIENCE_S) as client:
+        client.ehlo()
+        for user in ("alice", "nobody"):
+            client.user, client.password = user, "s3cret"
+            with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+                client.auth("PLAIN", client.auth_plain)
+            said.append((refused.value.smtp_code, refused.value.smtp_error))
+        assert client.docmd("AUTH", "PLAIN AGEAYg==")[0] == 535
+        assert client.getreply()[0] == 421
+    assert said[0] == said[1] and said[0][0] == 535
+    lines = conftest.until(lambda: len(events(server, "login-failed")) == 3 and events(server, "login-failed"), "the log lines")
+    assert lines[0]["mechanism"] == "PLAIN" and lines[0]["client"].endswith("[127.0.0.1]")
+    log = (server.home / "log").read_text()
+    assert "s3cret" not in log and "nobody" not in log
+    assert server.ask("stats")["counters"]["logins-failed"] == 3
