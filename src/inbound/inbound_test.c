@@ -34,6 +34,7 @@ struct world {
 	const char *inside;            /* What the client says then. */
 	bool secured;
 	struct text hang_up_at; /* When the client hears this it hangs up. */
+	struct text more;       /* What it says as there is room. */
 	bool drained;
 };
 
@@ -128,7 +129,15 @@ static void opened(void *context)
 
 	must(stream_write(world->client, text_of(world->inside)));
 }
-static void drained_stream(void *context) { (void)context; }
+
+static void drained_stream(void *context)
+{
+	struct world *world = context;
+	const struct text part = text_part(world->more, 0, 256 << 10);
+
+	world->more = text_from(world->more, part.length);
+	must(part.length == 0 || stream_write(world->client, part));
+}
 
 static void bytes_heard(void *context, struct text bytes)
 {
@@ -255,6 +264,44 @@ static void large_message_in_chunks(void **state)
 		assert_int_equal(spool_read_chunk(world.spool, ids[0], i, room, &length), OK);
 		assert_true(length == SPOOL_CHUNK_SIZE || i + 1 == message.envelope.chunk_count);
 	}
+	tear_down(&world);
+}
+
+/* More addresses than the memory of a transaction holds: some are put off (RFC 5321 §4.5.3.1.10), the others are
+ * served, and so is the next message. */
+static void an_envelope_that_fills_its_memory(void **state)
+{
+	enum { RECIPIENTS = 9000 };
+	struct world world;
+	struct message message;
+	struct buffer words;
+	queue_id *ids;
+	size_t count;
+
+	(void)state;
+	set_up(&world);
+	world.settings.recipient_count_max = 10000;
+	start(&world);
+	connect_as(&world, SESSION_LOCAL);
+	buffer_init(&words, 8 << 20);
+	must(buffer_print(&words, "MAIL FROM:<>\r\n"));
+	for (unsigned i = 0; i < RECIPIENTS; i++)
+		must(buffer_print(&words, "RCPT TO:<%064u@%060u.%060u.%060u.test>\r\n", i, i, i, i));
+	must(buffer_print(&words, "DATA\r\n\r\nhello\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\n\r\nbye\r\n.\r\nQUIT\r\n"));
+	world.more = buffer_text(&words);
+	say(&world, "EHLO c.test\r\n");
+	drained_stream(&world);
+	loop_run(world.loop);
+	assert_holds(&world.heard, "\r\n452 4.3.1 ");
+	assert_holds(&world.heard, "\r\n452 4.");
+	assert_holds(&world.heard, "\r\n221 2.0.0 ");
+	arena_free(world.arena);
+	world.arena = arena_new(64 << 20);
+	assert_int_equal(spool_list(world.spool, 0, 10, world.arena, &ids, &count), OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(spool_read_message(world.spool, ids[0], world.arena, &message), OK);
+	assert_true(message.recipient_count > 1000 && message.recipient_count < RECIPIENTS);
+	buffer_done(&words);
 	tear_down(&world);
 }
 
@@ -529,6 +576,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_message),
 		cmocka_unit_test(large_message_in_chunks),
+		cmocka_unit_test(an_envelope_that_fills_its_memory),
 		cmocka_unit_test(client_gone_in_the_middle),
 		cmocka_unit_test(handed_in_locally),
 		cmocka_unit_test(spool_is_full),

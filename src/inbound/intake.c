@@ -16,7 +16,11 @@
 
 enum intake_state { INTAKE_COLLECTING, INTAKE_WAITING, INTAKE_COMMITTING, INTAKE_DISCARDING };
 
-enum { FACTS_MAX = 8 << 10, ADDRESSES_MAX = 2 << 20, DISCARDS_MAX = 60, DISCARD_AGAIN_MS = 1000 };
+/* What a transaction could hold must be printable, or it would be refused at its end for ever: quoting doubles an
+ * address at most, and each brings the text that names it. */
+enum { ADDRESSES_MAX = 3 * SESSION_TRANSACTION_MAX };
+
+enum { FACTS_MAX = 8 << 10, DISCARDS_MAX = 60, DISCARD_AGAIN_MS = 1000 };
 
 struct intake {
 	struct inbound *inbound;

@@ -5,6 +5,8 @@
 #include "mail/date.h"
 #include "mail/received.h"
 
+#include <stdio.h>
+
 #define NO_MEMORY VERDICT(452, 4, 3, 1, "Insufficient system resources")
 
 void ruin(struct session_step *step, struct verdict verdict)
@@ -102,9 +104,12 @@ static void add_missing_fields(struct session_step *step)
 			give(step, field);
 	}
 	if (!transaction->header.has_message_id) {
-		if (!arena_print(session->arena, &transaction->message_id, "<%.*s@%.*s>",
-			TEXT_FORMAT(queue_id_print(envelope->id, id)), TEXT_FORMAT(session->settings->hostname)) ||
-		    !arena_print(step->output->arena, &field, "Message-ID: %.*s\r\n",
+		const struct text hostname = text_part(session->settings->hostname, 0, COMMAND_NAME_MAX);
+
+		snprintf(transaction->message_id_room, MESSAGE_ID_MAX, "<%.*s@%.*s>",
+		    TEXT_FORMAT(queue_id_print(envelope->id, id)), TEXT_FORMAT(hostname));
+		transaction->message_id = text_of(transaction->message_id_room);
+		if (!arena_print(step->output->arena, &field, "Message-ID: %.*s\r\n",
 			TEXT_FORMAT(transaction->message_id)))
 			ruin(step, NO_MEMORY);
 		else

@@ -33,6 +33,8 @@ enum session_state {
 	STATE_COMMANDS = STATE_CHUNKS + 1 /* States below it take commands. */
 };
 
+enum { MESSAGE_ID_MAX = QUEUE_ID_TEXT_SIZE + COMMAND_NAME_MAX + sizeof "<@>" };
+
 /* From MAIL to the reply that ends it; lives in its own arena and dies with it. */
 struct transaction {
 	struct message message;        /* Envelope and the accepted recipients. */
@@ -47,6 +49,7 @@ struct transaction {
 	struct header_scan header;
 	bool header_done;              /* What we add to it was added. */
 	struct text message_id;        /* That we made; empty when the client brought one. */
+	char message_id_room[MESSAGE_ID_MAX]; /* Kept free: recipients may have taken all the rest of the arena. */
 };
 
 /* The octets of the BDAT under way. */
