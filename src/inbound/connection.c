@@ -123,13 +123,6 @@ static void report_failed_login(struct connection *connection)
 
 static sasl_answered login_answered;
 
-static struct session_event judge(struct connection *connection, const struct session_action *action)
-{
-	/* LMTP takes mail for mailboxes here, whoever hands it in; it relays for nobody it does not trust. */
-	return (struct session_event){ .kind = SESSION_JUDGED,
-		.verdict = router_judge(connection->inbound->router, action->recipient,
-		    session_is_trusted(connection->session)) };
-}
 
 static struct session_event begin(struct connection *connection)
 {
@@ -189,8 +182,9 @@ static bool perform_one(
 {
 	switch (action->kind) {
 	case SESSION_ASK:
-		*out_answer = judge(connection, action);
-		return true;
+		*out_answer = (struct session_event){ .kind = SESSION_JUDGED,
+			.verdict = judge(connection->inbound, connection->session, action) };
+		return out_answer->verdict.code != 0;
 	case SESSION_BEGIN:
 		*out_answer = begin(connection);
 		return true;
@@ -457,6 +451,14 @@ static void go_on(struct connection *connection)
 {
 	if (settle(connection, true) && (connection->input.length > 0 || connection->half_closed))
 		work_off_input(connection);
+}
+
+void connection_judged(struct connection *connection, struct verdict verdict)
+{
+	const struct session_event event = { .kind = SESSION_JUDGED, .verdict = verdict };
+
+	(void)step(connection, &event);
+	go_on(connection);
 }
 
 void connection_stored(struct connection *connection, struct verdict verdict)

@@ -45,10 +45,17 @@ void connection_free(struct connection *connection); /* At once, without a word.
 /* Ask it to leave (SESSION_SHUT_DOWN). May free it. */
 void connection_shut_down(struct connection *connection);
 struct connection *connection_next(const struct connection *connection);
+/* The answer to its ASK, when judge() had none yet. May free it. */
+void connection_judged(struct connection *connection, struct verdict verdict);
 /* The answer to its COMMIT. May free it. */
 void connection_stored(struct connection *connection, struct verdict verdict);
 /* Fewer chunks are pending: go on reading. May free it. */
 void connection_relieved(struct connection *connection);
+
+/* -- judge.c: who and what is let in ------------------------------------------------- */
+
+/* The answer to SESSION_ASK. Code 0: it comes later, by connection_judged. */
+struct verdict judge(struct inbound *inbound, const struct session *session, const struct session_action *question);
 
 /* -- intake.c: one message on its way into the spool ------------------------------ */
 

@@ -1,23 +1,27 @@
 /* The machine of the session: its diagram, its two tables, and the truths of its states.
  *
- *      NEW ──opened──► CONNECTED ──EHLO──► READY ◄───────────────────────────┐
- *                                            │ MAIL                          │
- *                                            ▼                               │
- *           JUDGING ◄──RCPT── SENDER ◄───────┘                               │
- *           │  │ ▲                                                           │
- *    refused│  │ └──RCPT──┐                                                  │
- *     (back)│  │accepted  │                                                  │
- *           ▼  └────► RECIPIENTS ──DATA──► BEGINNING ──► TEXT ──CRLF.CRLF─┐  │
- *                          │                   │                          ▼  │
- *                          └──BDAT─────────────┤                       STORING
- *                                              ▼                          ▲
- *                          CHUNKS ──BDAT──►  CHUNK ──last octet of LAST───┘
- *                             ▲                │
- *                             └────────────────┘ last octet of another
+ *      NEW ──opened──► judging ──► CONNECTED ──EHLO──► READY ◄───────────────────────────┐
+ *                                                        │ MAIL                          │
+ *                                                     judging                            │
+ *                                                        ▼                               │
+ *                         judging ◄──RCPT── SENDER ◄─────┘                               │
+ *                         │  │ ▲                                                         │
+ *                  refused│  │ └──RCPT──┐                                                │
+ *                   (back)│  │accepted  │                                                │
+ *                         ▼  └────► RECIPIENTS ──DATA──► BEGINNING ──► TEXT ──CRLF.CRLF──┤
+ *                                        │                   │                           ▼
+ *                                        └──BDAT─────────────┤                  judging, then STORING
+ *                                                            ▼                           ▲
+ *                                        CHUNKS ──BDAT──►  CHUNK ──last octet of LAST────┘
+ *                                           ▲                │
+ *                                           └────────────────┘ last octet of another
  *
- *      READY ──STARTTLS──► SECURING ──tls started──► CONNECTED      NEW ──opened──► SECURING, if TLS is implicit
+ *      READY ──STARTTLS──► SECURING ──tls started──► CONNECTED      NEW ──opened──► judging ──► SECURING, if TLS is implicit
  *
  *      READY ──AUTH──► PROVING ──answer──► READY      PROVING ──challenge──► RESPONSE ──line──► PROVING
+ *
+ * Where "judging" stands the session is JUDGING, and session->question tells what waits for its verdict. A refused
+ * client leads to CLOSED, a refused sender or message to READY.
  *
  * EHLO and RSET lead back to READY from every state that takes commands; QUIT, a time-out, the end of
  * the connection and too many errors lead to CLOSED from everywhere. A message that is refused at its
@@ -63,7 +67,7 @@ static command_handler *const command_table[COMMAND_VERB_COUNT][STATE_COMMANDS] 
 
 /* -- The table of events --------------------------------------------------------- */
 
-static event_handler open_session, take_line, time_out, end, shut_down, leave_later, hold, swallow,
+static event_handler open_session, judged, take_line, time_out, end, shut_down, leave_later, hold, swallow,
     abandon_late, ignore, never;
 
 /*  state       OPENED, BYTES, JUDGED, BEGUN, STORED, TLS_STARTED, AUTH_ANSWERED, TIMED_OUT, ENDED, SHUT_DOWN */
@@ -74,7 +78,7 @@ static event_handler open_session, take_line, time_out, end, shut_down, leave_la
 	ROW(RECIPIENTS, never, take_line, never, never, never, never, never, time_out, end, shut_down)          \
 	ROW(CHUNKS, never, take_line, never, never, never, never, never, time_out, end, shut_down)              \
 	ROW(NEW, open_session, never, never, never, never, never, never, never, end, shut_down)                  \
-	ROW(JUDGING, never, hold, recipient_judged, never, never, never, never, never, end, leave_later)         \
+	ROW(JUDGING, never, hold, judged, never, never, never, never, never, end, leave_later)         \
 	ROW(BEGINNING, never, hold, never, message_begun, never, never, never, never, end, leave_later)          \
 	ROW(TEXT, never, take_text, never, never, never, never, never, time_out, end, leave_later)               \
 	ROW(CHUNK, never, take_chunk, never, never, never, never, never, time_out, end, leave_later)             \
@@ -93,6 +97,11 @@ static event_handler *const event_table[STATE_COUNT][SESSION_EVENT_COUNT] = {
 
 /* -- The truths of the states -------------------------------------------------------- */
 
+static bool judges(const struct session *session, enum session_question question)
+{
+	return session->state == STATE_JUDGING && session->question == question;
+}
+
 void session_check(const struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
@@ -101,10 +110,12 @@ void session_check(const struct session *session)
 	must(state < STATE_COUNT);
 	must((session->arena != NULL) == (transaction != NULL));
 	must((session->helo_length > 0) || state == STATE_CONNECTED || state == STATE_NEW ||
-	    state == STATE_CLOSED || state == STATE_SECURING || (state == STATE_CHUNK && session->chunk.after == STATE_CONNECTED));
+	    state == STATE_CLOSED || state == STATE_SECURING || judges(session, SESSION_OF_CLIENT) ||
+	    (state == STATE_CHUNK && session->chunk.after == STATE_CONNECTED));
 	must(!session->skipping || state < STATE_COMMANDS || state == STATE_CLOSED);
 	if (state == STATE_CONNECTED || state == STATE_READY || state == STATE_NEW || state == STATE_CLOSED ||
-	    state == STATE_SECURING || state == STATE_RESPONSE || state == STATE_PROVING)
+	    state == STATE_SECURING || state == STATE_RESPONSE || state == STATE_PROVING ||
+	    judges(session, SESSION_OF_CLIENT))
 		must(transaction == NULL);
 	if (state == STATE_SECURING)
 		must(session->secured == NULL && session->helo_length == 0); /* S8 */
@@ -113,8 +124,9 @@ void session_check(const struct session *session)
 	must(session->login == NULL || session->login->proven || state == STATE_RESPONSE || state == STATE_CLOSED);
 	if (state == STATE_CHUNK)
 		must(session->chunk.left > 0 && (transaction != NULL || session->chunk.refusal.code != 0));
-	if (state == STATE_SENDER || state == STATE_JUDGING || state == STATE_TEXT || state == STATE_STORING ||
-	    state == STATE_BEGINNING || state == STATE_RECIPIENTS || state == STATE_CHUNKS)
+	if (state == STATE_SENDER || state == STATE_TEXT || state == STATE_STORING ||
+	    state == STATE_BEGINNING || state == STATE_RECIPIENTS || state == STATE_CHUNKS ||
+	    (state == STATE_JUDGING && session->question != SESSION_OF_CLIENT))
 		must(transaction != NULL);
 	if (transaction == NULL)
 		return;
@@ -122,15 +134,17 @@ void session_check(const struct session *session)
 	const uint32_t count = transaction->message.recipient_count;
 
 	must(count <= transaction->recipient_capacity && count <= session->settings->recipient_count_max);
-	must((state == STATE_SENDER) <= (count == 0));
+	must((state == STATE_SENDER || judges(session, SESSION_OF_SENDER)) <= (count == 0));
 	if (state == STATE_RECIPIENTS || state == STATE_BEGINNING || state == STATE_TEXT ||
-	    state == STATE_CHUNKS || state == STATE_STORING)
+	    state == STATE_CHUNKS || state == STATE_STORING || judges(session, SESSION_OF_MESSAGE))
 		must(count > 0);
 	if (state == STATE_TEXT || state == STATE_CHUNKS)
 		must(transaction->begun != (transaction->ruin.code != 0)); /* S4 */
-	if (state < STATE_CHUNKS || state == STATE_JUDGING || state == STATE_BEGINNING || state == STATE_STORING)
+	if (state < STATE_CHUNKS || state == STATE_BEGINNING || state == STATE_STORING)
 		must(!transaction->begun);
-	if (state == STATE_STORING)
+	if (state == STATE_JUDGING)
+		must(transaction->begun == (session->question == SESSION_OF_MESSAGE));
+	if (state == STATE_STORING || state == STATE_JUDGING)
 		must(transaction->ruin.code == 0); /* S5 */
 }
 
@@ -254,11 +268,24 @@ static size_t take_line(struct session_step *step)
 
 static size_t open_session(struct session_step *step)
 {
-	if (step->session->peer.tls == SESSION_TLS_IMPLICIT)
-		await_tls(step);
-	else
-		say_banner(step);
+	await_verdict(step, SESSION_OF_CLIENT);
 	return 0;
+}
+
+static size_t judged(struct session_step *step)
+{
+	must(step->event->verdict.code != 0);
+	switch (step->session->question) {
+	case SESSION_OF_CLIENT:
+		return client_judged(step);
+	case SESSION_OF_SENDER:
+		return sender_judged(step);
+	case SESSION_OF_RECIPIENT:
+		return recipient_judged(step);
+	case SESSION_OF_MESSAGE:
+		return message_judged(step);
+	}
+	must_fail("a question that nobody asked", __FILE__, __LINE__);
 }
 
 static size_t time_out(struct session_step *step)

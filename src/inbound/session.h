@@ -82,7 +82,7 @@ struct session_peer {                 /* Copied, but for its text. */
 enum session_event_kind {
 	SESSION_OPENED,     /* First of all. */
 	SESSION_BYTES,      /* `bytes` */
-	SESSION_JUDGED,     /* Answer to ASK: `verdict`. */
+	SESSION_JUDGED,     /* Answer to ASK: `verdict`; 2yz: yes. */
 	SESSION_BEGUN,      /* Answer to BEGIN: `verdict`; when it is 2yz `id` and `unix_ms`. */
 	SESSION_STORED,     /* Answer to COMMIT: `verdict`; its text is said to the client. */
 	SESSION_TLS_STARTED, /* What START_TLS asked for is done: `tls`. From now on bytes are those inside. */
@@ -111,8 +111,16 @@ struct session_event { /* Borrows all text during the step. */
 	} auth;
 };
 
+/* What may be refused, in the order of a session. */
+enum session_question {
+	SESSION_OF_CLIENT,    /* May this client talk to us at all? Before the banner, or the handshake. No: it is said, and all is over. */
+	SESSION_OF_SENDER,    /* May it hand in mail from `sender`, the reverse-path? */
+	SESSION_OF_RECIPIENT, /* May it hand in mail for `recipient`? */
+	SESSION_OF_MESSAGE    /* May `message`, all of whose text has come, be stored? COMMIT follows, or ABANDON. */
+};
+
 enum session_action_kind {
-	SESSION_ASK,     /* May we take mail for `recipient`? */
+	SESSION_ASK,     /* `question` */
 	SESSION_BEGIN,   /* A message is about to come. */
 	SESSION_BODY,    /* Its next `bytes`. */
 	SESSION_COMMIT,  /* It is complete: make `message` durable. */
@@ -127,11 +135,12 @@ enum session_action_kind {
 
 struct session_action {
 	enum session_action_kind kind;
-	const struct address *recipient;
+	enum session_question question;
+	const struct address *sender, *recipient;
 	struct text bytes;
 	enum sasl_mechanism mechanism;
 	struct verdict verdict;
-	struct message *message;         /* The transaction's; the receiver fills body_size,
+	struct message *message;         /* The transaction's, with COMMIT and OF_MESSAGE; the receiver of COMMIT fills body_size,
 	                                  * chunk_count, expires_ms and due_ms. */
 	struct text message_id;          /* With COMMIT, for the log; may be empty. */
 };

@@ -97,9 +97,22 @@ static void end_text(struct session_step *step)
 		return;
 	}
 	must(transaction->begun);
-	transaction->begun = false;
 	if (transaction->body.found & BODY_8BIT)
 		transaction->message.envelope.flags |= ENVELOPE_8BIT;
+	await_verdict(step, SESSION_OF_MESSAGE)->message = &transaction->message;
+}
+
+size_t message_judged(struct session_step *step)
+{
+	struct session *session = step->session;
+	struct transaction *transaction = session->transaction;
+
+	if (!verdict_is_success(&step->event->verdict)) {
+		ruin(step, step->event->verdict);
+		end_refused(step, true);
+		return 0;
+	}
+	transaction->begun = false;
 	session->state = STATE_STORING;
 	struct session_action *commit = act(step, SESSION_COMMIT);
 
@@ -107,6 +120,7 @@ static void end_text(struct session_step *step)
 	commit->message_id = transaction->message_id.length > 0
 	    ? transaction->message_id
 	    : header_scan_message_id(&transaction->header);
+	return 0;
 }
 
 size_t message_stored(struct session_step *step)

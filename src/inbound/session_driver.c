@@ -13,6 +13,9 @@ void driver_init(struct driver *driver)
 			.error_count_max = 20,
 			.patience_ms = 300000 },
 		.good_domain = TEXT("here.test"),
+		.client = VERDICT(250, 2, 0, 0, "Welcome"),
+		.sender = VERDICT(250, 2, 1, 0, "Sender ok"),
+		.message = VERDICT(250, 2, 6, 0, "Message ok"),
 		.begin = VERDICT(250, 2, 0, 0, "Begin"),
 		.store = VERDICT(250, 2, 0, 0, "Ok: queued as 0123456789abc"),
 	};
@@ -37,7 +40,7 @@ void driver_done(struct driver *driver)
 }
 
 /* A router of three users: alice, bob and postmaster. */
-static struct verdict judge(const struct driver *driver, const struct address *recipient)
+static struct verdict judge_recipient(const struct driver *driver, const struct address *recipient)
 {
 	const struct text local = recipient->local;
 
@@ -52,6 +55,21 @@ static struct verdict judge(const struct driver *driver, const struct address *r
 	    text_equal_nocase(local, TEXT("postmaster")) || !text_is_ascii(local))
 		return VERDICT(250, 2, 1, 5, "Known");
 	return VERDICT(550, 5, 1, 1, "No such user here");
+}
+
+static struct verdict judge(const struct driver *driver, const struct session_action *action)
+{
+	switch (action->question) {
+	case SESSION_OF_CLIENT:
+		return driver->client;
+	case SESSION_OF_SENDER:
+		return driver->sender;
+	case SESSION_OF_MESSAGE:
+		return driver->message;
+	case SESSION_OF_RECIPIENT:
+		break;
+	}
+	return judge_recipient(driver, action->recipient);
 }
 
 static void print_envelope(struct driver *driver, const struct session_action *action)
@@ -130,7 +148,7 @@ static void perform(struct driver *driver, const struct session_action *action)
 	must(!driver->closed);
 	switch (action->kind) {
 	case SESSION_ASK:
-		owe(driver, SESSION_JUDGED, judge(driver, action->recipient));
+		owe(driver, SESSION_JUDGED, judge(driver, action));
 		break;
 	case SESSION_BEGIN:
 		buffer_clear(&driver->body);
@@ -233,6 +251,7 @@ void driver_open(struct driver *driver)
 	driver->session = session_new(&driver->settings, &driver->peer);
 	must(driver->session != NULL);
 	driver_event(driver, SESSION_OPENED);
+	pay(driver);
 	shake_hands(driver);
 }
 

@@ -75,9 +75,23 @@ void begin_transaction(struct session_step *step)
 	} else if (!open_transaction(session, mail)) {
 		refuse(step, NO_MEMORY, NULL);
 	} else {
+		await_verdict(step, SESSION_OF_SENDER)->sender = &session->transaction->message.envelope.reverse_path;
+	}
+}
+
+size_t sender_judged(struct session_step *step)
+{
+	struct session *session = step->session;
+	const struct verdict verdict = step->event->verdict;
+
+	if (verdict_is_success(&verdict)) {
 		session->state = STATE_SENDER;
 		say(step, VERDICT(250, 2, 1, 0, "Sender ok"));
+	} else {
+		refuse(step, verdict, NULL);
+		become_ready(step);
 	}
+	return 0;
 }
 
 /* Room for one recipient more. Doubling wastes half of the arena's part for them at most. */
@@ -119,8 +133,7 @@ void add_recipient(struct session_step *step)
 		refuse(step, NO_MEMORY, NULL);
 		return;
 	}
-	session->state = STATE_JUDGING;
-	act(step, SESSION_ASK)->recipient = &transaction->pending.address;
+	await_verdict(step, SESSION_OF_RECIPIENT)->recipient = &transaction->pending.address;
 }
 
 size_t recipient_judged(struct session_step *step)
@@ -130,7 +143,7 @@ size_t recipient_judged(struct session_step *step)
 	struct message *message = &transaction->message;
 	const struct verdict verdict = step->event->verdict;
 
-	must(verdict.code != 0 && message->recipient_count < transaction->recipient_capacity);
+	must(message->recipient_count < transaction->recipient_capacity);
 	if (verdict_is_success(&verdict)) {
 		message->recipients[message->recipient_count++] = transaction->pending;
 		session->state = STATE_RECIPIENTS;

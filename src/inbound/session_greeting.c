@@ -11,6 +11,26 @@ static void remember_name(struct session *session, struct text name)
 	session->helo_length = (uint8_t)name.length;
 }
 
+/* RFC 5321 §3.1: a server that does not want a client says so in place of its banner. */
+size_t client_judged(struct session_step *step)
+{
+	const struct verdict verdict = step->event->verdict;
+
+	const bool secret = step->session->peer.tls == SESSION_TLS_IMPLICIT; /* It would not understand a word. */
+
+	if (!verdict_is_success(&verdict)) {
+		act(step, SESSION_REFUSED)->verdict = verdict;
+		say_goodbye(step, verdict);
+		if (secret)
+			buffer_clear(&step->output->replies);
+	} else if (secret) {
+		await_tls(step);
+	} else {
+		say_banner(step);
+	}
+	return 0;
+}
+
 /* RFC 5321 §4.1.4: a greeting in the middle works like RSET. RFC 2033 §4.1: LHLO, and only it, greets LMTP. */
 static bool speaks_our_language(struct session_step *step)
 {

@@ -15,7 +15,7 @@
 	STATE(RECIPIENTS, "at least one recipient was accepted")                    \
 	STATE(CHUNKS, "a BDAT without LAST was accepted")                           \
 	STATE(NEW, "nothing was said")                                              \
-	STATE(JUDGING, "a recipient waits for its verdict")                         \
+	STATE(JUDGING, "client, sender, recipient or message wait for their verdict") \
 	STATE(BEGINNING, "DATA or the first BDAT waits for the word to begin")      \
 	STATE(TEXT, "the lines behind DATA")                                        \
 	STATE(CHUNK, "the octets behind BDAT")                                      \
@@ -79,6 +79,7 @@ struct session {
 	const struct session_settings *settings;
 	struct session_peer peer;
 	enum session_state state;
+	enum session_question question; /* While JUDGING. */
 	bool extended;                 /* EHLO or LHLO: enhanced codes are said (RFC 2034 §4). */
 	bool leaving;                  /* A shutdown was asked for. */
 	bool skipping;                 /* The rest of a line that was too long. */
@@ -128,10 +129,14 @@ void say_of_message(struct session_step *step, struct verdict verdict);
 /* A new action, all 0 but its kind. */
 struct session_action *act(struct session_step *step, enum session_action_kind kind);
 
+/* JUDGING, until the answer to this question is there. */
+struct session_action *await_verdict(struct session_step *step, enum session_question question);
+
 /* -- session_greeting.c: commands that concern no message --------------------- */
 
 command_handler greet, greet_plain, reset, noop, verify, help, quit, refuse_fault, refuse_unknown,
     refuse_not_offered, refuse_early;
+event_handler client_judged;
 
 /* -- session_tls.c: the way into TLS ----------------------------------------------- */
 
@@ -156,7 +161,7 @@ bool is_logged_in(const struct session *session);
 /* -- session_envelope.c: MAIL, RCPT --------------------------------------------- */
 
 command_handler begin_transaction, add_recipient, refuse_nested, refuse_no_sender, refuse_chunks_open;
-event_handler recipient_judged;
+event_handler sender_judged, recipient_judged;
 
 /* Forget the transaction; what was begun is abandoned. */
 void end_transaction(struct session_step *step);
@@ -166,7 +171,7 @@ void become_ready(struct session_step *step);
 /* -- session_data.c: DATA, BDAT, the text and its end ------------------------------ */
 
 command_handler begin_data, refuse_data, begin_chunk, next_chunk, refuse_chunk;
-event_handler message_begun, take_text, take_chunk, message_stored;
+event_handler message_begun, take_text, take_chunk, message_judged, message_stored;
 
 /* -- session_header.c: what is put on top and into the header ------------------------ */
 

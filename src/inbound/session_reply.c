@@ -16,6 +16,16 @@ struct session_action *act(struct session_step *step, enum session_action_kind k
 	return action;
 }
 
+struct session_action *await_verdict(struct session_step *step, enum session_question question)
+{
+	struct session_action *action = act(step, SESSION_ASK);
+
+	step->session->state = STATE_JUDGING;
+	step->session->question = question;
+	action->question = question;
+	return action;
+}
+
 void say_format(struct session_step *step, const char *format, ...)
 {
 	va_list list;

@@ -77,7 +77,8 @@ static struct verdict verdict_of(struct text value)
 {
 	return text_starts(value, TEXT("250"))
 	    ? VERDICT(250, 2, 0, 0, "Ok: queued as 0123456789abc")
-	    : VERDICT(452, 4, 3, 1, "Insufficient system storage");
+	    : text_starts(value, TEXT("4")) ? VERDICT(452, 4, 3, 1, "Insufficient system storage")
+					    : VERDICT(554, 5, 7, 1, "Not wanted here");
 }
 
 static void set_trusted(struct run *run, struct text value) { (void)value; run->driver.peer.trusted = true; }
@@ -106,6 +107,9 @@ static void set_together(struct run *run, struct text value) { (void)value; run-
 static void set_stalls(struct run *run, struct text value) { (void)value; run->driver.stalls = true; }
 static void set_begin(struct run *run, struct text value) { run->driver.begin = verdict_of(value); }
 static void set_store(struct run *run, struct text value) { run->driver.store = verdict_of(value); }
+static void set_greeting(struct run *run, struct text value) { run->driver.client = verdict_of(value); }
+static void set_sender(struct run *run, struct text value) { run->driver.sender = verdict_of(value); }
+static void set_message(struct run *run, struct text value) { run->driver.message = verdict_of(value); }
 static void set_client(struct run *run, struct text value)
 {
 	must(endpoint_parse_ip(value, &run->driver.peer.client));
@@ -148,6 +152,7 @@ static const struct directive {
 	{ "client", true, set_client }, { "size", true, set_size }, { "recipients", true, set_recipients },
 	{ "errors", true, set_errors }, { "tls", true, set_tls }, { "certificate", true, set_certificate },
 	{ "auth", true, set_auth }, { "unbound", true, set_unbound }, { "together", true, set_together }, { "stalls", true, set_stalls }, { "begin", false, set_begin }, { "store", false, set_store },
+	{ "greeting", true, set_greeting }, { "sender", false, set_sender }, { "message", false, set_message },
 	{ "timeout", false, do_timeout }, { "end", false, do_end }, { "shutdown", false, do_shutdown },
 	{ "closed", false, see_closed }, { "messages", false, see_messages }, { "refused", false, see_refused },
 };

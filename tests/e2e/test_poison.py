@@ -52,7 +52,8 @@ def test_the_second_death_is_the_last(postroad, tmp_path, remote):
     assert f"Subject: Message {message['id']} is quarantined".encode() in report
     assert b"X-Fatal" not in report
     assert server.ask("stats")["counters"]["quarantined"] == 1
-    assert [e for e in server.log() if e["event"] == "quarantined" and e["id"] == message["id"]]
+    conftest.until(lambda: [e for e in server.log() if e["event"] == "quarantined" and e["id"] == message["id"]],
+                   "the quarantine in the log")
 
     # It waits for an operator, also over a restart; whoever releases it gives it two more lives.
     server.stop()

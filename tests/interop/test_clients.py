@@ -84,7 +84,7 @@ def test_sendmail_speaks_smtp(postroad):
     assert talk.process.wait(conftest.PATIENCE_S) == 0
     assert talk.process.stdout.read() == b""
     assert server.mail("bob")[0].endswith(b"\n\n.dot\n")
-    assert any(line.get("user") == f"uid {os.getuid()}" for line in server.log())
+    conftest.until(lambda: any(line.get("user") == f"uid {os.getuid()}" for line in server.log()), "the user in the log")
 
 
 def test_sendmail_speaks_smtp_to_a_client_that_goes_away(postroad):
