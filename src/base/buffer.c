@@ -1,6 +1,5 @@
 #include "base/buffer.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -93,21 +92,32 @@ bool buffer_append(struct buffer *buffer, struct text text)
 	return true;
 }
 
+bool buffer_append_number(struct buffer *buffer, uint64_t number, unsigned width)
+{
+	enum { DIGITS_MAX = 20 };
+	char digits[DIGITS_MAX];
+	size_t at = sizeof digits;
+
+	must(width <= DIGITS_MAX);
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0 || sizeof digits - at < width);
+	return buffer_append(buffer, (struct text){ digits + at, sizeof digits - at });
+}
+
 /* Printed into what room there is, and once more only when that was too little: formatting twice to
  * learn the length first is most of what a short line costs. */
-bool buffer_print(struct buffer *buffer, const char *format, ...)
+bool buffer_print_list(struct buffer *buffer, const char *format, va_list list)
 {
 	char *room = make_room(buffer, 1);
 	const size_t size = room ? buffer->capacity - buffer->start - buffer->length : 0;
-	va_list list, again;
+	va_list again;
 
 	if (room == NULL)
 		return false;
-	va_start(list, format);
 	va_copy(again, list);
 	const int length = vsnprintf(room, size, format, list);
-
-	va_end(list);
 	const bool fits = length >= 0 && (size_t)length <= buffer->limit - buffer->length;
 
 	/* vsnprintf wants a byte for its NUL, which is not counted. */
@@ -121,6 +131,17 @@ bool buffer_print(struct buffer *buffer, const char *format, ...)
 		return false;
 	buffer_added(buffer, (size_t)length);
 	return true;
+}
+
+bool buffer_print(struct buffer *buffer, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	const bool printed = buffer_print_list(buffer, format, list);
+
+	va_end(list);
+	return printed;
 }
 
 void buffer_consume(struct buffer *buffer, size_t size)

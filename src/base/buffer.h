@@ -5,6 +5,8 @@
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
+#include <stdarg.h>
+
 #include "base/text.h"
 
 struct buffer {
@@ -23,9 +25,13 @@ void buffer_release(struct buffer *buffer);
 /* What is in it. Borrows: valid until the next change. */
 struct text buffer_text(const struct buffer *buffer);
 
-/* Add bytes, or what printf would write, at the end; false at the limit or without memory. */
+/* Add bytes, a number in digits (with zeros in front, to `width`), or what printf would write, at the end; false at
+ * the limit or without memory. What is printed for every message is put together of the first two: printf
+ * costs more than all the rest of a reply. */
 [[nodiscard]] bool buffer_append(struct buffer *buffer, struct text text);
+[[nodiscard]] bool buffer_append_number(struct buffer *buffer, uint64_t number, unsigned width);
 [[nodiscard, gnu::format(printf, 2, 3)]] bool buffer_print(struct buffer *buffer, const char *format, ...);
+[[nodiscard, gnu::format(printf, 2, 0)]] bool buffer_print_list(struct buffer *buffer, const char *format, va_list list);
 
 /* Room for `size` bytes at the end, to be filled and then counted by
  * buffer_added; NULL at the limit. */

@@ -2,11 +2,6 @@
 
 #include "base/must.h"
 
-bool text_equal(struct text a, struct text b)
-{
-	return a.length == b.length && (a.length == 0 || memcmp(a.bytes, b.bytes, a.length) == 0);
-}
-
 bool text_equal_nocase(struct text a, struct text b)
 {
 	if (a.length != b.length)
@@ -15,11 +10,6 @@ bool text_equal_nocase(struct text a, struct text b)
 		if (byte_lower(a.bytes[i]) != byte_lower(b.bytes[i]))
 			return false;
 	return true;
-}
-
-bool text_starts(struct text whole, struct text prefix)
-{
-	return whole.length >= prefix.length && text_equal(text_part(whole, 0, prefix.length), prefix);
 }
 
 bool text_starts_nocase(struct text whole, struct text prefix)
@@ -43,29 +33,6 @@ int text_compare(struct text a, struct text b)
 	return (a.length > b.length) - (a.length < b.length);
 }
 
-struct text text_from(struct text whole, size_t start)
-{
-	if (start >= whole.length)
-		return (struct text){ whole.bytes ? whole.bytes + whole.length : NULL, 0 };
-	return (struct text){ whole.bytes + start, whole.length - start };
-}
-
-struct text text_part(struct text whole, size_t start, size_t length)
-{
-	struct text part = text_from(whole, start);
-
-	if (part.length > length)
-		part.length = length;
-	return part;
-}
-
-size_t text_find_byte(struct text whole, char byte)
-{
-	const char *at = whole.length > 0 ? memchr(whole.bytes, byte, whole.length) : NULL;
-
-	return at ? (size_t)(at - whole.bytes) : whole.length;
-}
-
 size_t text_find_byte_last(struct text whole, char byte)
 {
 	const char *at = whole.length > 0 ? memrchr(whole.bytes, byte, whole.length) : NULL;
@@ -77,16 +44,18 @@ size_t text_find_byte_last(struct text whole, char byte)
 size_t text_find_line_end(struct text whole)
 {
 	enum { STEP = 128 };
+	size_t at = 0;
 
-	for (size_t at = 0; at < whole.length; at += STEP) {
+	while (at < whole.length) {
 		const struct text step = text_part(whole, at, STEP);
 		const struct text line = text_part(step, 0, text_find_byte(step, '\n'));
 		const size_t end = text_find_byte(line, '\r');
 
+		at += end;
 		if (end < step.length)
-			return at + end;
+			break;
 	}
-	return whole.length;
+	return at;
 }
 
 size_t text_find(struct text whole, struct text part)

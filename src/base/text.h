@@ -26,25 +26,49 @@ static inline struct text text_of(const char *string)
 #define TEXT_FORMAT(t) (int)(t).length, (t).length > 0 ? (t).bytes : ""
 
 /* Byte for byte. */
-bool text_equal(struct text a, struct text b);
+static inline bool text_equal(struct text a, struct text b)
+{
+	return a.length == b.length && (a.length == 0 || memcmp(a.bytes, b.bytes, a.length) == 0);
+}
 
 /* ASCII letters compare alike; bytes above 127 compare as they are. */
 bool text_equal_nocase(struct text a, struct text b);
 
+/* The part from `start` on, and `length` bytes from `start`; clipped at the end. */
+static inline struct text text_from(struct text whole, size_t start)
+{
+	if (start >= whole.length)
+		return (struct text){ whole.bytes ? whole.bytes + whole.length : NULL, 0 };
+	return (struct text){ whole.bytes + start, whole.length - start };
+}
+static inline struct text text_part(struct text whole, size_t start, size_t length)
+{
+	struct text part = text_from(whole, start);
+
+	if (part.length > length)
+		part.length = length;
+	return part;
+}
+
 /* Every text starts and ends with the empty one. */
-bool text_starts(struct text whole, struct text prefix);
+static inline bool text_starts(struct text whole, struct text prefix)
+{
+	return whole.length >= prefix.length && text_equal(text_part(whole, 0, prefix.length), prefix);
+}
 bool text_starts_nocase(struct text whole, struct text prefix);
 bool text_ends(struct text whole, struct text suffix);
 
 /* <0, 0, >0, bytewise. */
 int text_compare(struct text a, struct text b);
 
-/* The part from `start` on, and `length` bytes from `start`; clipped at the end. */
-struct text text_from(struct text whole, size_t start);
-struct text text_part(struct text whole, size_t start, size_t length);
 
 /* Index of the first (last) `byte`, or whole.length when absent. */
-size_t text_find_byte(struct text whole, char byte);
+static inline size_t text_find_byte(struct text whole, char byte)
+{
+	const char *at = whole.length > 0 ? (const char *)memchr(whole.bytes, byte, whole.length) : NULL;
+
+	return at ? (size_t)(at - whole.bytes) : whole.length;
+}
 size_t text_find_byte_last(struct text whole, char byte);
 size_t text_find_line_end(struct text whole); /* The first CR or LF. */
 

@@ -220,8 +220,9 @@ static bool print_text(const struct event *event, struct buffer *out)
 {
 	char time[DATE_TEXT_SIZE], id[QUEUE_ID_TEXT_SIZE];
 
-	if (!buffer_print(out, "%s %s %s", date_print_rfc3339(event->time_ms, time).bytes,
-	        event->id ? queue_id_print(event->id, id).bytes : "-", event_kind_word(event->kind)))
+	if (!buffer_append(out, date_print_rfc3339(event->time_ms, time)) || !buffer_append(out, TEXT(" ")) ||
+	    !buffer_append(out, event->id ? queue_id_print(event->id, id) : TEXT("-")) ||
+	    !buffer_append(out, TEXT(" ")) || !buffer_append(out, text_of(event_kind_word(event->kind))))
 		return false;
 	for (unsigned i = 0; i < EVENT_FIELD_COUNT; i++) {
 		const struct text value = event->fields[i];
@@ -251,7 +252,7 @@ static bool print_json_field(enum event_field field, struct text value, struct b
 	    !buffer_append(out, TEXT("\":")))
 		return false;
 	if (field_is_number(field) && text_to_u64(value, &number))
-		return buffer_print(out, "%llu", (unsigned long long)number);
+		return buffer_append_number(out, number, 1);
 	return append_quoted(out, value);
 }
 
@@ -259,10 +260,13 @@ static bool print_json(const struct event *event, struct buffer *out)
 {
 	char time[DATE_TEXT_SIZE], id[QUEUE_ID_TEXT_SIZE];
 
-	if (!buffer_print(out, "{\"time\":\"%s\",\"event\":\"%s\"", date_print_rfc3339(event->time_ms, time).bytes,
-	        event_kind_word(event->kind)))
+	if (!buffer_append(out, TEXT("{\"time\":\"")) || !buffer_append(out, date_print_rfc3339(event->time_ms, time)) ||
+	    !buffer_append(out, TEXT("\",\"event\":\"")) || !buffer_append(out, text_of(event_kind_word(event->kind))) ||
+	    !buffer_append(out, TEXT("\"")))
 		return false;
-	if (event->id != 0 && !buffer_print(out, ",\"id\":\"%s\"", queue_id_print(event->id, id).bytes))
+	if (event->id != 0 &&
+	    (!buffer_append(out, TEXT(",\"id\":\"")) || !buffer_append(out, queue_id_print(event->id, id)) ||
+		!buffer_append(out, TEXT("\""))))
 		return false;
 	for (unsigned i = 0; i < EVENT_FIELD_COUNT; i++)
 		if (event->fields[i].bytes != NULL && !print_json_field((enum event_field)i, event->fields[i], out))

@@ -28,16 +28,14 @@ static bool has_bit8(const char *bytes, size_t length)
 	return (all & 0x8080808080808080u) != 0;
 }
 
-/* Note what `part`, bytes of one line without its end, holds. */
-static void inspect(struct body_scan *scan, struct text part)
+/* Bytes of one line, without its end. */
+static void measure_line(struct body_scan *scan, size_t length)
 {
-	if (!(scan->found & BODY_8BIT) && has_bit8(part.bytes, part.length))
-		scan->found |= BODY_8BIT;
-	if (part.length > BODY_LINE_MAX - scan->line_length) {
+	if (length > BODY_LINE_MAX - scan->line_length) {
 		scan->found |= BODY_LONG_LINE;
 		scan->line_length = BODY_LINE_MAX;
 	} else {
-		scan->line_length += (uint32_t)part.length;
+		scan->line_length += (uint32_t)length;
 	}
 }
 
@@ -59,7 +57,7 @@ static size_t run_length(struct body_scan *scan, struct text input)
 			break;
 		const struct text words = text_part(rest, 0, text_find_line_end(rest));
 
-		inspect(scan, words);
+		measure_line(scan, words.length);
 		scan->position = BODY_INSIDE;
 		at += words.length;
 		/* Only "words CR LF", all of it here, lets the run go on into the next line. */
@@ -68,6 +66,8 @@ static size_t run_length(struct body_scan *scan, struct text input)
 		at += 2;
 		line_ends(scan);
 	}
+	if (!(scan->found & BODY_8BIT) && has_bit8(input.bytes, at))
+		scan->found |= BODY_8BIT;
 	return at;
 }
 

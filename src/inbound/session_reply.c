@@ -1,6 +1,5 @@
 /* What the session says, and the actions it asks for. */
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "base/must.h"
 #include "inbound/session_private.h"
@@ -31,21 +30,9 @@ void say_format(struct session_step *step, const char *format, ...)
 	va_list list;
 
 	va_start(list, format);
-	const int length = vsnprintf(NULL, 0, format, list);
-
-	va_end(list);
-	must(length >= 0);
-	/* vsnprintf wants a byte for its NUL, which is not counted. */
-	char *room = buffer_reserve(&step->output->replies, (size_t)length + 1);
-
-	if (room == NULL) {
+	if (!buffer_print_list(&step->output->replies, format, list))
 		step->session->mute = true;
-		return;
-	}
-	va_start(list, format);
-	vsnprintf(room, (size_t)length + 1, format, list);
 	va_end(list);
-	buffer_added(&step->output->replies, (size_t)length);
 }
 
 /* RFC 2034 §4: enhanced codes in every 2yz, 4yz and 5yz
@@ -53,12 +40,19 @@ void say_format(struct session_step *step, const char *format, ...)
 static void say_line(struct session_step *step, struct verdict verdict, struct text subject)
 {
 	const struct enhanced_code *enhanced = &verdict.enhanced;
-	char codes[32] = "";
+	struct buffer *out = &step->output->replies;
+	const size_t before = out->length;
+	bool said = buffer_append_number(out, verdict.code, 3) && buffer_append(out, TEXT(" "));
 
 	must(verdict.code >= 200 && verdict.code <= 599);
-	if (step->session->extended && enhanced->class != 0)
-		snprintf(codes, sizeof codes, "%u.%u.%u ", enhanced->class, enhanced->subject, enhanced->detail);
-	say_format(step, "%u %s%.*s%.*s\r\n", verdict.code, codes, TEXT_FORMAT(subject), TEXT_FORMAT(verdict.text));
+	if (said && step->session->extended && enhanced->class != 0)
+		said = buffer_append_number(out, enhanced->class, 1) && buffer_append(out, TEXT(".")) &&
+		    buffer_append_number(out, enhanced->subject, 1) && buffer_append(out, TEXT(".")) &&
+		    buffer_append_number(out, enhanced->detail, 1) && buffer_append(out, TEXT(" "));
+	if (said && buffer_append(out, subject) && buffer_append(out, verdict.text) && buffer_append(out, TEXT("\r\n")))
+		return;
+	out->length = before; /* Half a reply is worse than none. */
+	step->session->mute = true;
 }
 
 void say(struct session_step *step, struct verdict verdict)

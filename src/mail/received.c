@@ -60,7 +60,8 @@ static bool append_from(const struct received *received, bool allow_utf8, struct
 	if (received->client->family == ENDPOINT_UNIX)
 		return true;
 	return buffer_append(out, TEXT("from ")) && append_word(out, helo, allow_utf8) &&
-	    buffer_print(out, " ([%s%s])\r\n\t", tag, endpoint_print_ip(received->client, room).bytes);
+	    buffer_append(out, TEXT(" ([")) && buffer_append(out, text_of(tag)) &&
+	    buffer_append(out, endpoint_print_ip(received->client, room)) && buffer_append(out, TEXT("])\r\n\t"));
 }
 
 /* "by HOSTNAME (postroad)", or "by HOSTNAME (postroad, from uid 1000)". */
@@ -92,12 +93,14 @@ bool received_print(const struct received *received, struct buffer *out)
 
 	if (!buffer_append(out, TEXT("Received: ")) || !append_from(received, allow_utf8, out) ||
 	    !append_by(received, out) ||
-	    !buffer_print(out, "\r\n\twith %.*s", TEXT_FORMAT(received->protocol)) || !append_tls(received, out) ||
-	    !buffer_print(out, " id %s", queue_id_print(received->id, id).bytes))
+	    !buffer_append(out, TEXT("\r\n\twith ")) || !buffer_append(out, received->protocol) ||
+	    !append_tls(received, out) || !buffer_append(out, TEXT(" id ")) ||
+	    !buffer_append(out, queue_id_print(received->id, id)))
 		return false;
 	if (received->recipient.length > 0 &&
 	    (!buffer_append(out, TEXT("\r\n\tfor <")) || !append_path(out, received->recipient, allow_utf8) ||
 		!buffer_append(out, TEXT(">"))))
 		return false;
-	return buffer_print(out, ";\r\n\t%s\r\n", date_print(received->unix_ms, 0, date).bytes);
+	return buffer_append(out, TEXT(";\r\n\t")) && buffer_append(out, date_print(received->unix_ms, 0, date)) &&
+	    buffer_append(out, TEXT("\r\n"));
 }
