@@ -5,22 +5,42 @@
 /* Up to this many Maildirs are flushed one by one; beyond, one flush of the file system is cheaper. */
 enum { FOLDER_FLUSH_MAX = 3 };
 
+/* The Maildir of the item, which an item before it may have opened. */
+static enum error find_maildir(struct batch *batch, struct batch_item *item, struct maildir **out_maildir)
+{
+	const size_t place = (size_t)(item - batch->items);
+
+	for (size_t i = place; i-- > 0;)
+		if (batch->items[i].owns && strcmp(batch->items[i].path, item->path) == 0) {
+			*out_maildir = &batch->maildirs[i];
+			return OK;
+		}
+	*out_maildir = &batch->maildirs[place];
+	const enum error error = maildir_open(item->path, *out_maildir);
+
+	item->owns = error == OK;
+	return error;
+}
+
 struct batch_item *batch_add(struct batch *batch, struct maildir_writer *writer, struct text path_template,
     const struct mailbox_parts *parts, const struct maildir_mail *mail)
 {
 	struct batch_item *item = &batch->items[batch->count];
+	struct maildir *maildir;
 	struct text path;
 
 	must(batch->count < MAILBOX_BATCH_MAX);
 	batch->count++;
-	item->open = false;
+	item->open = item->owns = false;
 	item->path[0] = '\0';
 	item->error = mailbox_path_expand(path_template, parts, item->path, &path);
 	if (item->error != OK) {
 		item->path[0] = '\0';
 		return item;
 	}
-	item->error = maildir_write(writer, item->path, mail, &item->file);
+	item->error = find_maildir(batch, item, &maildir);
+	if (item->error == OK)
+		item->error = maildir_write(writer, maildir, mail, &item->file);
 	item->open = item->error == OK;
 	return item;
 }
@@ -37,12 +57,12 @@ static void fail(struct batch_item *item, enum error error)
 
 static bool same_device(const struct batch_item *a, const struct batch_item *b)
 {
-	return a->file.device == b->file.device;
+	return a->file.maildir->device == b->file.maildir->device;
 }
 
 static bool same_folder(const struct batch_item *a, const struct batch_item *b)
 {
-	return same_device(a, b) && a->file.folder_number == b->file.folder_number;
+	return same_device(a, b) && a->file.maildir->number == b->file.maildir->number;
 }
 
 typedef bool alike(const struct batch_item *a, const struct batch_item *b);
@@ -98,7 +118,7 @@ static size_t folder_count(const struct batch *batch)
 static bool made_folders(const struct batch *batch)
 {
 	for (size_t i = 0; i < batch->count; i++)
-		if (batch->items[i].open && batch->items[i].file.made_folders)
+		if (batch->items[i].open && batch->items[i].file.maildir->made_folders)
 			return true;
 	return false;
 }
@@ -115,7 +135,7 @@ static size_t find_device(const struct batch *batch, uint64_t device)
 static bool knows_devices(const struct batch *batch)
 {
 	for (size_t i = 0; i < batch->count; i++)
-		if (batch->items[i].open && find_device(batch, batch->items[i].file.device) == batch->device_count)
+		if (batch->items[i].open && find_device(batch, batch->items[i].file.maildir->device) == batch->device_count)
 			return false;
 	return true;
 }
@@ -145,7 +165,7 @@ static void flush_files(struct batch *batch)
 	flush_groups(batch, same_device, maildir_flush_all);
 	for (size_t i = 0; i < batch->count; i++)
 		if (was_open[i])
-			learn_device(batch, batch->items[i].file.device, batch->items[i].open);
+			learn_device(batch, batch->items[i].file.maildir->device, batch->items[i].open);
 }
 
 void batch_commit(struct batch *batch)
@@ -172,6 +192,9 @@ void batch_clear(struct batch *batch)
 	for (size_t i = 0; i < batch->count; i++)
 		if (batch->items[i].open)
 			maildir_close(&batch->items[i].file);
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->items[i].owns)
+			maildir_done(&batch->maildirs[i]);
 	batch->count = 0;
 }
 

@@ -12,6 +12,7 @@ struct batch_item {
 	uint64_t number;        /* Of the request; the caller's. */
 	size_t channel;         /* Where the answer goes; the caller's. */
 	enum error error;       /* OK after batch_commit: delivered, durable. */
+	bool owns;              /* The Maildir at its place is open. */
 	bool open;              /* `file` is there. */
 	struct maildir_file file;
 	char path[MAILBOX_PATH_MAX + 1]; /* Empty: it could not be expanded. */
@@ -23,6 +24,7 @@ enum { BATCH_DEVICES_MAX = 8 };
 struct batch {
 	struct batch_item items[MAILBOX_BATCH_MAX];
 	size_t count;
+	struct maildir maildirs[MAILBOX_BATCH_MAX]; /* Each opened once, at the place of its first item. */
 
 	/* File systems that were flushed whole since this process began, and no flush failed since: names of folders there are durable,
 	 * also of those that a process before us made and did not live to flush. */

@@ -50,3 +50,24 @@ enum error body_file_make(struct spool *spool, const struct envelope *envelope, 
 	*out_fd = fd;
 	return OK;
 }
+
+enum error body_read(
+    struct spool *spool, const struct envelope *envelope, char room[MAILBOX_BODY_MAX], struct text *out_body)
+{
+	char chunk[SPOOL_CHUNK_SIZE];
+	size_t size = 0;
+
+	for (uint32_t number = 0; number < envelope->chunk_count; number++) {
+		size_t length = 0;
+		const enum error error = spool_read_chunk(spool, envelope->id, number, chunk, &length);
+
+		if (error != OK)
+			return error;
+		if (length > MAILBOX_BODY_MAX - size)
+			return ERR_CORRUPT;
+		memcpy(room + size, chunk, length);
+		size += length;
+	}
+	*out_body = (struct text){ room, size };
+	return size == envelope->body_size ? OK : ERR_CORRUPT;
+}

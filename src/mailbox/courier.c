@@ -29,7 +29,7 @@ struct job {
 	uint64_t number;
 	struct delivery *delivery;
 	struct job *next;       /* In the list it is in. */
-	int body_fd;            /* -1: not made yet, or no longer needed. */
+	int body_fd;            /* Of a large body; -1: not made yet, or not needed. */
 	uint32_t sent, settled; /* Recipients. */
 	UT_hash_handle hh;
 };
@@ -170,12 +170,14 @@ static void settle_all(struct mailbox_courier *courier)
 
 /* -- requests ----------------------------------------------------------------- */
 
-static enum error encode(const struct job *job, uint32_t place, char room[MAILBOX_MESSAGE_MAX], size_t *out_length)
+static enum error encode(
+    const struct job *job, uint32_t place, struct text body, char room[MAILBOX_MESSAGE_MAX], size_t *out_length)
 {
 	const struct message *message = job->delivery->message;
 	const struct route_decision *route = job->delivery->route;
 	struct mailbox_request request = { .number = job->number << PLACE_BITS | place,
 		.body_size = message->envelope.body_size,
+		.body = body,
 		.parts = { route->user, route->domain, route->detail } };
 
 	if (!address_print(&message->envelope.reverse_path, job->delivery->arena, &request.return_path) ||
@@ -208,7 +210,7 @@ static bool send_request(struct mailbox_courier *courier, struct job *job, struc
 
 	if (world->in_doubt != NULL)
 		in_doubt_mark(world->in_doubt, world->lane, id, index);
-	if (channel_send(courier->channel, request, &job->body_fd, 1))
+	if (channel_send(courier->channel, request, &job->body_fd, job->body_fd >= 0 ? 1 : 0))
 		return true;
 	if (world->in_doubt != NULL)
 		in_doubt_clear(world->in_doubt, world->lane, id, index);
@@ -219,14 +221,17 @@ static bool send_request(struct mailbox_courier *courier, struct job *job, struc
 static bool send_job(struct mailbox_courier *courier, struct job *job)
 {
 	const struct message *message = job->delivery->message;
-	char room[MAILBOX_MESSAGE_MAX];
+	char room[MAILBOX_MESSAGE_MAX], small[MAILBOX_BODY_MAX];
+	struct text body = TEXT_EMPTY;
 	enum error error = OK;
 	size_t length;
 
-	if (job->body_fd < 0)
+	if (message->envelope.body_size <= MAILBOX_BODY_MAX)
+		error = body_read(courier->world.spool, &message->envelope, small, &body);
+	else if (job->body_fd < 0)
 		error = body_file_make(courier->world.spool, &message->envelope, &job->body_fd);
 	while (error == OK && job->sent < message->recipient_count) {
-		error = encode(job, job->sent, room, &length);
+		error = encode(job, job->sent, body, room, &length);
 		if (error != OK)
 			break;
 		if (!send_request(courier, job, (struct text){ room, length }))

@@ -1,8 +1,8 @@
 /* The courier to the mailbox role: one per lane of `mail`.
  *
- * A delivery's body is copied from the spool into a memory file once; each recipient is one request. Requests
- * go out as the channel takes them, so that the bodies held in memory are those under way, not
- * those that wait. The contract of couriers is C1 to C3 of route/delivery.h; here is added:
+ * Each recipient is one request. A small body is part of it; a larger one is copied from the spool into a memory
+ * file once. Requests go out as the channel takes them, so that the bodies held in memory are those under way,
+ * not those that wait. The contract of couriers is C1 to C3 of route/delivery.h; here is added:
  *
  *   C4  250 2.0.0 means durable in the mailbox; its host is the mailbox's path.
  *   C5  When the channel dies, and while there is none, recipients without an answer get 451 4.3.0:

@@ -101,22 +101,35 @@ static int folder_open(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static enum error open_or_make_folder(const char *path, struct maildir_file *file)
+enum error maildir_open(const char *path, struct maildir *out_maildir)
 {
+	struct maildir maildir = { .fd = folder_open(AT_FDCWD, path) };
 	struct stat status;
 
-	file->folder_fd = folder_open(AT_FDCWD, path);
-	if (file->folder_fd < 0 && errno == ENOENT) {
+	if (maildir.fd < 0 && errno == ENOENT) {
 		if (!make_path(path))
 			return error_from_errno(errno);
-		file->made_folders = true;
-		file->folder_fd = folder_open(AT_FDCWD, path);
+		maildir.made_folders = true;
+		maildir.fd = folder_open(AT_FDCWD, path);
 	}
-	if (file->folder_fd < 0 || fstat(file->folder_fd, &status) != 0)
+	if (maildir.fd < 0)
 		return error_from_errno(errno);
-	file->device = status.st_dev;
-	file->folder_number = status.st_ino;
+	if (fstat(maildir.fd, &status) != 0) {
+		const enum error error = error_from_errno(errno);
+
+		close(maildir.fd);
+		return error;
+	}
+	maildir.device = status.st_dev;
+	maildir.number = status.st_ino;
+	*out_maildir = maildir;
 	return OK;
+}
+
+void maildir_done(struct maildir *maildir)
+{
+	close(maildir->fd);
+	maildir->fd = -1;
 }
 
 static int tmp_create(const struct maildir_file *file)
@@ -124,18 +137,18 @@ static int tmp_create(const struct maildir_file *file)
 	char path[MAILDIR_NAME_SIZE + 4];
 
 	snprintf(path, sizeof path, "tmp/%s", file->name);
-	return openat(file->folder_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return openat(file->maildir->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
 static enum error create(struct maildir_file *file)
 {
 	file->fd = tmp_create(file);
 	if (file->fd < 0 && errno == ENOENT) {
-		const int folder = file->folder_fd;
+		const int folder = file->maildir->fd;
 
 		if (!make_folder(folder, "tmp") || !make_folder(folder, "new") || !make_folder(folder, "cur"))
 			return error_from_errno(errno);
-		file->made_folders = true;
+		file->maildir->made_folders = true;
 		file->fd = tmp_create(file);
 	}
 	return file->fd >= 0 ? OK : error_from_errno(errno);
@@ -146,7 +159,7 @@ static enum error create(struct maildir_file *file)
 static enum error fill(struct maildir_writer *writer, const struct maildir_mail *mail, int fd)
 {
 	struct copy *copy = &writer->copy;
-	enum error error;
+	enum error error = OK;
 
 	copy_start(copy, fd);
 	copy_put(copy, TEXT("Return-Path: <"));
@@ -157,20 +170,21 @@ static enum error fill(struct maildir_writer *writer, const struct maildir_mail 
 		copy_put(copy, mail->delivered_to);
 		copy_put(copy, TEXT("\n"));
 	}
-	error = copy_body(copy, mail->body_fd, mail->body_size);
+	if (mail->body_fd < 0)
+		copy_put_lines(copy, mail->body);
+	else
+		error = copy_body(copy, mail->body_fd, mail->body_size);
 	return error != OK ? error : copy_end(copy);
 }
 
-enum error maildir_write(struct maildir_writer *writer, const char *path, const struct maildir_mail *mail,
+enum error maildir_write(struct maildir_writer *writer, struct maildir *maildir, const struct maildir_mail *mail,
     struct maildir_file *out_file)
 {
-	struct maildir_file file = { .folder_fd = -1, .fd = -1 };
+	struct maildir_file file = { .maildir = maildir, .fd = -1 };
 	enum error error;
 
 	name_next(writer, file.name);
-	error = open_or_make_folder(path, &file);
-	if (error == OK)
-		error = create(&file);
+	error = create(&file);
 	if (error == OK)
 		error = fill(writer, mail, file.fd);
 	if (error != OK) {
@@ -190,13 +204,13 @@ enum error maildir_flush_all(const struct maildir_file *file)
 {
 	/* Through the message's descriptor: opened before its bytes were written, it hears of every write
 	 * back that failed since (Linux 5.8 and later). */
-	return syncfs(file->fd >= 0 ? file->fd : file->folder_fd) == 0 ? OK : error_from_errno(errno);
+	return syncfs(file->fd) == 0 ? OK : error_from_errno(errno);
 }
 
 enum error maildir_publish(struct maildir_file *file)
 {
 	char from[MAILDIR_NAME_SIZE + 4], to[MAILDIR_NAME_SIZE + 4];
-	const int folder = file->folder_fd;
+	const int folder = file->maildir->fd;
 
 	snprintf(from, sizeof from, "tmp/%s", file->name);
 	snprintf(to, sizeof to, "new/%s", file->name);
@@ -207,7 +221,7 @@ enum error maildir_publish(struct maildir_file *file)
 		if (error != ERR_NOT_FOUND || !make_folder(folder, "new") || !make_folder(folder, "cur") ||
 		    renameat(folder, from, folder, to) != 0)
 			return error;
-		file->made_folders = true;
+		file->maildir->made_folders = true;
 	}
 	file->published = true;
 	return OK;
@@ -215,11 +229,11 @@ enum error maildir_publish(struct maildir_file *file)
 
 enum error maildir_flush_new(const struct maildir_file *file)
 {
-	const int new_fd = folder_open(file->folder_fd, "new");
+	const int new_fd = folder_open(file->maildir->fd, "new");
 	enum error error = OK;
 
 	/* A folder made after the flush of the bytes: its own name is in the Maildir. */
-	if (new_fd < 0 || fsync(new_fd) != 0 || (file->made_folders && fsync(file->folder_fd) != 0))
+	if (new_fd < 0 || fsync(new_fd) != 0 || (file->maildir->made_folders && fsync(file->maildir->fd) != 0))
 		error = error_from_errno(errno);
 	if (new_fd >= 0)
 		close(new_fd);
@@ -230,9 +244,7 @@ void maildir_close(struct maildir_file *file)
 {
 	if (file->fd >= 0)
 		close(file->fd);
-	if (file->folder_fd >= 0)
-		close(file->folder_fd);
-	file->fd = file->folder_fd = -1;
+	file->fd = -1;
 }
 
 void maildir_drop(struct maildir_file *file)
@@ -241,7 +253,7 @@ void maildir_drop(struct maildir_file *file)
 
 	if (file->fd >= 0) {
 		snprintf(path, sizeof path, "%s/%s", file->published ? "new" : "tmp", file->name);
-		unlinkat(file->folder_fd, path, 0);
+		unlinkat(file->maildir->fd, path, 0);
 	}
 	maildir_close(file);
 }

@@ -1,6 +1,7 @@
 /* Delivery into a Maildir (https://cr.yp.to/proto/maildir.html), in steps that a batch may share.
  *
- *     maildir_write      tmp/NAME is written; folders that were missing are made (0700)
+ *     maildir_open       the Maildir; folders that were missing are made (0700). It may serve many files
+ *     maildir_write      tmp/NAME is written
  *     maildir_flush      its bytes are on the disk; or maildir_flush_all for all of one file system
  *     maildir_publish    tmp/NAME becomes new/NAME: readers see it, whole
  *     maildir_flush_new  its name is on the disk, too: only now may anyone say 250
@@ -31,7 +32,8 @@ struct text maildir_name_print(
     const struct maildir_moment *moment, struct text host, char room[MAILDIR_NAME_SIZE]);
 
 struct maildir_mail {           /* Borrows. */
-	int body_fd;            /* Read with pread from 0. */
+	struct text body;       /* Of body_size; or */
+	int body_fd;            /* read with pread from 0, unless this is -1. */
 	uint64_t body_size;
 	struct text return_path;  /* Without brackets. */
 	struct text delivered_to; /* Empty: no such field. */
@@ -42,19 +44,27 @@ struct maildir_writer;
 [[nodiscard]] struct maildir_writer *maildir_writer_new(struct text host); /* NULL: no memory. */
 void maildir_writer_free(struct maildir_writer *writer);
 
+/* An open Maildir. */
+struct maildir {
+	int fd;
+	uint64_t device, number;        /* Which file system, and which folder there. */
+	bool made_folders;              /* Their names are not flushed by maildir_flush: use maildir_flush_all. */
+};
+
+/* `path`: NUL-terminated. */
+[[nodiscard]] enum error maildir_open(const char *path, struct maildir *out_maildir);
+void maildir_done(struct maildir *maildir); /* Behind all its files. */
+
 /* One message on its way. Open: an owner may move it, but must close or drop it once. */
 struct maildir_file {
-	int folder_fd;                  /* Of the Maildir. */
-	int fd;                         /* Of the message; may be closed before. */
-	uint64_t device, folder_number; /* Which file system, and which Maildir there. */
-	bool made_folders;              /* Their names are not flushed by maildir_flush: use maildir_flush_all. */
+	struct maildir *maildir;        /* Borrowed. */
+	int fd;                         /* Of the message. */
 	bool published;
 	char name[MAILDIR_NAME_SIZE];
 };
 
-/* `path`: NUL-terminated, the Maildir. On failure nothing stays behind but folders. ERR_CORRUPT: the body is
- * shorter than its size. */
-[[nodiscard]] enum error maildir_write(struct maildir_writer *writer, const char *path,
+/* On failure nothing stays behind but folders. ERR_CORRUPT: the body is shorter than its size. */
+[[nodiscard]] enum error maildir_write(struct maildir_writer *writer, struct maildir *maildir,
     const struct maildir_mail *mail, struct maildir_file *out_file);
 
 [[nodiscard]] enum error maildir_flush(const struct maildir_file *file);

@@ -59,15 +59,21 @@ static void names_are_as_the_specification_says(void **state)
 
 static enum error deliver(struct place *place, const char *folder, int body_fd, uint64_t size)
 {
-	const struct maildir_mail mail = { body_fd, size, TEXT("bob@example.net"), TEXT("alice@example.org") };
+	const struct maildir_mail mail = { TEXT_EMPTY, body_fd, size, TEXT("bob@example.net"), TEXT("alice@example.org") };
+	struct maildir maildir;
 	struct maildir_file file;
 	char path[128];
 	enum error error;
 
 	snprintf(path, sizeof path, "%s/%s", place->root, folder);
-	error = maildir_write(place->writer, path, &mail, &file);
+	error = maildir_open(path, &maildir);
 	if (error != OK)
 		return error;
+	error = maildir_write(place->writer, &maildir, &mail, &file);
+	if (error != OK) {
+		maildir_done(&maildir);
+		return error;
+	}
 	assert_int_equal(testing_file_count(path, "tmp"), 1);
 	assert_int_equal(testing_file_count(path, "new"), 0);
 	assert_int_equal(maildir_flush(&file), OK);
@@ -75,6 +81,7 @@ static enum error deliver(struct place *place, const char *folder, int body_fd, 
 	assert_int_equal(maildir_publish(&file), OK);
 	assert_int_equal(maildir_flush_new(&file), OK);
 	maildir_close(&file);
+	maildir_done(&maildir);
 	return OK;
 }
 
@@ -167,7 +174,7 @@ static void a_batch_fails_only_what_failed(void **state)
 	static struct batch batch;
 	const struct text body = TEXT("hello\r\n");
 	const int body_fd = testing_body_file(body);
-	struct maildir_mail mail = { body_fd, body.length, TEXT_EMPTY, TEXT_EMPTY };
+	struct maildir_mail mail = { TEXT_EMPTY, body_fd, body.length, TEXT_EMPTY, TEXT_EMPTY };
 	char path_template[128], path[128];
 
 	snprintf(path_template, sizeof path_template, "%s/%%d/%%u", place->root);
@@ -200,8 +207,7 @@ static void many_folders_share_flushes(void **state)
 	struct place *place = *state;
 	static struct batch batch;
 	const struct text body = TEXT("hello\r\n");
-	const int body_fd = testing_body_file(body);
-	const struct maildir_mail mail = { body_fd, body.length, TEXT_EMPTY, TEXT_EMPTY };
+	const struct maildir_mail mail = { body, -1, body.length, TEXT_EMPTY, TEXT_EMPTY };
 	char path_template[128], user[8];
 
 	snprintf(path_template, sizeof path_template, "%s/%%u", place->root);
@@ -217,7 +223,6 @@ static void many_folders_share_flushes(void **state)
 		assert_int_equal(testing_file_count(batch.items[i].path, "new"), 1);
 	}
 	batch_clear(&batch);
-	close(body_fd);
 }
 
 int main(void)

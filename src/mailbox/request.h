@@ -3,7 +3,8 @@
  * Pure. Numbers are little-endian; decoding checks every bound, since the other side is another
  * process with other rights. Decoded texts borrow from the bytes.
  *
- * A request travels with one descriptor: the body, read with pread so that many requests may share it. */
+ * A small body is part of the request; a larger one travels with it as a descriptor, read with pread so that
+ * many requests may share it. */
 #ifndef MAILBOX_REQUEST_H
 #define MAILBOX_REQUEST_H
 
@@ -11,11 +12,16 @@
 #include "mail/verdict.h"
 #include "mailbox/path.h"
 
-enum { MAILBOX_TEXT_MAX = 1024, MAILBOX_MESSAGE_MAX = 8 << 10 };
+enum {
+	MAILBOX_TEXT_MAX = 1024,
+	MAILBOX_BODY_MAX = 10 << 10, /* Of a body within a request: most mail. A memory file costs five system calls. */
+	MAILBOX_MESSAGE_MAX = 16 << 10
+};
 
 struct mailbox_request {
 	uint64_t number;            /* Comes back in the answer. */
 	uint64_t body_size;
+	struct text body;           /* Of body_size, unless that is more than MAILBOX_BODY_MAX. */
 	struct mailbox_parts parts;
 	struct text return_path;    /* Without brackets; empty: the null path. */
 	struct text delivered_to;

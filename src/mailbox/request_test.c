@@ -35,6 +35,30 @@ static void a_request_survives(void **state)
 	assert_true(text_equal(request.delivered_to, sample.delivered_to));
 }
 
+/* A small body comes with it, and must be as long as it says. */
+static void a_request_carries_a_small_body(void **state)
+{
+	struct mailbox_request request = sample, heard;
+	char room[MAILBOX_MESSAGE_MAX];
+
+	(void)state;
+	request.body = TEXT("Subject: small\r\n");
+	request.body_size = request.body.length;
+	size_t length = mailbox_request_encode(&request, room);
+
+	assert_int_not_equal(length, 0);
+	assert_int_equal(mailbox_request_decode((struct text){ room, length }, &heard), OK);
+	assert_true(text_equal(heard.body, request.body));
+	request.body_size++;
+	length = mailbox_request_encode(&request, room);
+	assert_int_equal(mailbox_request_decode((struct text){ room, length }, &heard), ERR_SYNTAX);
+	request.body_size = 0;
+	request.body = TEXT_EMPTY;
+	length = mailbox_request_encode(&request, room);
+	assert_int_equal(mailbox_request_decode((struct text){ room, length }, &heard), OK);
+	assert_int_equal(heard.body.length, 0);
+}
+
 static void an_answer_survives(void **state)
 {
 	struct mailbox_answer answer = { 7, VERDICT(452, 4, 2, 2, "full") }, heard;
@@ -117,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_survives),
+		cmocka_unit_test(a_request_carries_a_small_body),
 		cmocka_unit_test(an_answer_survives),
 		cmocka_unit_test(cut_and_long_messages_are_refused),
 		cmocka_unit_test(header_texts_stay_on_one_line),

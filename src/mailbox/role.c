@@ -119,10 +119,11 @@ static void take_request(struct mailbox_role *role, size_t index)
 	struct mailbox_request request;
 
 	if (mailbox_request_decode((struct text){ message->bytes, message->length }, &request) != OK ||
-	    message->fd_count != 1) {
+	    message->fd_count != (request.body_size > MAILBOX_BODY_MAX ? 1 : 0)) {
 		drop_channel(role, index); /* M2: no number to answer to. */
 	} else {
-		const struct maildir_mail mail = { .body_fd = message->fds[0],
+		const struct maildir_mail mail = { .body = request.body,
+			.body_fd = message->fd_count > 0 ? message->fds[0] : -1,
 			.body_size = request.body_size,
 			.return_path = request.return_path,
 			.delivered_to = request.delivered_to };
