@@ -27,11 +27,11 @@ def judge(case):
     return None if arc["cv"] == test["cv"].lower() else f"{arc} instead of {test['cv']}"
 
 
-def test_suite(capfd):
+def test_suite(record_property):
     all_cases = cases()
     wrong = each(all_cases, judge)
     disputed = {name for name in wrong if name in DISPUTED}
     wrong = {name: complaint for name, complaint in wrong.items() if name not in DISPUTED}
-    table(capfd, "ARC ValiMail", len(all_cases), wrong, disputed)
+    table(record_property, "ARC ValiMail", len(all_cases), wrong, disputed)
     assert len(all_cases) == 171
     assert not wrong, "\n".join(f"{name}: {complaint}" for name, complaint in wrong.items())

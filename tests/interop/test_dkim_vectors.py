@@ -24,9 +24,9 @@ def judge(case):
     return None
 
 
-def check(capfd, title, cases):
+def check(record_property, title, cases):
     wrong = each(cases, judge)
-    table(capfd, title, len(cases), wrong, {})
+    table(record_property, title, len(cases), wrong, {})
     assert cases
     assert not wrong, "\n".join(f"{name}: {complaint}" for name, complaint in wrong.items())
 
@@ -62,8 +62,8 @@ def chasquid_case(message):
     return chasquid_zone(dns.read_text()) if dns.exists() else {}, message.read_bytes(), expected
 
 
-def test_chasquid(capfd):
-    check(capfd, "DKIM chasquid", {path.stem: chasquid_case(path) for path in sorted(CHASQUID.glob("*.msg"))})
+def test_chasquid(record_property):
+    check(record_property, "DKIM chasquid", {path.stem: chasquid_case(path) for path in sorted(CHASQUID.glob("*.msg"))})
 
 
 # -- Mail::DKIM ----------------------------------------------------------------
@@ -100,10 +100,10 @@ def corpus_case(zone, row):
     return zone, message, expected
 
 
-def test_mail_dkim(capfd):
+def test_mail_dkim(record_property):
     zone = corpus_zone()
     rows = [line.split("\t") for line in (CORPUS / "EXPECTED.tsv").read_text().splitlines() if not line.startswith("#")]
-    check(capfd, "DKIM Mail::DKIM", {row[0]: corpus_case(zone, row) for row in rows})
+    check(record_property, "DKIM Mail::DKIM", {row[0]: corpus_case(zone, row) for row in rows})
 
 
 # -- dkimpy --------------------------------------------------------------------

@@ -72,11 +72,11 @@ def judge(case):
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_suite(suite, capfd):
+def test_suite(suite, record_property):
     all_cases = cases(SUITES[suite])
     wrong = each(all_cases, judge)
     disputed = {name for name, complaint in wrong.items() if complaint.startswith(DISPUTED.get(name, "?") + " ")}
     wrong = {name: complaint for name, complaint in wrong.items() if name not in disputed}
-    table(capfd, f"SPF {suite}", len(all_cases), wrong, disputed)
+    table(record_property, f"SPF {suite}", len(all_cases), wrong, disputed)
     assert len(all_cases) > 20
     assert not wrong, "\n".join(f"{name}: {complaint}" for name, complaint in wrong.items())
