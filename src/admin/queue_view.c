@@ -101,12 +101,14 @@ json_t *admin_queue_show(struct spool *spool, const json_t *request)
 		answer = admin_failure(EX_NOINPUT,
 		    "no message %.*s in the queue (postroad trace tells what became of it)", TEXT_FORMAT(id_text));
 	} else {
-		char chunk[SPOOL_CHUNK_SIZE];
-		size_t length = 0;
+		char start[SPOOL_START_SIZE];
+		size_t length;
+		bool complete;
 		json_t *text = json_null();
 
-		if (message.envelope.chunk_count > 0 && spool_read_chunk(spool, id, 0, chunk, &length) == OK) {
-			const struct text whole = { chunk, length };
+		if (message.envelope.chunk_count > 0 &&
+		    spool_read_start(spool, &message.envelope, start, &length, &complete) == OK) {
+			const struct text whole = { start, length };
 			const size_t end = text_find(whole, TEXT("\r\n\r\n"));
 
 			text = admin_string(text_part(whole, 0, end < length ? end + 2 : length));

@@ -188,6 +188,9 @@ static bool perform_one(
 	case SESSION_BEGIN:
 		*out_answer = begin(connection);
 		return true;
+	case SESSION_ON_TOP:
+		intake_put_on_top(connection->intake, action->bytes);
+		break;
 	case SESSION_BODY:
 		intake_body(connection->intake, action->bytes);
 		break;

@@ -59,9 +59,15 @@ struct verdict judge(struct inbound *inbound, const struct session *session, con
 
 /* -- intake.c: one message on its way into the spool ------------------------------ */
 
+enum { INTAKE_TOP_MAX = SPOOL_CHUNK_SIZE };
+
 /* NULL: no memory. */
 [[nodiscard]] struct intake *intake_new(struct inbound *inbound, struct connection *connection, queue_id id);
-/* Its next bytes. A failure is remembered until the commit. */
+/* A field, with its line end, to stand above the text and above all that was put there before: also one that is
+ * known only when all text has come (trace fields, results, signatures over the whole). At most INTAKE_TOP_MAX in all. A
+ * failure is remembered until the commit, as in the next one. */
+void intake_put_on_top(struct intake *intake, struct text field);
+/* Its next bytes. */
 void intake_body(struct intake *intake, struct text bytes);
 /* Too many chunks are pending. */
 bool intake_is_congested(const struct intake *intake);

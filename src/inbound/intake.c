@@ -6,7 +6,10 @@
  *
  * A message smaller than a chunk goes from COLLECTING to COMMITTING with one change. A larger one sends chunks
  * ahead; since a change may fail while a later one succeeds (spool.h P4), its commit waits until they are all
- * durable: a flush more for a large message, and never a message with a hole. */
+ * durable: a flush more for a large message, and never a message with a hole.
+ *
+ * What stands on top of a message may be known only at its end. So the chunks that go ahead are numbered from 1, and the
+ * first one, a short one, is put with the message: every message has its Received field there. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,8 +32,9 @@ struct intake {
 	enum intake_state state;
 	enum error error;                /* The first failure. */
 	queue_id id;
+	struct buffer top;               /* What is to stand above the body. */
 	struct buffer chunk;             /* Of the body; not yet handed in. */
-	uint32_t chunk_count;            /* Handed in. */
+	uint32_t ahead;                  /* Chunks of the body that were handed in. */
 	uint32_t pending;                /* Changes that are not done. */
 	uint64_t body_size;
 	uint32_t discard_count;          /* Discards that failed. */
@@ -58,6 +62,7 @@ struct intake *intake_new(struct inbound *inbound, struct connection *connection
 	intake->inbound = inbound;
 	intake->connection = connection;
 	intake->id = id;
+	buffer_init(&intake->top, INTAKE_TOP_MAX);
 	buffer_init(&intake->chunk, SPOOL_CHUNK_SIZE);
 	intake->next = inbound->intakes;
 	if (intake->next != NULL)
@@ -78,6 +83,7 @@ static void intake_free(struct intake *intake)
 		intake->next->previous = intake->previous;
 	if (intake->timer != NULL)
 		loop_timer_free(intake->timer);
+	buffer_done(&intake->top);
 	buffer_done(&intake->chunk);
 	arena_free(intake->arena);
 	free(intake);
@@ -159,8 +165,9 @@ static void discard(struct intake *intake)
 	intake->state = INTAKE_DISCARDING;
 	intake->connection = NULL;
 	intake->message = NULL;
+	buffer_release(&intake->top);
 	buffer_release(&intake->chunk);
-	if (intake->chunk_count > 0)
+	if (intake->ahead > 0)
 		submit_discard(intake);
 	else if (intake->pending == 0)
 		intake_free(intake);
@@ -223,7 +230,23 @@ static bool print_addresses(
 	return true;
 }
 
-/* Chunk, message and record in one change. False: no memory. */
+/* What did not go ahead. Returns how many chunks the whole has. */
+static uint32_t put_rest(struct intake *intake, struct spool_change *change)
+{
+	const struct text top = buffer_text(&intake->top), rest = buffer_text(&intake->chunk);
+
+	must(top.length > 0);
+	if (intake->ahead == 0 && top.length + rest.length <= SPOOL_CHUNK_SIZE) {
+		spool_change_put_joined_chunk(change, intake->id, 0, top, rest);
+		return 1;
+	}
+	must(rest.length > 0); /* The last one never goes ahead. */
+	spool_change_put_chunk(change, intake->id, 0, top);
+	spool_change_put_chunk(change, intake->id, intake->ahead + 1, rest);
+	return intake->ahead + 2;
+}
+
+/* Chunks, message and record in one change. False: no memory. */
 static bool fill_change(struct intake *intake, struct spool_change *change, struct message *message)
 {
 	struct arena *arena = arena_new(ADDRESSES_MAX);
@@ -231,10 +254,8 @@ static bool fill_change(struct intake *intake, struct spool_change *change, stru
 	size_t count;
 	bool filled = false;
 
-	if (intake->chunk.length > 0)
-		spool_change_put_chunk(change, intake->id, intake->chunk_count++, buffer_text(&intake->chunk));
 	message->envelope.body_size = intake->body_size;
-	message->envelope.chunk_count = intake->chunk_count;
+	message->envelope.chunk_count = put_rest(intake, change);
 	if (arena != NULL && compose_event(intake, message, &intake->facts) &&
 	    print_addresses(message, arena, &addresses, &count)) {
 		spool_change_put_message(change, message);
@@ -279,6 +300,7 @@ static enum error submit_commit(struct intake *intake, struct message *message)
 		spool_change_free(change);
 		return ERR_NO_MEMORY;
 	}
+	buffer_release(&intake->top);
 	buffer_release(&intake->chunk);
 	intake->message = NULL;
 	intake->state = INTAKE_COMMITTING;
@@ -347,10 +369,27 @@ static void submit_chunk(struct intake *intake)
 		intake->error = ERR_NO_MEMORY;
 		return;
 	}
-	spool_change_put_chunk(change, intake->id, intake->chunk_count++, buffer_text(&intake->chunk));
+	spool_change_put_chunk(change, intake->id, ++intake->ahead, buffer_text(&intake->chunk));
 	buffer_clear(&intake->chunk);
 	intake->pending++;
 	spool_submit(intake->inbound->wiring.port, change, chunk_stored, intake);
+}
+
+void intake_put_on_top(struct intake *intake, struct text field)
+{
+	const size_t length = intake->top.length;
+	char *room = buffer_reserve(&intake->top, field.length);
+
+	must(intake->state == INTAKE_COLLECTING && text_ends(field, TEXT("\r\n")));
+	if (room == NULL) {
+		if (intake->error == OK)
+			intake->error = ERR_NO_MEMORY;
+		return;
+	}
+	memmove(room - length + field.length, room - length, length);
+	memcpy(room - length, field.bytes, field.length);
+	buffer_added(&intake->top, field.length);
+	intake->body_size += field.length;
 }
 
 void intake_body(struct intake *intake, struct text bytes)

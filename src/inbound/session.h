@@ -122,6 +122,7 @@ enum session_question {
 enum session_action_kind {
 	SESSION_ASK,     /* `question` */
 	SESSION_BEGIN,   /* A message is about to come. */
+	SESSION_ON_TOP,  /* `bytes`, a field, to stand above all that is known of it so far. */
 	SESSION_BODY,    /* Its next `bytes`. */
 	SESSION_COMMIT,  /* It is complete: make `message` durable. */
 	SESSION_ABANDON, /* It will not come. */

@@ -143,6 +143,16 @@ static void prove(struct driver *driver, const struct session_action *action)
 	driver->dialogue = event->auth.result == SASL_CONTINUE;
 }
 
+static void put_on_top(struct driver *driver, struct text field)
+{
+	struct buffer below = driver->body;
+
+	buffer_init(&driver->body, below.limit);
+	must(text_ends(field, TEXT("\r\n")) && buffer_append(&driver->body, field));
+	must(buffer_append(&driver->body, buffer_text(&below)));
+	buffer_done(&below);
+}
+
 static void perform(struct driver *driver, const struct session_action *action)
 {
 	must(!driver->closed);
@@ -154,6 +164,9 @@ static void perform(struct driver *driver, const struct session_action *action)
 		buffer_clear(&driver->body);
 		driver->begun_count += verdict_is_success(&driver->begin);
 		owe(driver, SESSION_BEGUN, driver->begin);
+		break;
+	case SESSION_ON_TOP:
+		put_on_top(driver, action->bytes);
 		break;
 	case SESSION_BODY:
 		must(driver->begun_count == driver->committed_count + driver->abandoned_count + 1);

@@ -38,6 +38,16 @@ static void give_copy(struct session_step *step, struct text bytes)
 		ruin(step, NO_MEMORY);
 }
 
+static void put_on_top(struct session_step *step, struct text field)
+{
+	struct text copy;
+
+	if (arena_copy(step->output->arena, field, &copy))
+		act(step, SESSION_ON_TOP)->bytes = copy;
+	else
+		ruin(step, NO_MEMORY);
+}
+
 /* RFC 3848, RFC 6531 §4.3: what stands behind "with". */
 static struct text protocol_of(const struct session *session)
 {
@@ -76,7 +86,7 @@ void put_received(struct session_step *step)
 	    !received_print(&received, &field))
 		ruin(step, NO_MEMORY);
 	else
-		give_copy(step, buffer_text(&field));
+		put_on_top(step, buffer_text(&field));
 }
 
 /* Mail of our own users is completed (RFC 6409 §8); other people's is passed on as it is. */

@@ -171,7 +171,7 @@ struct queue {
 	void *idle_context;
 
 	struct arena *scratch;           /* For one scan. */
-	char chunk_room[SPOOL_CHUNK_SIZE];
+	char start_room[SPOOL_START_SIZE];
 };
 
 int64_t queue_now_ms(const struct queue *queue);

@@ -22,18 +22,15 @@ static struct dsn_recipient told_recipient(const struct job *job, uint32_t numbe
 	};
 }
 
-/* The original's first chunk. What cannot be read is left out: the report is the more important. */
+/* How the original begins. What cannot be read is left out: the report is the more important. */
 static void read_original(struct job *job, struct dsn_report *report)
 {
 	struct queue *queue = job->queue;
 	const struct envelope *envelope = &job->message.envelope;
-	size_t length = 0;
+	size_t length;
 
-	if (envelope->chunk_count > 0 &&
-	    spool_read_chunk(queue->parts.spool, envelope->id, 0, queue->chunk_room, &length) != OK)
-		return;
-	report->original = (struct text){ queue->chunk_room, length };
-	report->original_complete = envelope->chunk_count <= 1;
+	if (spool_read_start(queue->parts.spool, envelope, queue->start_room, &length, &report->original_complete) == OK)
+		report->original = (struct text){ queue->start_room, length };
 }
 
 void report_put_body(struct spool_change *change, queue_id id, struct text body, struct envelope *envelope)

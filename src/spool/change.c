@@ -152,17 +152,25 @@ enum error recipient_changed(const struct recipient *old, const struct op *op, s
 	return OK;
 }
 
-void spool_change_put_chunk(struct spool_change *change, queue_id id, uint32_t number, struct text bytes)
+void spool_change_put_joined_chunk(
+    struct spool_change *change, queue_id id, uint32_t number, struct text front, struct text back)
 {
-	must(bytes.length > 0 && bytes.length <= SPOOL_CHUNK_SIZE);
+	const size_t length = front.length + back.length;
 
-	char *room = add_op(change, OP_CHUNK, id, number, CHUNK_CHECKSUM_SIZE + bytes.length);
+	must(length > 0 && length <= SPOOL_CHUNK_SIZE);
+
+	char *room = add_op(change, OP_CHUNK, id, number, CHUNK_CHECKSUM_SIZE + length);
 
 	change->grows = true;
 	if (room == NULL)
 		return;
-	room = put_u64(room, chunk_checksum(id, number, bytes));
-	put_text(room, bytes);
+	put_text(put_text(room + CHUNK_CHECKSUM_SIZE, front), back);
+	put_u64(room, chunk_checksum(id, number, (struct text){ room + CHUNK_CHECKSUM_SIZE, length }));
+}
+
+void spool_change_put_chunk(struct spool_change *change, queue_id id, uint32_t number, struct text bytes)
+{
+	spool_change_put_joined_chunk(change, id, number, bytes, TEXT_EMPTY);
 }
 
 static void add_recipient_op(

@@ -79,6 +79,36 @@ static void everything_comes_back(void **state)
 	assert_int_equal(spool_read_chunk(door->spool, 42, 3, room, &length), ERR_NOT_FOUND);
 }
 
+/* What a body begins with is put last, in a short chunk, joined or alone. */
+static void a_body_may_begin_with_a_short_chunk(void **state)
+{
+	struct door *door = door_of(state);
+	char room[SPOOL_START_SIZE], full[SPOOL_CHUNK_SIZE];
+	struct spool_change *change = spool_change_new();
+	struct recipient recipient = recipient_to(0, TEXT("begin.example"), 10);
+	struct message message = { envelope_of(43, 3), &recipient, 1 };
+	size_t length;
+	bool complete;
+
+	spool_change_put_chunk(change, 43, 1, chunk_bytes(43, 1, 3, full));
+	assert_int_equal(door_commit(door, change), OK);
+	change = spool_change_new();
+	spool_change_put_joined_chunk(change, 43, 0, TEXT("front "), TEXT("back"));
+	spool_change_put_joined_chunk(change, 43, 2, TEXT_EMPTY, TEXT("end"));
+	spool_change_put_message(change, &message);
+	assert_int_equal(door_commit(door, change), OK);
+	assert_int_equal(spool_read_start(door->spool, &message.envelope, room, &length, &complete), OK);
+	assert_int_equal(length, strlen("front back") + SPOOL_CHUNK_SIZE);
+	assert_memory_equal(room, "front back", strlen("front back"));
+	assert_memory_equal(room + strlen("front back"), full, SPOOL_CHUNK_SIZE);
+	assert_false(complete);
+	assert_int_equal(spool_read_chunk(door->spool, 43, 2, room, &length), OK);
+	assert_int_equal(length, strlen("end"));
+	message.envelope.chunk_count = 1;
+	assert_int_equal(spool_read_start(door->spool, &message.envelope, room, &length, &complete), OK);
+	assert_true(complete && length == strlen("front back"));
+}
+
 static void some_recipients_are_read_in_the_order_asked(void **state)
 {
 	struct door *door = door_of(state);
@@ -715,6 +745,7 @@ int main(void)
 		BOTH(some_recipients_are_read_in_the_order_asked),
 		BOTH(an_id_is_used_once),
 		BOTH(a_body_with_a_hole_is_no_message),
+		BOTH(a_body_may_begin_with_a_short_chunk),
 		BOTH(discarded_chunks_are_gone),
 		BOTH(a_change_that_names_what_is_gone_has_no_effect),
 		BOTH(operations_of_one_change_see_each_other),

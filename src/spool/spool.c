@@ -67,6 +67,24 @@ enum error spool_read_chunk(struct spool *spool, queue_id id, uint32_t number,
 	return spool->engine->read_chunk(spool, id, number, room, out_length);
 }
 
+enum error spool_read_start(struct spool *spool, const struct envelope *envelope, char room[SPOOL_START_SIZE],
+    size_t *out_length, bool *out_complete)
+{
+	size_t total = 0;
+
+	for (uint32_t number = 0; number < envelope->chunk_count && number < 2; number++) {
+		size_t length = 0;
+		const enum error error = spool_read_chunk(spool, envelope->id, number, room + total, &length);
+
+		if (error != OK)
+			return error;
+		total += length;
+	}
+	*out_length = total;
+	*out_complete = envelope->chunk_count <= 2;
+	return OK;
+}
+
 enum error spool_scan_due(struct spool *spool, unsigned shard, struct spool_position after,
     int64_t until_ms, size_t max, struct arena *arena, struct spool_due **out_due, size_t *out_count)
 {

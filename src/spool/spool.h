@@ -27,8 +27,9 @@ struct spool;
 struct spool_port;
 struct spool_change;
 
-/* Chunks are this long, but for the last of a body (which may be shorter, not empty; an empty body has none). */
-enum { SPOOL_CHUNK_SIZE = 32736 };
+/* No chunk is longer, none is empty, and an empty body has none. The first and the last may be shorter: what a body
+ * begins with may be known only when the rest of it was put. */
+enum { SPOOL_CHUNK_SIZE = 32736, SPOOL_START_SIZE = 2 * SPOOL_CHUNK_SIZE };
 
 /* Recipient domains are spread over shards, so that each lane looks for due mail in its own. */
 enum { SPOOL_SHARD_COUNT = 16 };
@@ -60,6 +61,9 @@ void spool_change_free(struct spool_change *change);
 
 /* Bytes of a body; number counts from 0. */
 void spool_change_put_chunk(struct spool_change *change, queue_id id, uint32_t number, struct text bytes);
+/* The same for bytes in two parts, one of which may be empty. */
+void spool_change_put_joined_chunk(
+    struct spool_change *change, queue_id id, uint32_t number, struct text front, struct text back);
 
 /* Envelope and recipients (at least one, indexes ascending) of a message whose chunks are in this or earlier changes. */
 void spool_change_put_message(struct spool_change *change, const struct message *message);
@@ -130,6 +134,10 @@ int64_t spool_port_news(struct spool_port *port, unsigned shard);
 /* One chunk into `room`. */
 [[nodiscard]] enum error spool_read_chunk(struct spool *spool, queue_id id, uint32_t number,
     char room[SPOOL_CHUNK_SIZE], size_t *out_length);
+
+/* How a body begins: its first two chunks. A short body may be all there (*out_complete). */
+[[nodiscard]] enum error spool_read_start(struct spool *spool, const struct envelope *envelope,
+    char room[SPOOL_START_SIZE], size_t *out_length, bool *out_complete);
 
 /* Where a recipient stands in an index ordered by (due time, id, index). All 0: before every one. */
 struct spool_position {
