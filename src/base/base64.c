@@ -86,3 +86,22 @@ enum error base64_decode_strict(struct text base64, struct arena *arena, struct 
 	*out_bytes = bytes;
 	return OK;
 }
+
+/* The same digits in the other alphabet, padded, then the strict way. */
+enum error base64url_decode(struct text base64url, struct arena *arena, struct text *out_bytes)
+{
+	const size_t padding = (4 - base64url.length % 4) % 4;
+	char *room = arena_alloc(arena, base64url.length + padding + 1);
+
+	if (room == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < base64url.length; i++) {
+		const char c = base64url.bytes[i];
+
+		if (c == '+' || c == '/' || c == '=')
+			return ERR_SYNTAX;
+		room[i] = c == '-' ? '+' : c == '_' ? '/' : c;
+	}
+	memset(room + base64url.length, '=', padding);
+	return base64_decode_strict((struct text){ room, base64url.length + padding }, arena, out_bytes);
+}

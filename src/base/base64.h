@@ -23,4 +23,7 @@ static inline size_t base64_length(size_t length)
 /* The same without leniency, as SASL wants it (RFC 4954 §4): padded, nothing between, no bit astray. */
 [[nodiscard]] enum error base64_decode_strict(struct text base64, struct arena *arena, struct text *out_bytes);
 
+/* Base64url without padding (RFC 4648 §5, as RFC 7515 §2 has it), as strictly. ERR_SYNTAX, ERR_NO_MEMORY. */
+[[nodiscard]] enum error base64url_decode(struct text base64url, struct arena *arena, struct text *out_bytes);
+
 #endif

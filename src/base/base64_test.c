@@ -66,10 +66,39 @@ static void the_strict_way(void **state)
 	arena_free(arena);
 }
 
+static void url_way(void **state)
+{
+	/* RFC 7515, appendix C, and what only looks like it. */
+	static const struct {
+		const char *base64url;
+		struct text bytes;
+		enum error want;
+	} rows[] = {
+		{ "A-z_4ME", { "\x03\xec\xff\xe0\xc1", 5 }, OK },
+		{ "", { "", 0 }, OK },
+		{ "A+z/4ME", TEXT_EMPTY, ERR_SYNTAX },
+		{ "A-z_4ME=", TEXT_EMPTY, ERR_SYNTAX },
+		{ "A-z_4MF", TEXT_EMPTY, ERR_SYNTAX },
+		{ "A-z_4", TEXT_EMPTY, ERR_SYNTAX },
+		{ "A-z_ 4ME", TEXT_EMPTY, ERR_SYNTAX },
+	};
+	struct arena *arena = arena_new(1 << 16);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct text bytes = TEXT_EMPTY;
+
+		assert_int_equal(base64url_decode(text_of(rows[i].base64url), arena, &bytes), rows[i].want);
+		if (rows[i].want == OK)
+			assert_true(text_equal(bytes, rows[i].bytes));
+	}
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(examples_of_the_rfc), cmocka_unit_test(folded_and_unpadded),
-		cmocka_unit_test(the_strict_way) };
+		cmocka_unit_test(the_strict_way), cmocka_unit_test(url_way) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

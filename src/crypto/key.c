@@ -1,5 +1,7 @@
 /* libcrypto's decoders cost five times what an RSA verification does, so the wrapping of a public key
  * is taken off by hand; what is inside goes to the parser for exactly that. */
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -11,7 +13,12 @@
 #include "base/base64.h"
 #include "crypto/key.h"
 
-enum { ED25519_BYTES = 32, ED25519_BITS = 256, RSA_EXPONENT_BYTES_MAX = 8 };
+enum {
+	ED25519_BYTES = 32,
+	P256_NUMBER_BYTES = 32, /* A coordinate of a point, and half of a signature. */
+	CURVE_BITS = 256,
+	RSA_EXPONENT_BYTES_MAX = 8
+};
 
 struct public_key {
 	enum key_kind kind;
@@ -92,6 +99,46 @@ static EVP_PKEY *read_rsa(struct text der)
 	return key;
 }
 
+static EVP_PKEY *read_ed25519(struct text bytes)
+{
+	return bytes.length == ED25519_BYTES
+	    ? EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)bytes.bytes, bytes.length)
+	    : NULL;
+}
+
+/* libcrypto refuses a point that is not on the curve. */
+static EVP_PKEY *read_p256(struct text coordinates)
+{
+	char curve[] = "P-256";
+	unsigned char point[1 + 2 * P256_NUMBER_BYTES] = { POINT_CONVERSION_UNCOMPRESSED };
+	OSSL_PARAM parameters[] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, curve, 0),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point), OSSL_PARAM_construct_end() };
+	EVP_PKEY *key = NULL;
+
+	if (coordinates.length != 2 * P256_NUMBER_BYTES)
+		return NULL;
+	memcpy(point + 1, coordinates.bytes, coordinates.length);
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+
+	if (context != NULL && EVP_PKEY_fromdata_init(context) == 1)
+		(void)!EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters);
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+static EVP_PKEY *read_of_kind(enum key_kind kind, struct text der)
+{
+	switch (kind) {
+	case KEY_RSA:
+		return read_rsa(der);
+	case KEY_ED25519:
+		return read_ed25519(der);
+	case KEY_P256:
+		break;
+	}
+	return read_p256(der);
+}
+
 enum error public_key_read(enum key_kind kind, struct text der, struct public_key **out_key)
 {
 	struct public_key *key = malloc(sizeof *key);
@@ -99,10 +146,7 @@ enum error public_key_read(enum key_kind kind, struct text der, struct public_ke
 	if (key == NULL)
 		return ERR_NO_MEMORY;
 	key->kind = kind;
-	key->key = kind == KEY_RSA        ? read_rsa(der)
-	    : der.length != ED25519_BYTES ? NULL
-					  : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
-						(const unsigned char *)der.bytes, der.length);
+	key->key = read_of_kind(kind, der);
 	ERR_clear_error();
 	if (key->key == NULL || EVP_PKEY_get_bits(key->key) <= 0 ||
 	    EVP_PKEY_get_bits(key->key) > KEY_RSA_BITS_MAX) {
@@ -116,6 +160,38 @@ enum error public_key_read(enum key_kind kind, struct text der, struct public_ke
 	return OK;
 }
 
+/* A positive number. NULL: no memory. */
+static ASN1_INTEGER *to_integer(struct text bytes)
+{
+	BIGNUM *number = BN_bin2bn((const unsigned char *)bytes.bytes, (int)bytes.length, NULL);
+	ASN1_INTEGER *integer = number ? BN_to_ASN1_INTEGER(number, NULL) : NULL;
+
+	BN_free(number);
+	return integer;
+}
+
+/* By way of an RSAPublicKey in DER, so that one place says what a good key is. */
+enum error public_key_from_numbers(struct text modulus, struct text exponent, struct public_key **out_key)
+{
+	unsigned char der[KEY_SIGNATURE_MAX + 64], *at = der;
+	enum error error = ERR_NO_MEMORY;
+
+	if (modulus.length > KEY_SIGNATURE_MAX || exponent.length > RSA_EXPONENT_BYTES_MAX)
+		return ERR_TOO_LARGE;
+	ASN1_INTEGER *n = to_integer(modulus), *e = to_integer(exponent);
+
+	if (n != NULL && e != NULL) {
+		ASN1_put_object(
+		    &at, 1, i2d_ASN1_INTEGER(n, NULL) + i2d_ASN1_INTEGER(e, NULL), V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+		i2d_ASN1_INTEGER(n, &at);
+		i2d_ASN1_INTEGER(e, &at);
+		error = public_key_read(KEY_RSA, (struct text){ (const char *)der, (size_t)(at - der) }, out_key);
+	}
+	ASN1_INTEGER_free(n);
+	ASN1_INTEGER_free(e);
+	return error;
+}
+
 void public_key_free(struct public_key *key)
 {
 	if (key != NULL)
@@ -125,7 +201,7 @@ void public_key_free(struct public_key *key)
 
 unsigned public_key_bits(const struct public_key *key)
 {
-	return key->kind == KEY_ED25519 ? ED25519_BITS : (unsigned)EVP_PKEY_get_bits(key->key);
+	return key->kind == KEY_RSA ? (unsigned)EVP_PKEY_get_bits(key->key) : CURVE_BITS;
 }
 
 static bool verify_rsa(EVP_PKEY *key, const uint8_t *hash, struct text signature)
@@ -152,12 +228,56 @@ static bool verify_ed25519(EVP_PKEY *key, const uint8_t *hash, struct text signa
 	return good;
 }
 
+/* The two numbers as libcrypto wants them, in DER. NULL: no memory, or not two. */
+static unsigned char *wrap_numbers(struct text signature, int *out_length)
+{
+	const unsigned char *bytes = (const unsigned char *)signature.bytes;
+	ECDSA_SIG *numbers = signature.length == 2 * P256_NUMBER_BYTES ? ECDSA_SIG_new() : NULL;
+	BIGNUM *r = numbers ? BN_bin2bn(bytes, P256_NUMBER_BYTES, NULL) : NULL;
+	BIGNUM *s = numbers ? BN_bin2bn(bytes + P256_NUMBER_BYTES, P256_NUMBER_BYTES, NULL) : NULL;
+	unsigned char *der = NULL;
+
+	if (r != NULL && s != NULL && ECDSA_SIG_set0(numbers, r, s) == 1) {
+		*out_length = i2d_ECDSA_SIG(numbers, &der);
+	} else {
+		BN_free(r);
+		BN_free(s);
+	}
+	ECDSA_SIG_free(numbers);
+	return der;
+}
+
+static bool verify_p256(EVP_PKEY *key, const uint8_t *hash, struct text signature)
+{
+	int length = 0;
+	unsigned char *der = wrap_numbers(signature, &length);
+	EVP_PKEY_CTX *context = der ? EVP_PKEY_CTX_new(key, NULL) : NULL;
+	const bool good = context != NULL && length > 0 && EVP_PKEY_verify_init(context) == 1 &&
+	    EVP_PKEY_verify(context, der, (size_t)length, hash, DIGEST_BYTES) == 1;
+
+	EVP_PKEY_CTX_free(context);
+	OPENSSL_free(der);
+	return good;
+}
+
+static bool verify_of_kind(const struct public_key *key, const uint8_t *hash, struct text signature)
+{
+	switch (key->kind) {
+	case KEY_RSA:
+		return verify_rsa(key->key, hash, signature);
+	case KEY_ED25519:
+		return verify_ed25519(key->key, hash, signature);
+	case KEY_P256:
+		break;
+	}
+	return verify_p256(key->key, hash, signature);
+}
+
 bool public_key_verify(const struct public_key *key, const uint8_t hash[DIGEST_BYTES], struct text signature)
 {
 	if (signature.length == 0 || signature.length > KEY_SIGNATURE_MAX)
 		return false;
-	const bool good = key->kind == KEY_RSA ? verify_rsa(key->key, hash, signature)
-					       : verify_ed25519(key->key, hash, signature);
+	const bool good = verify_of_kind(key, hash, signature);
 
 	ERR_clear_error();
 	return good;
@@ -246,7 +366,7 @@ enum key_kind private_key_kind(const struct private_key *key)
 
 unsigned private_key_bits(const struct private_key *key)
 {
-	return key->kind == KEY_ED25519 ? ED25519_BITS : (unsigned)EVP_PKEY_get_bits(key->key);
+	return key->kind == KEY_ED25519 ? CURVE_BITS : (unsigned)EVP_PKEY_get_bits(key->key);
 }
 
 bool private_key_public(const struct private_key *key, struct arena *arena, struct text *out_der)

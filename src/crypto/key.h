@@ -1,4 +1,5 @@
 /* Keys that sign and verify hashes: RSA with PKCS #1 v1.5 and SHA-256, and Ed25519 over the hash (RFC 8463 §3).
+ * Those that only verify may be on the curve P-256 as well (RFC 7518 §3.4).
  *
  *   K1  A key that was read can be used: its kind and its size are known, its form was checked.
  *   K2  Nothing here says whether a key is strong enough; who asks compares public_key_bits with a rule. */
@@ -9,7 +10,7 @@
 #include "base/error.h"
 #include "crypto/digest.h"
 
-enum key_kind { KEY_RSA, KEY_ED25519 };
+enum key_kind { KEY_RSA, KEY_ED25519, KEY_P256 };
 
 enum {
 	KEY_RSA_BITS_MAX = 8192, /* A larger one costs more than a stranger may ask of us. */
@@ -21,14 +22,18 @@ struct public_key;
 struct private_key;
 
 /* A key as DNS publishes it. RSA: a SubjectPublicKeyInfo or a bare RSAPublicKey in DER (RFC 6376 §3.6.1 names
- * one, its example shows the other); Ed25519: the 32 bytes. Gives it. ERR_SYNTAX, ERR_TOO_LARGE or ERR_NO_MEMORY. */
+ * one, its example shows the other); Ed25519: the 32 bytes; P-256: the two coordinates, 32 bytes each. Gives it. ERR_SYNTAX, ERR_TOO_LARGE or ERR_NO_MEMORY. */
 [[nodiscard]] enum error public_key_read(enum key_kind kind, struct text der, struct public_key **out_key);
 void public_key_free(struct public_key *key);
 
-/* Length of the modulus; 256 for Ed25519. */
+/* An RSA key by its numbers, each big-endian, as RFC 7518 §6.3.1 writes them. As above. */
+[[nodiscard]] enum error public_key_from_numbers(
+    struct text modulus, struct text exponent, struct public_key **out_key);
+
+/* Length of the modulus; 256 for the others. */
 unsigned public_key_bits(const struct public_key *key);
 
-/* Is `signature` the key's over this hash? */
+/* Is `signature` the key's over this hash? P-256: the two numbers, 32 bytes each. */
 [[nodiscard]] bool public_key_verify(
     const struct public_key *key, const uint8_t hash[DIGEST_BYTES], struct text signature);
 

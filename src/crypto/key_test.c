@@ -67,6 +67,19 @@ static const char rsa_spki[] =
     "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDYZIv8/gbpjLLEWZzFw/LQY6ZqMX93rlU4wW0kX8s6h3AocOgFXSuq4IRWnSkF7i7fK3B+rbPFGNO47rNPa+0h/TnMmHdi9JSrgUggzugkss6T6I9Yf/rAEcbxznTyfgcsCZyTNmsh3Pe5uNsBiu6IBe1r/yMXgRqzQbwuOQ3rswIDAQAB";
 static const char rsa_bare[] =
     "MIGJAoGBANhki/z+BumMssRZnMXD8tBjpmoxf3euVTjBbSRfyzqHcChw6AVdK6rghFadKQXuLt8rcH6ts8UY07jus09r7SH9OcyYd2L0lKuBSCDO6CSyzpPoj1h/+sARxvHOdPJ+BywJnJM2ayHc97m42wGK7ogF7Wv/IxeBGrNBvC45DeuzAgMBAAE=";
+#define SIGNED_WORDS "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+#define JWK_N                                                                                                  \
+	"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-"     \
+	"yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-"     \
+	"KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-"                    \
+	"DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"
+#define SIGNATURE_RS256                                                                                        \
+	"cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9u"   \
+	"JdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_e"   \
+	"SN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5"   \
+	"AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"
+#define SIGNATURE_ES256 "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+
 static const char elliptic_spki[] =
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE4zw1d8QrP5ez3lcK2bSaaNSJo3957mq25If9kw+KT2krXY2UTRma/2fF8EahWvRImgKJ+L2rPEjrJK61UoeSog==";
 
@@ -117,6 +130,59 @@ static void every_form_of_a_key_signs_and_verifies(void **state)
 	check_pair(seed, KEY_ED25519, seed_public, 256);
 }
 
+/* RFC 7515, appendices A.2 and A.3: the same words signed by two kinds of key. */
+static const char signed_rs256[] = "eyJhbGciOiJSUzI1NiJ9." SIGNED_WORDS;
+static const char signed_es256[] = "eyJhbGciOiJFUzI1NiJ9." SIGNED_WORDS;
+
+static bool verifies(const struct public_key *key, const char *words, struct text signature)
+{
+	struct digest *digest = digest_new();
+	uint8_t hash[DIGEST_BYTES];
+
+	digest_add(digest, text_of(words));
+	digest_end(digest, hash);
+	digest_free(digest);
+	return public_key_verify(key, hash, signature);
+}
+
+static struct text url(struct arena *arena, const char *base64url)
+{
+	struct text bytes = TEXT_EMPTY;
+
+	assert_int_equal(base64url_decode(text_of(base64url), arena, &bytes), OK);
+	return bytes;
+}
+
+static void the_keys_of_rfc_7515(void **state)
+{
+	struct arena *arena = arena_new(1 << 16);
+	const struct text modulus = url(arena, JWK_N), exponent = url(arena, "AQAB");
+	const struct text signature = url(arena, SIGNATURE_ES256);
+	struct text point = TEXT_EMPTY;
+	struct public_key *rsa, *curve;
+
+	(void)state;
+	assert_int_equal(public_key_from_numbers(modulus, exponent, &rsa), OK);
+	assert_int_equal(public_key_bits(rsa), 2048);
+	assert_true(verifies(rsa, signed_rs256, url(arena, SIGNATURE_RS256)));
+	assert_false(verifies(rsa, signed_es256, url(arena, SIGNATURE_RS256)));
+	point = url(arena, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72bfocs3-257rn0s2ldbqkLJK2KRiMohYjlrQ");
+	assert_int_equal(public_key_read(KEY_P256, point, &curve), OK);
+	assert_int_equal(public_key_bits(curve), 256);
+	assert_true(verifies(curve, signed_es256, signature));
+	assert_false(verifies(curve, signed_rs256, signature));
+	assert_false(verifies(curve, signed_es256, text_part(signature, 0, 63)));
+	public_key_free(rsa);
+	public_key_free(curve);
+	/* Not on the curve, no point at all, and numbers that are none. */
+	((char *)point.bytes)[63] ^= 1;
+	assert_int_equal(public_key_read(KEY_P256, point, &curve), ERR_SYNTAX);
+	assert_int_equal(public_key_read(KEY_P256, text_part(point, 0, 63), &curve), ERR_SYNTAX);
+	assert_int_equal(public_key_from_numbers(modulus, modulus, &rsa), ERR_TOO_LARGE);
+	assert_int_equal(public_key_from_numbers(TEXT_EMPTY, exponent, &rsa), ERR_SYNTAX);
+	arena_free(arena);
+}
+
 static void the_public_half_is_what_dns_wants(void **state)
 {
 	struct arena *arena = arena_new(1 << 16);
@@ -164,7 +230,7 @@ static void what_is_no_key_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(every_form_of_a_key_signs_and_verifies),
-		cmocka_unit_test(the_public_half_is_what_dns_wants),
+		cmocka_unit_test(the_public_half_is_what_dns_wants), cmocka_unit_test(the_keys_of_rfc_7515),
 		cmocka_unit_test(what_is_no_key_is_refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
