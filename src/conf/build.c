@@ -67,6 +67,39 @@ static enum conf_tls listener_tls(const struct part *part, const struct conf *co
 	return tls;
 }
 
+/* -- logins ------------------------------------------------------------------ */
+
+static void build_oauth(struct reading *reading, struct conf *conf)
+{
+	const struct part oauth = part_section(reading, "oauth");
+
+	conf->oauth.keys = part_path(&oauth, "keys");
+	conf->oauth.issuer = part_text(&oauth, "issuer");
+	conf->oauth.audiences = part_texts(&oauth, "audience", &conf->oauth.audience_count);
+	conf->oauth.claim = part_text(&oauth, "claim");
+	conf->oauth.scope = part_text(&oauth, "scope");
+	if (conf->oauth.keys[0] == '\0' && conf->oauth.issuer.length == 0 && conf->oauth.audience_count == 0)
+		return;
+	if (conf->oauth.keys[0] == '\0' || conf->oauth.issuer.length == 0 || conf->oauth.audience_count == 0)
+		reading_complain(reading, oauth.line,
+		    "oauth lacks one of keys, issuer and audience (hint: all three, for a token of anybody for anybody proves nothing)");
+	if (conf->oauth.claim.length == 0)
+		reading_complain(reading, part_line(&oauth, "claim"), "oauth claim = \"\" names nobody (hint: \"email\" or \"sub\")");
+	if (conf->users[0] == '\0')
+		reading_complain(reading, oauth.line, "oauth needs users (hint: users = \"/etc/postroad/users\", whose names may log in)");
+}
+
+/* Passwords go there in clear text, so it must not be far away. */
+static void build_auth(struct reading *reading, struct conf *conf)
+{
+	const struct part auth = part_section(reading, "auth");
+
+	conf->auth.dovecot = part_endpoint(&auth, "dovecot");
+	if (conf->auth.dovecot.length > 0 && !text_starts(conf->auth.dovecot, TEXT("unix:")))
+		reading_complain(reading, part_line(&auth, "dovecot"),
+		    "auth dovecot = \"%s\" is no socket of this machine (hint: unix:/run/dovecot/auth-client)", conf->auth.dovecot.bytes);
+}
+
 /* -- listen ------------------------------------------------------------------ */
 
 /* ADDRESS:PORT, *:PORT, :PORT or unix:PATH. */
@@ -86,7 +119,7 @@ static bool listen_endpoint(const struct part *part, struct endpoint *out_endpoi
 
 static void check_listener(const struct conf *conf, const struct conf_listener *listener, struct reading *reading)
 {
-	const bool takes_logins = conf->users != NULL && conf->users[0] != '\0' && listener->tls != CONF_TLS_NONE;
+	const bool takes_logins = (conf->users[0] != '\0' || conf->auth.dovecot.length > 0) && listener->tls != CONF_TLS_NONE;
 
 	for (const struct conf_listener *other = conf->listeners; other < listener; other++)
 		if (endpoint_equal(&other->endpoint, &listener->endpoint))
@@ -296,6 +329,8 @@ void conf_build(struct reading *reading, struct conf *conf)
 {
 	build_top(reading, conf);
 	build_tls(reading, conf);
+	build_oauth(reading, conf);
+	build_auth(reading, conf);
 	build_listeners(reading, conf);
 	build_routes(reading, conf);
 	build_mailbox(reading, conf);

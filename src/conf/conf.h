@@ -62,6 +62,15 @@ struct conf {
 		const char *client_authorities;         /* Empty: clients are not asked. */
 	} tls;
 	struct {
+		struct text dovecot;           /* "unix:/path" of its socket; empty: passwords are checked here. */
+	} auth;
+	struct {
+		const char *keys;              /* A path; empty: no tokens. The others are given if this is. */
+		struct text issuer, claim, scope; /* The scope may be empty. */
+		const struct text *audiences;
+		size_t audience_count;
+	} oauth;
+	struct {
 		const char *path; /* A template. */
 		struct text lmtp; /* If given, the path is not used. */
 	} mailbox;

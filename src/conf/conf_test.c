@@ -269,6 +269,13 @@ static const struct {
 	    "\"privkey.pem\" })\n" },
 	{ SMALL "tls {\n key = k\n certificate = {c, d}\n}\n",
 	    "4: tls has 2 certificates and 1 keys (hint: a key for each, in the same order)\n" },
+	{ SMALL "users = u\noauth { issuer = i keys = k }\n",
+	    "5: oauth lacks one of keys, issuer and audience (hint: all three, for a token of anybody for anybody proves nothing)\n" },
+	{ SMALL "oauth { issuer = i keys = k audience = {a}\n claim = \"\" }\n",
+	    "4: oauth needs users (hint: users = \"/etc/postroad/users\", whose names may log in)\n"
+	    "5: oauth claim = \"\" names nobody (hint: \"email\" or \"sub\")\n" },
+	{ SMALL "auth { dovecot = \"127.0.0.1:1234\" }\n",
+	    "4: auth dovecot = \"127.0.0.1:1234\" is no socket of this machine (hint: unix:/run/dovecot/auth-client)\n" },
 	/* What this version cannot do. */
 	{ SMALL "route \"*\" { via = {a}\n tls = required\n user = u\n password-file = p }\n",
 	    "6: route user = \"u\" cannot be had (hint: logging in to other servers is not built into this version)\n"
@@ -395,12 +402,19 @@ static const char *companion_of(const struct option *option)
 		return " via = {a}";
 	if (text_equal(text_of(option->section), TEXT("tls")) && option_is_list(option))
 		return text_equal(text_of(option->name), TEXT("key")) ? " certificate = c" : " key = k";
-	return "";
+	if (!text_equal(text_of(option->section), TEXT("oauth")))
+		return "";
+	return text_equal(text_of(option->name), TEXT("keys"))      ? " issuer = i audience = {a}"
+	    : text_equal(text_of(option->name), TEXT("issuer"))   ? " keys = k audience = {a}"
+	    : text_equal(text_of(option->name), TEXT("audience")) ? " keys = k issuer = i"
+	                                                          : " keys = k issuer = i audience = {a}";
 }
 
 static const char *follower_of(const struct option *option)
 {
-	return text_equal(text_of(option->section), TEXT("listen")) ? "tls { certificate = c key = k }\n" : "";
+	return text_equal(text_of(option->section), TEXT("listen")) ? "tls { certificate = c key = k }\n"
+	    : text_equal(text_of(option->section), TEXT("oauth"))   ? "users = u\n"
+	                                                            : "";
 }
 
 /* One option, with its example or default, in a file that is right otherwise. */

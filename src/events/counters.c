@@ -75,8 +75,9 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_TROUBLE_OVER] = { .total = COUNTER_TROUBLES_OVER },
 		[EVENT_QUARANTINED] = { .total = COUNTER_QUARANTINED },
 		[EVENT_LOGIN_FAILED] = { .total = COUNTER_LOGINS_FAILED },
+		[EVENT_LOGIN_DEFERRED] = { .total = COUNTER_LOGINS_DEFERRED },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 21, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 22, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];

@@ -47,6 +47,7 @@ static const struct {
 	{ EVENT_FINISHED, NULL, NULL, { { COUNTER_FINISHED, 1 } } },
 	{ EVENT_HANDSHAKE_FAILED, NULL, NULL, { { COUNTER_TLS_IN_FAILED, 1 } } },
 	{ EVENT_LOGIN_FAILED, NULL, NULL, { { COUNTER_LOGINS_FAILED, 1 } } },
+	{ EVENT_LOGIN_DEFERRED, NULL, NULL, { { COUNTER_LOGINS_DEFERRED, 1 } } },
 };
 
 static void events_are_counted(void **state)

@@ -109,15 +109,17 @@ static void report_refusal(struct connection *connection, const struct session_a
 }
 
 /* Not the name: somebody may have typed his password there. */
-static void report_failed_login(struct connection *connection)
+static void report_login(struct connection *connection, enum event_kind kind, struct text reason)
 {
 	struct inbound *inbound = connection->inbound;
-	struct event event = { .kind = EVENT_LOGIN_FAILED, .time_ms = loop_unix_ms(inbound->wiring.loop) };
+	struct event event = { .kind = kind, .time_ms = loop_unix_ms(inbound->wiring.loop) };
 
 	event.fields[EVENT_FIELD_CLIENT] = session_client_text(connection->session, inbound->output.arena);
 	event.fields[EVENT_FIELD_PROTOCOL] = text_of(session_protocol(connection->session));
 	event.fields[EVENT_FIELD_TLS] = session_tls(connection->session);
 	event.fields[EVENT_FIELD_MECHANISM] = text_of(sasl_mechanism_word(connection->mechanism));
+	if (reason.length > 0)
+		event.fields[EVENT_FIELD_REASON] = reason;
 	inbound->wiring.sink.report(inbound->wiring.sink.context, &event);
 }
 
@@ -161,8 +163,9 @@ static enum error commit(struct connection *connection, const struct session_act
 /* False: it cannot be begun. */
 static bool begin_login(struct connection *connection, const struct session_action *action)
 {
-	char binding[TLS_EXPORTER_SIZE];
+	char binding[TLS_EXPORTER_SIZE], room[ENDPOINT_TEXT_MAX];
 	struct sasl_facts facts = { .mechanism = action->mechanism };
+	const struct endpoint *client = stream_peer(connection->stream);
 
 	must(connection->login == NULL && connection->filter != NULL);
 	if (action->mechanism == SASL_SCRAM_SHA_256_PLUS) {
@@ -170,6 +173,8 @@ static bool begin_login(struct connection *connection, const struct session_acti
 			return false;
 		facts.binding = (struct text){ binding, sizeof binding };
 	}
+	if (client->family == ENDPOINT_IP4 || client->family == ENDPOINT_IP6)
+		facts.client = endpoint_print_ip(client, room);
 	connection->mechanism = action->mechanism;
 	connection->login = sasl_dialogue_begin(
 	    connection->inbound->wiring.asker, &facts, action->bytes, login_answered, connection);
@@ -473,17 +478,21 @@ void connection_stored(struct connection *connection, struct verdict verdict)
 	go_on(connection);
 }
 
-static void login_answered(void *context, enum sasl_result result, struct text challenge, struct text user)
+static void login_answered(void *context, const struct sasl_answer *answer)
 {
 	struct connection *connection = context;
-	const struct session_event event = { .kind = SESSION_AUTH_ANSWERED, .auth = { result, challenge, user } };
+	const struct session_event event = { .kind = SESSION_AUTH_ANSWERED,
+		.auth = { answer->result, answer->challenge, answer->user } };
+	const bool over = answer->result != SASL_CONTINUE;
 
-	if (result == SASL_SUCCESS)
+	if (answer->result == SASL_SUCCESS)
 		count(connection, COUNTER_LOGINS);
-	else if (result == SASL_FAILURE)
-		report_failed_login(connection);
+	else if (answer->result == SASL_FAILURE)
+		report_login(connection, EVENT_LOGIN_FAILED, answer->reason);
+	else if (answer->result == SASL_TROUBLE)
+		report_login(connection, EVENT_LOGIN_DEFERRED, answer->reason);
 	(void)step(connection, &event);
-	if (result != SASL_CONTINUE)
+	if (over)
 		sasl_dialogue_free(take(connection->login));
 	go_on(connection);
 }

@@ -101,7 +101,7 @@ static void set_tls(struct run *run, struct text value)
 			run->driver.peer.tls = (enum session_tls)i;
 }
 static void set_certificate(struct run *run, struct text value) { run->driver.certificate = value; }
-static void set_auth(struct run *run, struct text value) { (void)value; run->driver.peer.mechanisms = 31; }
+static void set_auth(struct run *run, struct text value) { (void)value; run->driver.peer.mechanisms = (1U << SASL_MECHANISM_COUNT) - 1; }
 static void set_unbound(struct run *run, struct text value) { (void)value; run->driver.unbound = true; }
 static void set_together(struct run *run, struct text value) { (void)value; run->driver.piece_size = 0; }
 static void set_stalls(struct run *run, struct text value) { (void)value; run->driver.stalls = true; }

@@ -112,7 +112,8 @@ static int serve(const struct invocation *invocation)
 		.lane_count = role_lane_count(conf),
 		.load = snapshot_load,
 		.names = snapshot_names_fd,
-		.passwords = snapshot_passwords_fd };
+		.passwords = snapshot_passwords_fd,
+		.keys = snapshot_keys_fd };
 
 	return supervisor_run(&settings, conf);
 }

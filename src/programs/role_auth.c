@@ -1,5 +1,5 @@
-/* The auth role: wires the supervisor's notes to src/sasl. It opens no file itself: the supervisor sends the one
- * with the passwords, at the start and with each reload. */
+/* The auth role: wires the supervisor's notes to src/sasl. It opens no file itself but the configuration: the supervisor
+ * sends the one with the passwords, and that with the keys of tokens, at the start and with each reload. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +12,11 @@
 #include "supervisor/note.h"
 
 enum { PASSWORDS_BYTES_MAX = 128 << 20 };
+
+struct auth {
+	struct sasl_role *role;
+	int keys_fd;            /* That came last; -1: none since the last passwords. */
+};
 
 /* What is in the file; NULL: it cannot be read. */
 static struct accounts *accounts_in(int fd, const struct conf *conf)
@@ -27,54 +32,93 @@ static struct accounts *accounts_in(int fd, const struct conf *conf)
 	return accounts;
 }
 
-static void take_passwords(struct sasl_role *role, int fd, const char *path)
+/* What makes tokens good; NULL: none are, since none are wanted, or because of a trouble that was complained of. */
+static struct token_rules *tokens_in(int fd, const struct conf *conf)
+{
+	struct arena *arena = arena_new(PASSWORDS_BYTES_MAX);
+	struct token_rules *rules = NULL;
+	struct buffer complaints;
+	struct text file;
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	if (conf->oauth.keys[0] != '\0' &&
+	    (fd < 0 || arena == NULL || !snapshot_read_fd(fd, arena, &file) ||
+	        !snapshot_tokens(conf, file, &rules, &complaints)))
+		fprintf(stderr, "%.*spostroad: the keys of tokens cannot be read; nobody logs in by a token\n",
+		    TEXT_FORMAT(buffer_text(&complaints)));
+	buffer_done(&complaints);
+	arena_free(arena);
+	return rules;
+}
+
+static void take_passwords(struct auth *auth, int fd, const char *path)
 {
 	struct conf *conf = snapshot_load_own(path);
-	struct accounts *accounts = conf ? accounts_in(fd, conf) : NULL;
+	struct sasl_sources sources = { .accounts = conf ? accounts_in(fd, conf) : NULL };
 
-	if (accounts != NULL)
-		sasl_role_set_accounts(role, accounts);
-	accounts_unref(accounts);
+	if (sources.accounts != NULL) {
+		sources.tokens = tokens_in(auth->keys_fd, conf);
+		sasl_role_set_sources(auth->role, &sources);
+	}
+	accounts_unref(sources.accounts);
+	token_rules_unref(sources.tokens);
 	conf_free(conf);
 }
 
+static void keep_keys(struct auth *auth, int fd)
+{
+	if (auth->keys_fd >= 0)
+		close(auth->keys_fd);
+	auth->keys_fd = fd;
+}
+
+static void take_descriptor(struct auth *auth, const char *word, int fd, const char *path)
+{
+	if (strcmp(word, "channel") == 0) {
+		(void)!sasl_role_add_channel(auth->role, fd);
+	} else if (strcmp(word, "keys") == 0) {
+		keep_keys(auth, fd);
+	} else {
+		if (strcmp(word, "passwords") == 0) {
+			take_passwords(auth, fd, path);
+			keep_keys(auth, -1);
+		}
+		close(fd);
+	}
+}
+
 /* False: the supervisor is gone. */
-static bool take_note(struct sasl_role *role, const char *path)
+static bool take_note(struct auth *auth, const char *path)
 {
 	char word[NOTE_LENGTH_MAX];
 	int fd;
 
 	if (!note_receive(NOTE_ROLE_FD, word, &fd))
 		return false;
-	if (fd >= 0 && strcmp(word, "channel") == 0) {
-		(void)!sasl_role_add_channel(role, fd);
-		return true;
-	}
-	if (fd >= 0 && strcmp(word, "passwords") == 0)
-		take_passwords(role, fd, path);
 	if (fd >= 0)
-		close(fd);
+		take_descriptor(auth, word, fd, path);
 	return true;
 }
 
 int role_auth(struct conf *conf, const struct privilege *privilege)
 {
-	struct accounts *nobody = NULL;
-	struct sasl_role *role = NULL;
+	struct sasl_sources nobody = { NULL };
+	struct auth auth = { .keys_fd = -1 };
 
 	signal(SIGPIPE, SIG_IGN);
-	if (accounts_new(TEXT_EMPTY, NULL, 0, &nobody) == OK)
-		role = sasl_role_new(nobody);
-	accounts_unref(nobody);
-	if (role == NULL || !privilege_drop(privilege)) {
-		fprintf(stderr, "postroad: the auth role cannot start: %s\n", role ? "cannot change user" : "out of memory");
-		sasl_role_free(role);
+	if (accounts_new(TEXT_EMPTY, NULL, 0, &nobody.accounts) == OK)
+		auth.role = sasl_role_new(&nobody);
+	accounts_unref(nobody.accounts);
+	if (auth.role == NULL || !privilege_drop(privilege)) {
+		fprintf(stderr, "postroad: the auth role cannot start: %s\n", auth.role ? "cannot change user" : "out of memory");
+		sasl_role_free(auth.role);
 		conf_free(conf);
 		return EX_OSERR;
 	}
-	while (take_note(role, conf->path))
+	while (take_note(&auth, conf->path))
 		continue;
-	sasl_role_free(role);
+	keep_keys(&auth, -1);
+	sasl_role_free(auth.role);
 	conf_free(conf);
 	return EX_OK;
 }

@@ -16,6 +16,7 @@
 
 enum {
 	FILE_BYTES_MAX = 64 << 20,
+	KEYS_BYTES_MAX = 1 << 20,
 	ROUTER_ARENA_BYTES = 512 << 20,
 	SYSTEM_USERS_MAX = 65536,
 	PEOPLE_UID_MIN = 1000, /* Below are the system's own accounts; above, those without a person. */
@@ -238,6 +239,41 @@ int snapshot_passwords_fd(const struct conf *conf)
 	return open(conf->users[0] != '\0' ? conf->users : "/etc/shadow", O_RDONLY | O_CLOEXEC);
 }
 
+int snapshot_keys_fd(const struct conf *conf)
+{
+	return conf->oauth.keys[0] != '\0' ? open(conf->oauth.keys, O_RDONLY | O_CLOEXEC) : -1;
+}
+
+bool snapshot_tokens(const struct conf *conf, struct text keys, struct token_rules **out_rules, struct buffer *complaints)
+{
+	const struct token_settings settings = { .keys = keys,
+		.issuer = conf->oauth.issuer,
+		.audiences = conf->oauth.audiences,
+		.audience_count = conf->oauth.audience_count,
+		.claim = conf->oauth.claim,
+		.scope = conf->oauth.scope };
+	const char *complaint = "out of memory";
+	const bool right = token_rules_new(&settings, out_rules, &complaint) == OK;
+
+	if (!right)
+		(void)!buffer_print(complaints, "%s: %s (hint: what the provider has at its jwks_uri)\n", conf->oauth.keys, complaint);
+	return right;
+}
+
+static bool tokens_are_right(const struct conf *conf, struct buffer *complaints)
+{
+	struct arena *arena = arena_new(KEYS_BYTES_MAX);
+	struct token_rules *rules = NULL;
+	struct text keys;
+	const bool right = conf->oauth.keys[0] == '\0' ||
+	    (arena != NULL && read_text(conf->oauth.keys, arena, &keys, complaints) &&
+	        snapshot_tokens(conf, keys, &rules, complaints));
+
+	token_rules_unref(rules);
+	arena_free(arena);
+	return right;
+}
+
 bool snapshot_read_fd(int fd, struct arena *arena, struct text *out_text)
 {
 	struct stat stat;
@@ -267,11 +303,12 @@ struct conf *snapshot_conf(const char *path, struct buffer *complaints)
 	struct router *router = snapshot_router(conf, buffer_text(&names), complaints);
 	const bool mailbox_right = mailbox_is_right(conf, complaints);
 	const bool zone_right = zone_is_right(conf, complaints);
+	const bool tokens_right = tokens_are_right(conf, complaints);
 	struct snapshot_tls tls = { NULL, NULL };
 	const bool tls_right = snapshot_tls(conf, &tls, complaints);
 
 	snapshot_tls_done(&tls);
-	if (!names_right || router == NULL || !mailbox_right || !zone_right || !tls_right) {
+	if (!names_right || router == NULL || !mailbox_right || !zone_right || !tokens_right || !tls_right) {
 		conf_free(conf);
 		conf = NULL;
 	}

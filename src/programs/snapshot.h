@@ -4,6 +4,7 @@
 
 #include "conf/conf.h"
 #include "route/router.h"
+#include "sasl/token.h"
 #include "tls/tls.h"
 
 enum { COMPLAINTS_BYTES_MAX = 256 << 10 };
@@ -22,10 +23,15 @@ enum { COMPLAINTS_BYTES_MAX = 256 << 10 };
 [[nodiscard]] struct router *snapshot_router(const struct conf *conf, struct text names, struct buffer *complaints);
 
 /* What the supervisor reads for the roles, since it may: the names of the users, one a line, in a memory file (the
- * mail role is to know who there is, but no password); and the file with the passwords, open, for the auth role.
- * Give a descriptor, or -1: there is none. */
+ * mail role is to know who there is, but no password); the file with the passwords, open, for the auth role, and
+ * that with the keys of tokens. Give a descriptor, or -1: there is none. */
 [[nodiscard]] int snapshot_names_fd(const struct conf *conf);
 [[nodiscard]] int snapshot_passwords_fd(const struct conf *conf);
+[[nodiscard]] int snapshot_keys_fd(const struct conf *conf);
+
+/* What makes a token good, by the text of its keys. False: complaints tell. */
+[[nodiscard]] bool snapshot_tokens(
+    const struct conf *conf, struct text keys, struct token_rules **out_rules, struct buffer *complaints);
 
 /* All of such a descriptor, in the arena. */
 [[nodiscard]] bool snapshot_read_fd(int fd, struct arena *arena, struct text *out_text);

@@ -22,6 +22,7 @@ struct accounts {
 	const struct text *domains;
 	size_t domain_count;
 	unsigned mechanisms;
+	bool with_password;       /* At least one has one. */
 };
 
 static int compare_names(struct text a, struct text b)
@@ -70,13 +71,15 @@ static bool take_line(struct accounts *accounts, struct text line)
 
 	if (!text_cut(&line, ':', &name) || name.length == 0 || name.bytes[0] == '#' || name.length > SASL_NAME_MAX)
 		return true;
+	account->stored = TEXT_EMPTY;
+	if (!arena_copy(accounts->arena, name, &account->name))
+		return false;
+	accounts->count++;
 	if (!text_cut(&line, ':', &stored) || !password_split(stored, &scheme, &rest))
 		return true;
-	if (!arena_copy(accounts->arena, name, &account->name) || !arena_copy(accounts->arena, stored, &account->stored))
-		return false;
 	accounts->mechanisms &= mechanisms_of(scheme);
-	accounts->count++;
-	return true;
+	accounts->with_password = true;
+	return arena_copy(accounts->arena, stored, &account->stored);
 }
 
 static bool take_lines(struct accounts *accounts, struct text file)
@@ -176,5 +179,5 @@ bool accounts_find(const struct accounts *accounts, struct text login, struct te
 
 unsigned accounts_mechanisms(const struct accounts *accounts)
 {
-	return accounts->count > 0 ? accounts->mechanisms : 0;
+	return accounts->with_password ? accounts->mechanisms : 0;
 }

@@ -21,20 +21,21 @@ static void names_are_found_with_and_without_our_domains(void **state)
 {
 	static const struct {
 		const char *login, *name;
+		bool locked; /* No password is right. */
 	} rows[] = {
-		{ "alice", "alice" },
-		{ "ALICE", "alice" },
-		{ "alice@example.org", "alice" },
-		{ "alice@EXAMPLE.net", "alice" },
-		{ "alice@elsewhere.test", NULL },
-		{ "bob@example.org", "bob@example.org" },
-		{ "bob@example.net", NULL },
-		{ "bob", NULL },
-		{ "carol", NULL }, /* Without a password nobody logs in. */
-		{ "dave", NULL },  /* Nor with one that we do not understand. */
-		{ "#eve", NULL },
-		{ "", NULL },
-		{ "@example.org", NULL },
+		{ "alice", "alice", false },
+		{ "ALICE", "alice", false },
+		{ "alice@example.org", "alice", false },
+		{ "alice@EXAMPLE.net", "alice", false },
+		{ "alice@elsewhere.test", NULL, false },
+		{ "bob@example.org", "bob@example.org", false },
+		{ "bob@example.net", NULL, false },
+		{ "bob", NULL, false },
+		{ "carol", "carol", true },
+		{ "dave", "dave", true }, /* There is a password, and we do not understand it. */
+		{ "#eve", NULL, false },
+		{ "", NULL, false },
+		{ "@example.org", NULL, false },
 	};
 	struct accounts *accounts = accounts_of("alice:{PLAIN}one:1000:1000::/home/alice:/bin/sh:extra\r\n"
 						"\n# comment:x\n#eve:{PLAIN}x\n"
@@ -45,7 +46,8 @@ static void names_are_found_with_and_without_our_domains(void **state)
 		struct text stored, name;
 		const bool found = accounts_find(accounts, text_of(rows[i].login), &stored, &name);
 
-		if (found != (rows[i].name != NULL) || (found && !text_equal(name, text_of(rows[i].name))))
+		if (found != (rows[i].name != NULL) ||
+		    (found && (!text_equal(name, text_of(rows[i].name)) || (stored.length == 0) != rows[i].locked)))
 			fail_msg("%s", rows[i].login);
 	}
 	accounts_unref(accounts);
@@ -64,6 +66,8 @@ static void only_what_every_account_can_is_offered(void **state)
 		{ "a:{SCRAM-SHA-256}1,x,x,x", passwords | sha256 },
 		{ "a:{PLAIN}x\nb:{SCRAM-SHA-256}1,x,x,x", passwords | sha256 },
 		{ "a:{PLAIN}x\nb:$6$x$y", passwords },
+		{ "a:{PLAIN}x\nb\nc:*", passwords | sha256 | 1u << SASL_SCRAM_SHA_1 },
+		{ "b\nc:*", 0 },
 		{ "a:{SCRAM-SHA-1}1,x,x,x\nb:{SCRAM-SHA-256}1,x,x,x", passwords },
 	};
 

@@ -39,7 +39,7 @@ static void tell(struct sasl_dialogue *dialogue, const struct sasl_answer *answe
 {
 	dialogue->waits = false;
 	dialogue->over = answer->result != SASL_CONTINUE;
-	dialogue->answered(dialogue->context, answer->result, answer->challenge, answer->user);
+	dialogue->answered(dialogue->context, answer);
 }
 
 static void strand(struct sasl_dialogue *dialogue)
@@ -55,7 +55,7 @@ static void strand(struct sasl_dialogue *dialogue)
 static void answer_stranded(void *context)
 {
 	struct sasl_asker *asker = context;
-	const struct sasl_answer answer = { .result = SASL_TROUBLE };
+	const struct sasl_answer answer = { .result = SASL_TROUBLE, .reason = TEXT("the auth role is away") };
 
 	while (asker->stranded != NULL) {
 		struct sasl_dialogue *dialogue = asker->stranded;
@@ -71,7 +71,6 @@ static void lose_channel(struct sasl_asker *asker)
 	struct sasl_dialogue *dialogue, *next;
 
 	channel_free(take(asker->channel));
-	asker->mechanisms = 0;
 	HASH_ITER(hh, asker->dialogues, dialogue, next)
 		if (dialogue->waits && !dialogue->stranded)
 			strand(dialogue);
@@ -143,6 +142,7 @@ struct sasl_dialogue *sasl_dialogue_begin(struct sasl_asker *asker, const struct
 		.number = dialogue->number,
 		.mechanism = facts->mechanism,
 		.binding = facts->binding,
+		.client = facts->client,
 		.response = response };
 
 	send_request(dialogue, &request);

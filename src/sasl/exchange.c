@@ -4,15 +4,20 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "sasl/bearer.h"
 #include "sasl/password.h"
 
 struct sasl_exchange {
 	const struct sasl_secrets *secrets;
-	Gsasl *library;
+	enum sasl_mechanism mechanism;
+	int64_t now_s;
+	Gsasl *library;              /* NULL for OAUTHBEARER. */
 	Gsasl_session *session;
 	char *binding;               /* base64; NULL: none. */
 	char user[SASL_NAME_MAX];
 	size_t user_length;
+	enum token_verdict verdict;  /* On the token. */
+	bool refused;                /* The client was told why, and answers once more. */
 	bool ended;
 };
 
@@ -68,7 +73,7 @@ static int validate(struct sasl_exchange *exchange, Gsasl_session *session)
 	const char *name = gsasl_property_fast(session, GSASL_AUTHID);
 	const char *given = gsasl_property_fast(session, GSASL_PASSWORD);
 	struct text stored = TEXT_EMPTY;
-	const bool known = find(exchange, name, &stored);
+	const bool known = find(exchange, name, &stored) && stored.length > 0;
 
 	if (given == NULL)
 		return GSASL_NO_PASSWORD;
@@ -156,6 +161,73 @@ static int ask(Gsasl *library, Gsasl_session *session, Gsasl_property property)
 	}
 }
 
+/* -- Tokens ----------------------------------------------------------------------------------- */
+
+/* X4. The client may say who it wants to be, by any name of the same account (X3). */
+static bool is_account(struct sasl_exchange *exchange, struct text name, struct text authorization)
+{
+	const struct sasl_secrets *secrets = exchange->secrets;
+	struct text stored, wanted, canonical;
+
+	if (authorization.length > 0 && !secrets->find(secrets->context, authorization, &stored, &wanted))
+		return false;
+	if (!secrets->find(secrets->context, name, &stored, &canonical) || canonical.length > sizeof exchange->user ||
+	    (authorization.length > 0 && !text_equal(wanted, canonical)))
+		return false;
+	memcpy(exchange->user, canonical.bytes, canonical.length);
+	exchange->user_length = canonical.length;
+	return true;
+}
+
+static enum sasl_result judge_token(
+    struct sasl_exchange *exchange, struct text response, struct arena *arena, struct buffer *challenge)
+{
+	const struct token_rules *tokens = exchange->secrets->tokens;
+	struct bearer bearer;
+	struct text name, refusal;
+
+	switch (bearer_read(response, arena, &bearer)) {
+	case OK:
+		break;
+	case ERR_NO_MEMORY:
+		return SASL_TROUBLE;
+	default:
+		return SASL_MALFORMED;
+	}
+	exchange->verdict = token_check(tokens, bearer.token, exchange->now_s, arena, &name);
+	if (exchange->verdict == TOKEN_GOOD && is_account(exchange, name, bearer.authorization))
+		return SASL_SUCCESS;
+	if (exchange->verdict == TOKEN_TROUBLE || !token_refusal(tokens, exchange->verdict, arena, &refusal) ||
+	    !buffer_append(challenge, refusal))
+		return SASL_TROUBLE;
+	exchange->refused = true;
+	return SASL_CONTINUE;
+}
+
+/* RFC 7628 §3.2.3: who was refused hears why by a challenge, and whatever he answers is the end. */
+static enum sasl_result step_bearer(struct sasl_exchange *exchange, struct text response, struct buffer *challenge)
+{
+	enum { ARENA_BYTES_MAX = 256 << 10 };
+
+	if (exchange->refused)
+		return SASL_FAILURE;
+	if (response.length == 0)
+		return SASL_CONTINUE;
+	struct arena *arena = arena_new(ARENA_BYTES_MAX);
+	const enum sasl_result result = arena ? judge_token(exchange, response, arena, challenge) : SASL_TROUBLE;
+
+	arena_free(arena);
+	return result;
+}
+
+struct text sasl_exchange_reason(const struct sasl_exchange *exchange)
+{
+	if (exchange->mechanism != SASL_OAUTHBEARER)
+		return TEXT_EMPTY;
+	return exchange->verdict != TOKEN_GOOD ? text_of(token_verdict_text(exchange->verdict))
+					       : TEXT("the token is good, but names no user here, or another than the client");
+}
+
 /* -- Life --------------------------------------------------------------------------------------- */
 
 static enum error start(struct sasl_exchange *exchange, const struct sasl_facts *facts)
@@ -183,7 +255,11 @@ enum error sasl_exchange_new(
 	if (exchange == NULL)
 		return ERR_NO_MEMORY;
 	exchange->secrets = secrets;
-	const enum error error = start(exchange, facts);
+	exchange->mechanism = facts->mechanism;
+	exchange->now_s = facts->now_s;
+	const enum error error = facts->mechanism != SASL_OAUTHBEARER ? start(exchange, facts)
+	    : secrets->tokens != NULL ? OK
+				      : ERR_NOT_FOUND;
 
 	if (error != OK) {
 		sasl_exchange_free(exchange);
@@ -224,12 +300,10 @@ static enum sasl_result result_of(int code)
 	}
 }
 
-enum sasl_result sasl_exchange_step(struct sasl_exchange *exchange, struct text response, struct buffer *challenge)
+static enum sasl_result step_library(struct sasl_exchange *exchange, struct text response, struct buffer *challenge)
 {
 	char *output = NULL;
 	size_t output_length = 0;
-
-	must(!exchange->ended && response.length <= SASL_BYTES_MAX); /* X2 */
 	const int code = gsasl_step(
 	    exchange->session, response.length > 0 ? response.bytes : "", response.length, &output, &output_length);
 	enum sasl_result result = result_of(code);
@@ -238,6 +312,16 @@ enum sasl_result sasl_exchange_step(struct sasl_exchange *exchange, struct text 
 	    !buffer_append(challenge, (struct text){ output, output_length }))
 		result = SASL_TROUBLE;
 	gsasl_free(output);
+	return result;
+}
+
+enum sasl_result sasl_exchange_step(struct sasl_exchange *exchange, struct text response, struct buffer *challenge)
+{
+	must(!exchange->ended && response.length <= SASL_BYTES_MAX); /* X2 */
+	const enum sasl_result result = exchange->mechanism == SASL_OAUTHBEARER
+	    ? step_bearer(exchange, response, challenge)
+	    : step_library(exchange, response, challenge);
+
 	exchange->ended = result != SASL_CONTINUE;
 	must(result != SASL_SUCCESS || exchange->user_length > 0);
 	return result;

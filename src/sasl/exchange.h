@@ -1,16 +1,19 @@
-/* One authentication by SASL, server side (RFC 4422), as steps without I/O; the mechanisms are GNU SASL's.
+/* One authentication by SASL, server side (RFC 4422), as steps without I/O; the mechanisms are GNU SASL's, but for
+ * OAUTHBEARER (RFC 7628).
  *
  * Lives in the auth role, the only process that sees passwords and their hashes.
  *
  *   X1  Who gives a wrong password and who is unknown hear the same, and a SCRAM exchange tells an unknown
  *       user a salt that stays the same for that name (RFC 5802 §9).
  *   X2  After SASL_CONTINUE another step follows; every other result ends the exchange.
- *   X3  An authorization identity other than the authenticated one is refused: nobody acts for others here. */
+ *   X3  An authorization identity other than the authenticated one is refused: nobody acts for others here.
+ *   X4  A token lets in whom it names only if that is somebody of the accounts. */
 #ifndef SASL_EXCHANGE_H
 #define SASL_EXCHANGE_H
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "sasl/token.h"
 
 enum { SASL_BYTES_MAX = 12288, SASL_NAME_MAX = 320, SASL_BINDING_MAX = 64 };
 
@@ -19,6 +22,7 @@ enum { SASL_BYTES_MAX = 12288, SASL_NAME_MAX = 320, SASL_BINDING_MAX = 64 };
 	MECHANISM(SCRAM_SHA_256_PLUS, "SCRAM-SHA-256-PLUS") \
 	MECHANISM(SCRAM_SHA_256, "SCRAM-SHA-256")           \
 	MECHANISM(SCRAM_SHA_1, "SCRAM-SHA-1")               \
+	MECHANISM(OAUTHBEARER, "OAUTHBEARER")               \
 	MECHANISM(PLAIN, "PLAIN")                           \
 	MECHANISM(LOGIN, "LOGIN")
 
@@ -43,16 +47,20 @@ enum sasl_result {
 
 /* Where the exchange looks a name up. */
 struct sasl_secrets {
-	/* The stored password of `name`, and its canonical name; both borrowed until the next call. False: unknown. */
+	/* The stored password of `name` (empty: no password is right), and its canonical name; both borrowed until the
+	 * next call. False: unknown. */
 	bool (*find)(void *context, struct text name, struct text *out_stored, struct text *out_name);
 	void *context;
 	struct text salt_key;      /* Secret of this server, for the salts of unknown users (X1). */
+	const struct token_rules *tokens; /* Borrows. NULL: no token is good. */
 };
 
 /* What is known of the connection. Borrows during sasl_exchange_new. */
 struct sasl_facts {
 	enum sasl_mechanism mechanism;
 	struct text binding;       /* tls-exporter (RFC 9266) for SCRAM with -PLUS; may be empty for others. */
+	struct text client;        /* Its IP address; may be empty. */
+	int64_t now_s;             /* Unix time, for tokens; the auth role looks at its own clock. */
 };
 
 struct sasl_exchange;
@@ -68,5 +76,9 @@ enum sasl_result sasl_exchange_step(struct sasl_exchange *exchange, struct text 
 
 /* After SASL_SUCCESS: the canonical name. Borrows. */
 struct text sasl_exchange_user(const struct sasl_exchange *exchange);
+
+/* After SASL_FAILURE, for the log: why, if there is more to be told than "wrong". Static; may be empty. Tells no
+ * secret, and nothing that the client sent. */
+struct text sasl_exchange_reason(const struct sasl_exchange *exchange);
 
 #endif

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/must.h"
+#include "sasl/test_token.h"
 
 static const struct {
 	const char *name, *canonical, *stored;
@@ -37,7 +38,7 @@ static const struct sasl_secrets secrets = { .find = find, .salt_key = { "012345
 static struct sasl_exchange *begin(enum sasl_mechanism mechanism, const char *binding)
 {
 	struct sasl_exchange *exchange;
-	const struct sasl_facts facts = { mechanism, text_of(binding) };
+	const struct sasl_facts facts = { .mechanism = mechanism, .binding = text_of(binding), .now_s = 1300819000 };
 
 	assert_int_equal(sasl_exchange_new(&secrets, &facts, &exchange), OK);
 	return exchange;
@@ -221,6 +222,62 @@ static void an_unknown_user_has_a_steady_salt(void **state)
 	assert_string_not_equal(salts[0], salts[2]);
 }
 
+/* What a client of OAUTHBEARER says with this token. */
+static struct text bearer(const char *authorization, struct text token, struct arena *arena)
+{
+	struct text response;
+
+	must(arena_print(arena, &response, "n,%s,\001auth=Bearer %.*s\001\001", authorization, TEXT_FORMAT(token)));
+	return response;
+}
+
+static void tokens(void **state)
+{
+	static const struct {
+		const char *authorization, *email;
+		const char *user; /* NULL: refused. */
+	} rows[] = {
+		{ "", "alice@example.org", "alice@example.org" },
+		{ "a=alice", "alice@example.org", "alice@example.org" },
+		{ "", "bob", "bob" },
+		{ "", "nobody@example.org", NULL }, /* X4 */
+		{ "a=bob", "alice@example.org", NULL }, /* X3 */
+		{ "a=nobody", "alice@example.org", NULL },
+	};
+	struct token_rules *rules = test_token_rules("");
+	const struct sasl_secrets own = { .find = find, .tokens = rules };
+	const struct sasl_facts facts = { .mechanism = SASL_OAUTHBEARER, .now_s = 1000 };
+	struct arena *arena = arena_new(1 << 20);
+	struct sasl_exchange *exchange;
+	char challenge[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		assert_int_equal(sasl_exchange_new(&own, &facts, &exchange), OK);
+		assert_int_equal(step(exchange, TEXT(""), challenge, sizeof challenge), SASL_CONTINUE);
+		assert_string_equal(challenge, "");
+		const struct text response = bearer(rows[i].authorization, test_token_for(rows[i].email, arena), arena);
+		const enum sasl_result result = step(exchange, response, challenge, sizeof challenge);
+
+		assert_int_equal(result, rows[i].user ? SASL_SUCCESS : SASL_CONTINUE);
+		if (result == SASL_CONTINUE) {
+			assert_non_null(strstr(challenge, "\"status\":\"invalid_token\""));
+			assert_int_equal(step(exchange, TEXT("\001"), challenge, sizeof challenge), SASL_FAILURE);
+			assert_true(sasl_exchange_reason(exchange).length > 0);
+		} else {
+			assert_string_equal(challenge, "");
+			assert_true(text_equal(sasl_exchange_user(exchange), text_of(rows[i].user)));
+		}
+		sasl_exchange_free(exchange);
+	}
+	assert_int_equal(sasl_exchange_new(&own, &facts, &exchange), OK);
+	assert_int_equal(step(exchange, TEXT("alice"), challenge, sizeof challenge), SASL_MALFORMED);
+	sasl_exchange_free(exchange);
+	assert_int_equal(sasl_exchange_new(&secrets, &facts, &exchange), ERR_NOT_FOUND);
+	token_rules_unref(rules);
+	arena_free(arena);
+}
+
 static void words_are_found(void **state)
 {
 	enum sasl_mechanism mechanism;
@@ -242,6 +299,7 @@ int main(void)
 		cmocka_unit_test(scram),
 		cmocka_unit_test(scram_binds_the_channel),
 		cmocka_unit_test(an_unknown_user_has_a_steady_salt),
+		cmocka_unit_test(tokens),
 		cmocka_unit_test(words_are_found),
 	};
 

@@ -7,7 +7,7 @@
 
 #include "sasl/exchange.h"
 
-enum { SASL_MESSAGE_MAX = SASL_BYTES_MAX + 512 };
+enum { SASL_REASON_MAX = 128, SASL_MESSAGE_MAX = SASL_BYTES_MAX + 640 };
 
 enum sasl_request_kind { SASL_BEGIN, SASL_STEP, SASL_ABORT };
 
@@ -16,6 +16,7 @@ struct sasl_request {
 	uint64_t number;                 /* Of the exchange; chosen by mail. > 0. */
 	enum sasl_mechanism mechanism;   /* BEGIN */
 	struct text binding;             /* BEGIN */
+	struct text client;              /* BEGIN: its IP address, for those who count failures; may be empty. */
 	struct text response;            /* BEGIN and STEP */
 };
 
@@ -25,6 +26,7 @@ struct sasl_answer {
 	unsigned mechanisms;             /* With number 0: a set of 1 << enum sasl_mechanism. */
 	struct text challenge;           /* With CONTINUE, and what comes with SUCCESS. */
 	struct text user;                /* With SUCCESS. */
+	struct text reason;              /* With FAILURE and TROUBLE, for the log; may be empty. */
 };
 
 /* Give the length written to `room`. Texts keep to their bounds in exchange.h. */

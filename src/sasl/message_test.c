@@ -11,6 +11,7 @@ static void a_request_comes_back(void **state)
 		.number = 0x1122334455667788,
 		.mechanism = SASL_LOGIN,
 		.binding = TEXT("\0\1binding"),
+		.client = TEXT("192.0.2.1"),
 		.response = TEXT("\0alice\0pencil") };
 	struct sasl_request got;
 	char room[SASL_MESSAGE_MAX];
@@ -22,6 +23,7 @@ static void a_request_comes_back(void **state)
 	assert_true(got.number == request.number);
 	assert_int_equal(got.mechanism, SASL_LOGIN);
 	assert_true(text_equal(got.binding, request.binding) && text_equal(got.response, request.response));
+	assert_true(text_equal(got.client, request.client));
 	for (size_t cut = 0; cut < length; cut++)
 		assert_int_equal(sasl_request_decode((struct text){ room, cut }, &got), ERR_SYNTAX);
 	room[0] = 77;
@@ -33,7 +35,7 @@ static void an_answer_comes_back(void **state)
 	const struct sasl_answer answers[] = {
 		{ .number = 9, .result = SASL_SUCCESS, .challenge = TEXT("v=x"), .user = TEXT("alice") },
 		{ .number = 9, .result = SASL_CONTINUE, .challenge = TEXT("r=x") },
-		{ .number = 9, .result = SASL_FAILURE },
+		{ .number = 9, .result = SASL_FAILURE, .reason = TEXT("why") },
 		{ .number = 0, .result = SASL_CONTINUE, .mechanisms = 1u << SASL_PLAIN },
 	};
 	struct sasl_answer got;
@@ -47,6 +49,7 @@ static void an_answer_comes_back(void **state)
 		assert_true(got.number == answers[i].number && got.result == answers[i].result);
 		assert_int_equal(got.mechanisms, answers[i].mechanisms);
 		assert_true(text_equal(got.challenge, answers[i].challenge) && text_equal(got.user, answers[i].user));
+		assert_true(text_equal(got.reason, answers[i].reason));
 		for (size_t cut = 0; cut < length; cut++)
 			assert_int_equal(sasl_answer_decode((struct text){ room, cut }, &got), ERR_SYNTAX);
 	}

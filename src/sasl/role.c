@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(element) ((void)(element))
@@ -19,7 +20,7 @@ _Static_assert((int)SASL_MESSAGE_MAX <= (int)CHANNEL_MESSAGE_MAX, "requests and 
 struct open_exchange {
 	UT_hash_handle hh;
 	uint64_t number;
-	struct accounts *accounts;      /* Shares (R2). */
+	struct sasl_sources sources;    /* Shares (R2). */
 	struct sasl_secrets secrets;
 	struct sasl_exchange *exchange;
 };
@@ -32,8 +33,8 @@ struct channel_thread {
 };
 
 struct sasl_role {
-	pthread_mutex_t lock;           /* Guards accounts. */
-	struct accounts *accounts;
+	pthread_mutex_t lock;           /* Guards sources. */
+	struct sasl_sources sources;
 	char salt_key[32];
 	struct channel_thread *threads[SASL_CHANNELS_MAX];
 	unsigned thread_count;
@@ -44,13 +45,30 @@ static bool find(void *context, struct text name, struct text *out_stored, struc
 	return accounts_find(context, name, out_stored, out_name);
 }
 
-static struct accounts *accounts_now(struct sasl_role *role)
+static struct sasl_sources share(const struct sasl_sources *sources)
+{
+	return (struct sasl_sources){ .accounts = accounts_ref(sources->accounts),
+		.tokens = sources->tokens ? token_rules_ref(sources->tokens) : NULL };
+}
+
+static void release(const struct sasl_sources *sources)
+{
+	accounts_unref(sources->accounts);
+	token_rules_unref(sources->tokens);
+}
+
+static struct sasl_sources sources_now(struct sasl_role *role)
 {
 	pthread_mutex_lock(&role->lock);
-	struct accounts *accounts = accounts_ref(role->accounts);
+	const struct sasl_sources sources = share(&role->sources);
 
 	pthread_mutex_unlock(&role->lock);
-	return accounts;
+	return sources;
+}
+
+static unsigned mechanisms_of(const struct sasl_sources *sources)
+{
+	return accounts_mechanisms(sources->accounts) | (sources->tokens ? 1u << SASL_OAUTHBEARER : 0);
 }
 
 /* -- Exchanges ------------------------------------------------------------------------------- */
@@ -59,7 +77,7 @@ static void open_exchange_free(struct channel_thread *thread, struct open_exchan
 {
 	HASH_DELETE(hh, thread->open, open);
 	sasl_exchange_free(open->exchange);
-	accounts_unref(open->accounts);
+	release(&open->sources);
 	free(open);
 }
 
@@ -75,20 +93,23 @@ static struct open_exchange *find_exchange(struct channel_thread *thread, uint64
 static struct open_exchange *begin(struct channel_thread *thread, const struct sasl_request *request)
 {
 	struct open_exchange *open = calloc(1, sizeof *open);
-	const struct sasl_facts facts = { request->mechanism, request->binding };
+	const struct sasl_facts facts = { .mechanism = request->mechanism, .binding = request->binding, .now_s = time(NULL) };
 
 	if (open == NULL)
 		return NULL;
 	open->number = request->number;
-	open->accounts = accounts_now(thread->role);
-	open->secrets = (struct sasl_secrets){ find, open->accounts, { thread->role->salt_key, sizeof thread->role->salt_key } };
+	open->sources = sources_now(thread->role);
+	open->secrets = (struct sasl_secrets){ .find = find,
+		.context = open->sources.accounts,
+		.salt_key = { thread->role->salt_key, sizeof thread->role->salt_key },
+		.tokens = open->sources.tokens };
 	if (sasl_exchange_new(&open->secrets, &facts, &open->exchange) == OK) {
 		HASH_ADD(hh, thread->open, number, sizeof open->number, open);
 		if (open->hh.tbl != NULL)
 			return open;
 	}
 	sasl_exchange_free(open->exchange);
-	accounts_unref(open->accounts);
+	release(&open->sources);
 	free(open);
 	return NULL;
 }
@@ -141,6 +162,8 @@ static bool serve(struct channel_thread *thread, const struct sasl_request *requ
 		answer.challenge = buffer_text(&challenge);
 	if (answer.result == SASL_SUCCESS)
 		answer.user = sasl_exchange_user(open->exchange);
+	if (answer.result == SASL_FAILURE)
+		answer.reason = sasl_exchange_reason(open->exchange);
 	const bool sent = send_answer(thread->fd, &answer);
 
 	if (open != NULL && answer.result != SASL_CONTINUE)
@@ -174,7 +197,7 @@ static void *run(void *context)
 
 /* -- Life -------------------------------------------------------------------------------------------- */
 
-struct sasl_role *sasl_role_new(struct accounts *accounts)
+struct sasl_role *sasl_role_new(const struct sasl_sources *sources)
 {
 	struct sasl_role *role = calloc(1, sizeof *role);
 
@@ -182,7 +205,7 @@ struct sasl_role *sasl_role_new(struct accounts *accounts)
 		return NULL;
 	must(pthread_mutex_init(&role->lock, NULL) == 0);
 	must(getrandom(role->salt_key, sizeof role->salt_key, 0) == (ssize_t)sizeof role->salt_key);
-	role->accounts = accounts_ref(accounts);
+	role->sources = share(sources);
 	return role;
 }
 
@@ -203,7 +226,7 @@ void sasl_role_free(struct sasl_role *role)
 		pthread_join(role->threads[i]->thread, NULL);
 		bury(role->threads[i]);
 	}
-	accounts_unref(role->accounts);
+	release(&role->sources);
 	pthread_mutex_destroy(&role->lock);
 	free(role);
 }
@@ -222,9 +245,9 @@ static void sweep(struct sasl_role *role)
 	role->thread_count = kept;
 }
 
-static void tell_mechanisms(int fd, const struct accounts *accounts)
+static void tell_mechanisms(int fd, const struct sasl_sources *sources)
 {
-	const struct sasl_answer news = { .number = 0, .result = SASL_CONTINUE, .mechanisms = accounts_mechanisms(accounts) };
+	const struct sasl_answer news = { .number = 0, .result = SASL_CONTINUE, .mechanisms = mechanisms_of(sources) };
 
 	(void)!send_answer(fd, &news);
 }
@@ -240,7 +263,7 @@ bool sasl_role_add_channel(struct sasl_role *role, int fd)
 		return false;
 	}
 	*thread = (struct channel_thread){ .role = role, .fd = fd };
-	tell_mechanisms(fd, role->accounts);
+	tell_mechanisms(fd, &role->sources);
 	if (pthread_create(&thread->thread, NULL, run, thread) != 0) {
 		bury(thread);
 		return false;
@@ -249,14 +272,14 @@ bool sasl_role_add_channel(struct sasl_role *role, int fd)
 	return true;
 }
 
-void sasl_role_set_accounts(struct sasl_role *role, struct accounts *accounts)
+void sasl_role_set_sources(struct sasl_role *role, const struct sasl_sources *sources)
 {
 	pthread_mutex_lock(&role->lock);
-	struct accounts *old = role->accounts;
+	const struct sasl_sources old = role->sources;
 
-	role->accounts = accounts_ref(accounts);
+	role->sources = share(sources);
 	pthread_mutex_unlock(&role->lock);
-	accounts_unref(old);
+	release(&old);
 	for (unsigned i = 0; i < role->thread_count; i++)
-		tell_mechanisms(role->threads[i]->fd, accounts);
+		tell_mechanisms(role->threads[i]->fd, sources);
 }

@@ -5,18 +5,25 @@
  *
  *   R1  Every BEGIN and STEP is answered once; an exchange that nobody goes on with is bounded by
  *       SASL_EXCHANGES_MAX of a channel: the oldest goes.
- *   R2  An exchange keeps the accounts that it began with. */
+ *   R2  An exchange keeps the sources that it began with. */
 #ifndef SASL_ROLE_H
 #define SASL_ROLE_H
 
 #include "sasl/accounts.h"
+#include "sasl/token.h"
 
 enum { SASL_EXCHANGES_MAX = 1024, SASL_CHANNELS_MAX = 16 };
 
+/* What the role answers by. */
+struct sasl_sources {
+	struct accounts *accounts;   /* Shares. */
+	struct token_rules *tokens;  /* Shares. NULL: nobody logs in by a token. */
+};
+
 struct sasl_role;
 
-/* Shares accounts. NULL: no memory. */
-[[nodiscard]] struct sasl_role *sasl_role_new(struct accounts *accounts);
+/* Shares what is in sources. NULL: no memory. */
+[[nodiscard]] struct sasl_role *sasl_role_new(const struct sasl_sources *sources);
 
 /* Closes the channels and waits for their threads. NULL is fine. */
 void sasl_role_free(struct sasl_role *role);
@@ -24,7 +31,7 @@ void sasl_role_free(struct sasl_role *role);
 /* A lane's end of a channel (takes fd). False, and fd is closed: too many, or no thread to be had. */
 [[nodiscard]] bool sasl_role_add_channel(struct sasl_role *role, int fd);
 
-/* From now on these (shared): exchanges that begin use them, and each lane is told what can be offered. */
-void sasl_role_set_accounts(struct sasl_role *role, struct accounts *accounts);
+/* From now on these: exchanges that begin use them, and each lane is told what can be offered. */
+void sasl_role_set_sources(struct sasl_role *role, const struct sasl_sources *sources);
 
 #endif

@@ -67,7 +67,7 @@ static int set_up(void **state)
 						"qc.eoxqOmSuNp2xS0ktL3nh/\n");
 
 	world = (struct world){ .loop = loop_new() };
-	world.role = sasl_role_new(accounts);
+	world.role = sasl_role_new(&(struct sasl_sources){ .accounts = accounts });
 	world.asker = sasl_asker_new(world.loop);
 	world.look = loop_timer_new(world.loop, look, &world);
 	must(world.role != NULL && world.asker != NULL && world.look != NULL);
@@ -88,19 +88,19 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void answered(void *context, enum sasl_result result, struct text challenge, struct text user)
+static void answered(void *context, const struct sasl_answer *answer)
 {
 	struct world *world = context;
 
-	world->result = result;
-	snprintf(world->challenge, sizeof world->challenge, "%.*s", TEXT_FORMAT(challenge));
-	snprintf(world->user, sizeof world->user, "%.*s", TEXT_FORMAT(user));
+	world->result = answer->result;
+	snprintf(world->challenge, sizeof world->challenge, "%.*s", TEXT_FORMAT(answer->challenge));
+	snprintf(world->user, sizeof world->user, "%.*s", TEXT_FORMAT(answer->user));
 	world->calls++;
 }
 
 static void begin(struct world *world, enum sasl_mechanism mechanism, struct text response)
 {
-	const struct sasl_facts facts = { mechanism, TEXT_EMPTY };
+	const struct sasl_facts facts = { .mechanism = mechanism };
 
 	sasl_dialogue_free(world->dialogue);
 	world->dialogue = sasl_dialogue_begin(world->asker, &facts, response, answered, world);
@@ -152,9 +152,9 @@ static void a_role_that_dies_is_trouble_until_another_comes(void **state)
 	wait_for(world, 1, PASSWORDS);
 	sasl_role_free(world->role);
 	sasl_dialogue_step(world->dialogue, TEXT("alice"));
-	wait_for(world, 2, 0);
+	wait_for(world, 2, PASSWORDS); /* K2 */
 	assert_int_equal(world->result, SASL_TROUBLE);
-	world->role = sasl_role_new(accounts);
+	world->role = sasl_role_new(&(struct sasl_sources){ .accounts = accounts });
 	must(world->role != NULL);
 	accounts_unref(accounts);
 	connect_both(world);
@@ -170,7 +170,7 @@ static void new_accounts_are_told(void **state)
 
 	connect_both(world);
 	wait_for(world, 0, PASSWORDS);
-	sasl_role_set_accounts(world->role, accounts);
+	sasl_role_set_sources(world->role, &(struct sasl_sources){ .accounts = accounts });
 	accounts_unref(accounts);
 	wait_for(world, 0, 0);
 	begin(world, SASL_PLAIN, TEXT("\0alice\0password"));

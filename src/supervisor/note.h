@@ -13,7 +13,9 @@
  *                     stop                                             finish what is open and end
  *   to mailbox, auth  channel + descriptor                             a lane's
  *   to mailbox        reload                                           read the configuration again
- *   to auth           passwords + descriptor                           the file with them, also after a reload
+ *   to auth           keys + descriptor                                the file with those of tokens, if there is one
+ *                     passwords + descriptor                           the file with them, also after a reload; keys came
+ *                                                                      before
  *   to the supervisor ready                                            it works
  *                     reload, stop                                     an operator asks for it */
 #ifndef SUPERVISOR_NOTE_H

@@ -235,6 +235,7 @@ static void send_names(struct supervisor *supervisor)
 
 static void send_passwords(struct supervisor *supervisor)
 {
+	give(&supervisor->roles[ROLE_AUTH], "keys", supervisor->settings.keys(supervisor->conf));
 	give(&supervisor->roles[ROLE_AUTH], "passwords", supervisor->settings.passwords(supervisor->conf));
 }
 

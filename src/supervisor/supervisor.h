@@ -17,10 +17,11 @@ struct supervisor_settings {
 	unsigned lane_count;
 	/* Reads the configuration; on failure prints the complaints and gives NULL. */
 	struct conf *(*load)(const char *path);
-	/* What roles must not open themselves: the names of the users, for mail; their passwords, for auth. Give a
-	 * descriptor, or -1. */
+	/* What roles must not open themselves: the names of the users, for mail; their passwords, and the keys of tokens,
+	 * for auth. Give a descriptor, or -1. */
 	int (*names)(const struct conf *conf);
 	int (*passwords)(const struct conf *conf);
+	int (*keys)(const struct conf *conf);
 };
 
 /* Until it is stopped, or cannot start. Returns an exit code of sysexits(3). Takes conf. */

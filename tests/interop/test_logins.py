@@ -21,17 +21,17 @@ def authority(tmp_path):
     return Authority(tmp_path / "authority")
 
 
-@pytest.fixture
-def server(postroad, authority):  # noqa: F811
-    """Trusts nobody for his address, and knows alice by her password."""
+def serve(postroad, authority, passwords=(), users="", conf=""):  # noqa: F811
+    """A server that trusts nobody for his address; ready when somebody can log in. `users` begins the users file."""
     certificate, key = authority.issue("mail", "DNS:localhost", "IP:127.0.0.1")
     ports = conftest.free_port(), conftest.free_port()
     made = postroad(users=(), relay_from="", start=False,
                     conf=f'tls {{ certificate = "{certificate}" key = "{key}" }}\n'
                     f'listen "127.0.0.1:{ports[0]}" {{ role = submission }}\n'
-                    f'listen "127.0.0.1:{ports[1]}" {{ role = submission tls = implicit }}\n')
-    made.run("user", "add", "alice", text="pencil\n")
-    made.run("user", "add", "bob", text="eraser\n")
+                    f'listen "127.0.0.1:{ports[1]}" {{ role = submission tls = implicit }}\n' + conf)
+    (made.home / "users").write_text(users)
+    for name, password in passwords:
+        made.run("user", "add", name, text=f"{password}\n")
     made.start()
     made.submission, made.implicit = ports
 
@@ -41,6 +41,11 @@ def server(postroad, authority):  # noqa: F811
             return client.has_extn("auth")
     conftest.until(offers, "the auth role to be there")
     return made
+
+
+@pytest.fixture
+def server(postroad, authority):  # noqa: F811
+    return serve(postroad, authority, passwords=(("alice", "pencil"), ("bob", "eraser")))
 
 
 def context(authority):
