@@ -243,14 +243,24 @@ static void take_command(struct session_step *step, struct text line)
 	step->command = NULL;
 }
 
+/* A token may make AUTH long. Nobody else is granted that, nor is he who could not log in now. */
+static size_t line_max(const struct session *session, struct text bytes)
+{
+	return session->state == STATE_READY && session->login == NULL && offered_mechanisms(session) != 0 &&
+	        text_starts_nocase(bytes, TEXT("AUTH "))
+	    ? COMMAND_AUTH_LINE_MAX
+	    : COMMAND_LINE_MAX;
+}
+
 /* One line of a command, or as much of one as has no end in sight. */
 static size_t take_line(struct session_step *step)
 {
 	struct session *session = step->session;
 	const struct text bytes = step->event->bytes;
-	const size_t end = text_find_byte(text_part(bytes, 0, COMMAND_LINE_MAX), '\n');
+	const size_t max = session->skipping ? COMMAND_LINE_MAX : line_max(session, bytes);
+	const size_t end = text_find_byte(text_part(bytes, 0, max), '\n');
 
-	if (end < bytes.length && end < COMMAND_LINE_MAX) {
+	if (end < bytes.length && end < max) {
 		step->followed = end + 1 < bytes.length;
 		if (!session->skipping)
 			take_command(step, text_part(bytes, 0, end));
@@ -259,7 +269,7 @@ static size_t take_line(struct session_step *step)
 	}
 	if (session->skipping)
 		return end;
-	if (end < COMMAND_LINE_MAX)
+	if (end < max)
 		return 0; /* Its rest is still on the way. */
 	session->skipping = true;
 	complain(step, VERDICT(500, 5, 5, 2, "Line too long"));

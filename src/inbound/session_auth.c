@@ -8,7 +8,7 @@
 #include "inbound/session_private.h"
 
 /* RFC 4954 §4: a line of base 64 may have this many octets without its CRLF. */
-enum { RESPONSE_LINE_MAX = 12288 };
+enum { RESPONSE_LINE_MAX = COMMAND_AUTH_LINE_MAX - 2 };
 
 #define NOT_BASE64 VERDICT(501, 5, 5, 2, "That is not base64")
 
@@ -67,6 +67,8 @@ void begin_auth(struct session_step *step)
 
 	if (!takes_logins(session))
 		refuse_not_offered(step);
+	else if (!session->extended) /* RFC 4954 §3: it is an extension, and HELO asks for none. */
+		refuse_early(step);
 	else if (session->login != NULL)
 		complain(step, VERDICT(503, 5, 5, 1, "You are logged in already"));
 	else if (session->secured == NULL) /* S10 */

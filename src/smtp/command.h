@@ -33,6 +33,7 @@ enum command_verb {
 enum {
 	COMMAND_LINE_MAX = 2048,   /* CRLF included. RFC 5321 §4.5.3.1.4 grants 512, and each extension adds
 	                            * its own (RFC 1870: 26, RFC 3461: 31+500, RFC 4954: 500, RFC 6531: 10). */
+	COMMAND_AUTH_LINE_MAX = 12288 + 2, /* The same for AUTH with an initial response (RFC 4954 §4). */
 	COMMAND_NAME_MAX = 255,    /* Of HELO, EHLO, LHLO: a domain. */
 	COMMAND_ENVID_MAX = 100,   /* RFC 3461 §4.4, encoded. */
 	COMMAND_ORCPT_MAX = 500    /* RFC 3461 §4.2, encoded. */
