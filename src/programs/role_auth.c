@@ -57,6 +57,8 @@ static void take_passwords(struct auth *auth, int fd, const char *path)
 	struct sasl_sources sources = { .accounts = conf ? accounts_in(fd, conf) : NULL };
 
 	if (sources.accounts != NULL) {
+		if (conf->auth.dovecot.length > 0)
+			snprintf(sources.dovecot, sizeof sources.dovecot, "%s", conf->auth.dovecot.bytes + strlen("unix:"));
 		sources.tokens = tokens_in(auth->keys_fd, conf);
 		sasl_role_set_sources(auth->role, &sources);
 	}

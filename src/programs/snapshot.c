@@ -236,6 +236,8 @@ int snapshot_names_fd(const struct conf *conf)
 
 int snapshot_passwords_fd(const struct conf *conf)
 {
+	if (conf->auth.dovecot.length > 0) /* Then it checks all passwords, and names are enough. */
+		return snapshot_names_fd(conf);
 	return open(conf->users[0] != '\0' ? conf->users : "/etc/shadow", O_RDONLY | O_CLOEXEC);
 }
 

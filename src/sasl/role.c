@@ -1,7 +1,11 @@
 #include "sasl/role.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -13,6 +17,7 @@
 #include "base/must.h"
 #include "io/channel.h"
 #include "sasl/message.h"
+#include "sasl/relay.h"
 
 _Static_assert((int)SASL_MESSAGE_MAX <= (int)CHANNEL_MESSAGE_MAX, "requests and answers fit their channel");
 
@@ -28,13 +33,17 @@ struct open_exchange {
 struct channel_thread {
 	struct sasl_role *role;
 	pthread_t thread;
-	int fd;
+	int fd, wake;                   /* The channel; an eventfd by which new sources are told. */
+	bool sound;                     /* Mail is there, and keeps to the protocol. */
 	struct open_exchange *open;     /* Hash; in the order of their beginning. */
+	struct relay *relay;            /* NULL: passwords are checked here. */
+	bool tokens;                    /* Are judged here. */
 };
 
 struct sasl_role {
 	pthread_mutex_t lock;           /* Guards sources. */
 	struct sasl_sources sources;
+	atomic_bool lacks_dovecot;      /* So that its going and coming is told once, not by each thread. */
 	char salt_key[32];
 	struct channel_thread *threads[SASL_CHANNELS_MAX];
 	unsigned thread_count;
@@ -47,8 +56,12 @@ static bool find(void *context, struct text name, struct text *out_stored, struc
 
 static struct sasl_sources share(const struct sasl_sources *sources)
 {
-	return (struct sasl_sources){ .accounts = accounts_ref(sources->accounts),
-		.tokens = sources->tokens ? token_rules_ref(sources->tokens) : NULL };
+	struct sasl_sources shared = *sources;
+
+	accounts_ref(shared.accounts);
+	if (shared.tokens != NULL)
+		token_rules_ref(shared.tokens);
+	return shared;
 }
 
 static void release(const struct sasl_sources *sources)
@@ -64,11 +77,6 @@ static struct sasl_sources sources_now(struct sasl_role *role)
 
 	pthread_mutex_unlock(&role->lock);
 	return sources;
-}
-
-static unsigned mechanisms_of(const struct sasl_sources *sources)
-{
-	return accounts_mechanisms(sources->accounts) | (sources->tokens ? 1u << SASL_OAUTHBEARER : 0);
 }
 
 /* -- Exchanges ------------------------------------------------------------------------------- */
@@ -141,7 +149,8 @@ static bool send_answer(int fd, const struct sasl_answer *answer)
 	return sent;
 }
 
-static bool serve(struct channel_thread *thread, const struct sasl_request *request)
+/* False: mail is gone. */
+static bool answer_here(struct channel_thread *thread, const struct sasl_request *request)
 {
 	struct sasl_answer answer = { .number = request->number, .result = SASL_TROUBLE };
 	struct buffer challenge;
@@ -172,23 +181,148 @@ static bool serve(struct channel_thread *thread, const struct sasl_request *requ
 	return sent;
 }
 
+/* -- Dovecot ------------------------------------------------------------------------------------- */
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Whom it names is called as the users file has it, if it is there; else as Dovecot says, who knows its users. */
+static void relay_answered(void *context, const struct sasl_answer *answer)
+{
+	struct channel_thread *thread = context;
+	const struct sasl_sources sources = sources_now(thread->role);
+	struct sasl_answer own = *answer;
+	struct text stored, name;
+
+	if (answer->result == SASL_SUCCESS && accounts_find(sources.accounts, answer->user, &stored, &name))
+		own.user = name;
+	thread->sound &= send_answer(thread->fd, &own);
+	release(&sources);
+}
+
+static void tell_mechanisms(struct channel_thread *thread)
+{
+	const struct sasl_sources sources = sources_now(thread->role);
+	const struct sasl_answer news = { .number = 0,
+		.result = SASL_CONTINUE,
+		.mechanisms = (thread->relay ? relay_mechanisms(thread->relay) : accounts_mechanisms(sources.accounts)) |
+		    (sources.tokens ? 1u << SASL_OAUTHBEARER : 0) };
+
+	thread->sound &= send_answer(thread->fd, &news);
+	release(&sources);
+}
+
+static void relay_changed(void *context, bool there, enum error why)
+{
+	struct channel_thread *thread = context;
+
+	if (there)
+		tell_mechanisms(thread);
+	if (atomic_exchange(&thread->role->lacks_dovecot, !there) != !there)
+		fprintf(stderr, "postroad: Dovecot at %s %s%s\n", relay_path(thread->relay), there ? "checks passwords" : "is away: ",
+		    there ? "" : error_text(why));
+}
+
+static const struct relay_handler relay_handler = { relay_answered, relay_changed };
+
+/* New sources are there. */
+static void take_sources(struct channel_thread *thread)
+{
+	const struct sasl_sources sources = sources_now(thread->role);
+	uint64_t count;
+
+	(void)!read(thread->wake, &count, sizeof count);
+	thread->tokens = sources.tokens != NULL;
+	if (thread->relay != NULL && strcmp(relay_path(thread->relay), sources.dovecot) != 0) {
+		relay_free(thread->relay);
+		thread->relay = NULL;
+	}
+	if (thread->relay == NULL && sources.dovecot[0] != '\0') {
+		thread->relay = relay_new(sources.dovecot, &relay_handler, thread);
+		thread->sound &= thread->relay != NULL;
+	}
+	/* What Dovecot has is told when it says so. */
+	if (thread->relay == NULL || relay_mechanisms(thread->relay) != 0)
+		tell_mechanisms(thread);
+	release(&sources);
+}
+
+/* -- The thread ------------------------------------------------------------------------------------ */
+
+static bool is_for_dovecot(struct channel_thread *thread, const struct sasl_request *request)
+{
+	if (thread->relay == NULL)
+		return false;
+	if (request->kind == SASL_BEGIN)
+		return request->mechanism != SASL_OAUTHBEARER || !thread->tokens;
+	return find_exchange(thread, request->number) == NULL;
+}
+
+static void take_message(struct channel_thread *thread, struct channel_message *message)
+{
+	struct sasl_request request;
+	const enum error error = channel_receive_now(thread->fd, message);
+
+	if (error == ERR_BUSY)
+		return;
+	if (error != OK) {
+		thread->sound = false;
+		return;
+	}
+	if (message->fd_count > 0 || sasl_request_decode((struct text){ message->bytes, message->length }, &request) != OK)
+		thread->sound = false;
+	else if (is_for_dovecot(thread, &request))
+		relay_ask(thread->relay, &request, now_ms());
+	else
+		thread->sound &= answer_here(thread, &request);
+	explicit_bzero(message->bytes, message->length);
+	channel_message_close(message);
+}
+
+/* Until poll has to return without being asked; -1: never. */
+static int wait_ms(const struct channel_thread *thread)
+{
+	const int64_t due_ms = thread->relay ? relay_due_ms(thread->relay) : INT64_MAX;
+	const int64_t wait = due_ms - now_ms();
+
+	return due_ms == INT64_MAX ? -1 : wait < 0 ? 0 : wait > RELAY_PATIENCE_MS ? RELAY_PATIENCE_MS : (int)wait;
+}
+
+static void work(struct channel_thread *thread, struct channel_message *message)
+{
+	struct pollfd watched[3] = { { .fd = thread->fd, .events = POLLIN }, { .fd = thread->wake, .events = POLLIN },
+		{ .fd = thread->relay ? relay_fd(thread->relay) : -1 } };
+
+	if (watched[2].fd >= 0)
+		watched[2].events = relay_events(thread->relay);
+	if (poll(watched, 3, wait_ms(thread)) < 0)
+		return;
+	if (watched[2].revents != 0)
+		relay_ready(thread->relay, watched[2].revents, now_ms());
+	if (thread->relay != NULL)
+		relay_turn(thread->relay, now_ms());
+	if (watched[0].revents != 0)
+		take_message(thread, message);
+	if (watched[1].revents != 0)
+		take_sources(thread);
+}
+
 static void *run(void *context)
 {
 	struct channel_thread *thread = context;
 	struct channel_message *message = calloc(1, sizeof *message);
-	bool sound = message != NULL;
 
-	while (sound && channel_receive_wait(thread->fd, message) == OK) {
-		struct sasl_request request;
-
-		sound = message->fd_count == 0 &&
-		    sasl_request_decode((struct text){ message->bytes, message->length }, &request) == OK &&
-		    serve(thread, &request);
-		explicit_bzero(message->bytes, message->length);
-		channel_message_close(message);
-	}
+	thread->sound = message != NULL;
+	while (thread->sound)
+		work(thread, message);
 	while (thread->open != NULL)
 		open_exchange_free(thread, thread->open);
+	relay_free(thread->relay);
 	/* Mail hears that nobody answers any more. The descriptor stays ours until the thread is joined. */
 	shutdown(thread->fd, SHUT_RDWR);
 	free(message);
@@ -213,6 +347,7 @@ struct sasl_role *sasl_role_new(const struct sasl_sources *sources)
 static void bury(struct channel_thread *thread)
 {
 	close(thread->fd);
+	close(thread->wake);
 	free(thread);
 }
 
@@ -245,11 +380,11 @@ static void sweep(struct sasl_role *role)
 	role->thread_count = kept;
 }
 
-static void tell_mechanisms(int fd, const struct sasl_sources *sources)
+static void wake(const struct channel_thread *thread)
 {
-	const struct sasl_answer news = { .number = 0, .result = SASL_CONTINUE, .mechanisms = mechanisms_of(sources) };
+	const uint64_t one = 1;
 
-	(void)!send_answer(fd, &news);
+	(void)!write(thread->wake, &one, sizeof one);
 }
 
 bool sasl_role_add_channel(struct sasl_role *role, int fd)
@@ -257,13 +392,15 @@ bool sasl_role_add_channel(struct sasl_role *role, int fd)
 	sweep(role);
 
 	struct channel_thread *thread = role->thread_count < SASL_CHANNELS_MAX ? calloc(1, sizeof *thread) : NULL;
+	const int wake_fd = thread ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
 
-	if (thread == NULL) {
+	if (wake_fd < 0) {
+		free(thread);
 		close(fd);
 		return false;
 	}
-	*thread = (struct channel_thread){ .role = role, .fd = fd };
-	tell_mechanisms(fd, &role->sources);
+	*thread = (struct channel_thread){ .role = role, .fd = fd, .wake = wake_fd };
+	wake(thread);
 	if (pthread_create(&thread->thread, NULL, run, thread) != 0) {
 		bury(thread);
 		return false;
@@ -281,5 +418,5 @@ void sasl_role_set_sources(struct sasl_role *role, const struct sasl_sources *so
 	pthread_mutex_unlock(&role->lock);
 	release(&old);
 	for (unsigned i = 0; i < role->thread_count; i++)
-		tell_mechanisms(role->threads[i]->fd, sources);
+		wake(role->threads[i]);
 }

@@ -1,7 +1,7 @@
 /* The auth role: a process that knows the passwords and answers yes or no; `mail` never sees a hash.
  *
  * A thread for each channel, which belongs to a lane: a hash that takes a tenth of a second keeps the others of its
- * lane waiting, and nobody else.
+ * lane waiting, and nobody else. Where Dovecot checks passwords the thread has a connection to it, and nobody waits.
  *
  *   R1  Every BEGIN and STEP is answered once; an exchange that nobody goes on with is bounded by
  *       SASL_EXCHANGES_MAX of a channel: the oldest goes.
@@ -9,6 +9,7 @@
 #ifndef SASL_ROLE_H
 #define SASL_ROLE_H
 
+#include "base/endpoint.h"
 #include "sasl/accounts.h"
 #include "sasl/token.h"
 
@@ -17,7 +18,8 @@ enum { SASL_EXCHANGES_MAX = 1024, SASL_CHANNELS_MAX = 16 };
 /* What the role answers by. */
 struct sasl_sources {
 	struct accounts *accounts;   /* Shares. */
-	struct token_rules *tokens;  /* Shares. NULL: nobody logs in by a token. */
+	struct token_rules *tokens;  /* Shares. NULL: nobody logs in by a token that we judge. */
+	char dovecot[ENDPOINT_PATH_MAX + 1]; /* Path of its socket: it checks passwords (relay.h). Empty: we do. */
 };
 
 struct sasl_role;
