@@ -116,8 +116,7 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 	    strcmp(a->path, b->path) == 0;
 }
 
-/* IPv4-mapped IPv6 addresses as what they mean. */
-static struct endpoint unmapped(const struct endpoint *endpoint)
+struct endpoint endpoint_unmapped(const struct endpoint *endpoint)
 {
 	struct endpoint plain = *endpoint;
 
@@ -133,7 +132,7 @@ static struct endpoint unmapped(const struct endpoint *endpoint)
 bool endpoint_is_loopback(const struct endpoint *endpoint)
 {
 	static const uint8_t loopback6[16] = { [15] = 1 };
-	const struct endpoint plain = unmapped(endpoint);
+	const struct endpoint plain = endpoint_unmapped(endpoint);
 
 	switch (plain.family) {
 	case ENDPOINT_IP4:
@@ -163,7 +162,7 @@ bool network_parse(struct text text, struct network *out_network)
 	else if (!text_to_u64(text_from(text, slash + 1), &bits) || bits > most)
 		return false;
 	/* "::ffff:192.0.2.0/120" is 192.0.2.0/24: clients are compared unmapped. */
-	const struct endpoint plain = unmapped(&network.base);
+	const struct endpoint plain = endpoint_unmapped(&network.base);
 
 	if (plain.family != network.base.family && bits >= MAPPED_PREFIX_BITS) {
 		network.base = plain;
@@ -176,7 +175,7 @@ bool network_parse(struct text text, struct network *out_network)
 
 bool network_holds(const struct network *network, const struct endpoint *endpoint)
 {
-	const struct endpoint plain = unmapped(endpoint);
+	const struct endpoint plain = endpoint_unmapped(endpoint);
 	const size_t whole = network->prefix_bits / 8;
 	const unsigned rest = network->prefix_bits % 8;
 
@@ -190,4 +189,12 @@ bool network_holds(const struct network *network, const struct endpoint *endpoin
 
 	must(whole < sizeof plain.ip);
 	return ((plain.ip[whole] ^ network->base.ip[whole]) & mask) == 0;
+}
+
+bool network_any_holds(const struct network *networks, size_t count, const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < count; i++)
+		if (network_holds(&networks[i], endpoint))
+			return true;
+	return false;
 }

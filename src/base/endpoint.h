@@ -33,6 +33,9 @@ struct text endpoint_print(const struct endpoint *endpoint, char room[ENDPOINT_T
 /* Family, address, port and path. An IPv4-mapped address is not its IPv4 address here. */
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
+/* An IPv4-mapped IPv6 address as the IPv4 address that it means; others as they are. */
+struct endpoint endpoint_unmapped(const struct endpoint *endpoint);
+
 /* 127.0.0.0/8, ::1, and UNIX sockets. */
 bool endpoint_is_loopback(const struct endpoint *endpoint);
 
@@ -48,5 +51,6 @@ struct network {
 
 /* False for UNIX endpoints, and across families. */
 bool network_holds(const struct network *network, const struct endpoint *endpoint);
+bool network_any_holds(const struct network *networks, size_t count, const struct endpoint *endpoint);
 
 #endif

@@ -27,6 +27,7 @@ static void build_top(struct reading *reading, struct conf *conf)
 		reading_complain(reading, part_line(&top, "separator"), "separator = \"%s\" cannot divide a name (hint: \"+\" or \"-\")",
 		    conf->separator.bytes);
 	conf->relay_from = part_networks(&top, "relay-from", &conf->relay_from_count);
+	conf->proxy_from = part_networks(&top, "proxy-from", &conf->proxy_from_count);
 	conf->lanes = (unsigned)part_quantity(&top, "lanes");
 }
 
@@ -125,6 +126,10 @@ static void check_listener(const struct conf *conf, const struct conf_listener *
 		if (endpoint_equal(&other->endpoint, &listener->endpoint))
 			reading_complain(reading, listener->line, "listen \"%.*s\" is the same as that of line %d (hint: keep one of them)",
 			    TEXT_FORMAT(listener->text), other->line);
+	if (listener->proxied && conf->proxy_from_count == 0 && listener->endpoint.family != ENDPOINT_UNIX)
+		reading_complain(reading, listener->line,
+		    "listen \"%.*s\" would send everybody away: proxy-from is empty (hint: proxy-from = {\"192.0.2.7\"})",
+		    TEXT_FORMAT(listener->text));
 	if (listener->role == CONF_ROLE_SUBMISSION && conf->relay_from_count == 0 && !takes_logins)
 		reading_complain(reading, listener->line,
 		    "listen \"%.*s\" would refuse everybody: relay-from is empty and nobody can log in without users and TLS "
@@ -148,6 +153,7 @@ static void build_listeners(struct reading *reading, struct conf *conf)
 
 		*listener = (struct conf_listener){ .text = TEXT(""), .line = part.line };
 		listener->role = (enum conf_role)part_word(&part, "role");
+		listener->proxied = part_bool(&part, "proxy");
 		if (!arena_copy(reading->arena, part.title, &listener->text) || !listen_endpoint(&part, &listener->endpoint)) {
 			reading_complain(reading, part.line,
 			    "listen \"%.*s\" is not ADDRESS:PORT (hint: like 0.0.0.0:25, [::]:25 or *:25)", TEXT_FORMAT(part.title));

@@ -22,6 +22,7 @@ struct conf_listener {
 	struct endpoint endpoint;
 	enum conf_role role;
 	enum conf_tls tls;        /* NONE where there is no certificate. */
+	bool proxied;             /* Front ends call, and speak the PROXY protocol first. */
 	struct text text;         /* As written: "*:25". */
 	int line;
 };
@@ -50,6 +51,8 @@ struct conf {
 	struct text separator;    /* One character, or none. */
 	const struct network *relay_from;
 	size_t relay_from_count;
+	const struct network *proxy_from;
+	size_t proxy_from_count;
 	unsigned lanes;           /* 0: one per processor. */
 	const struct conf_listener *listeners; /* At least one, all different. */
 	size_t listener_count;

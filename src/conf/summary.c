@@ -31,8 +31,9 @@ static bool print_listeners(const struct conf *conf, struct buffer *out)
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < shown_of(conf->listener_count); i++)
-		ok = buffer_print(out, "  listens on    %s (%s%s)\n", endpoint_print(&conf->listeners[i].endpoint, room).bytes,
-		    roles[conf->listeners[i].role], tls[conf->listeners[i].tls]);
+		ok = buffer_print(out, "  listens on    %s (%s%s%s)\n", endpoint_print(&conf->listeners[i].endpoint, room).bytes,
+		    roles[conf->listeners[i].role], tls[conf->listeners[i].tls],
+		    conf->listeners[i].proxied ? ", by front ends" : "");
 	return ok && print_more("                ", conf->listener_count, "\n", out);
 }
 

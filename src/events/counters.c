@@ -74,6 +74,7 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_TROUBLE] = { .total = COUNTER_TROUBLES },
 		[EVENT_TROUBLE_OVER] = { .total = COUNTER_TROUBLES_OVER },
 		[EVENT_QUARANTINED] = { .total = COUNTER_QUARANTINED },
+		[EVENT_PROXY_REFUSED] = { .total = COUNTER_PROXY_REFUSED },
 		[EVENT_LOGIN_FAILED] = { .total = COUNTER_LOGINS_FAILED },
 		[EVENT_LOGIN_DEFERRED] = { .total = COUNTER_LOGINS_DEFERRED },
 	};

@@ -19,6 +19,7 @@ struct connection {
 	enum sasl_mechanism mechanism;     /* Its own. */
 	struct buffer input;               /* What the session did not consume yet. */
 	bool over;                         /* The session said CLOSE. */
+	bool implicit;                     /* TLS is there from the first byte. */
 	bool wants_tls;                    /* The session said START_TLS; what was said must be sent first. */
 	bool paused;
 	bool half_closed;                  /* The client has said its last, and still listens. */
@@ -310,8 +311,10 @@ static void set_timer(struct connection *connection)
 /* Read on, or not: held input is bounded, and so is what the spool has not got yet. */
 static void set_reading(struct connection *connection)
 {
-	const bool full = !may_consume(connection) &&
-	    (connection->input.length > PAUSE_ABOVE || !session_awaits(connection->session));
+	/* What comes before the filter of an implicit TLS is there is for the filter. */
+	const bool early = connection->implicit && connection->filter == NULL;
+	const bool full = early || (!may_consume(connection) &&
+	    (connection->input.length > PAUSE_ABOVE || !session_awaits(connection->session)));
 
 	if (full == connection->paused)
 		return;
@@ -556,6 +559,7 @@ void connection_new(struct inbound *inbound, struct stream *stream, const struct
 	connection->stream = stream;
 	connection->snapshot = inbound->snapshot;
 	connection->snapshot->reference_count++;
+	connection->implicit = peer->tls == SESSION_TLS_IMPLICIT;
 	connection->paused = true; /* As an accepted stream is. */
 	buffer_init(&connection->input, INBOUND_INPUT_MAX);
 	link_connection(inbound, connection);

@@ -24,16 +24,25 @@ void inbound_snapshot_unref(struct inbound_snapshot *snapshot)
 	arena_free(snapshot->arena); /* It lives in its own arena. */
 }
 
+/* NULL: no memory. */
+static const struct network *copy_networks(struct arena *arena, const struct network *from, size_t count)
+{
+	struct network *networks = arena_array(arena, count + 1, sizeof *networks);
+
+	for (size_t i = 0; networks != NULL && i < count; i++)
+		networks[i] = from[i];
+	return networks;
+}
+
 static bool copy_settings(struct inbound_snapshot *snapshot, const struct inbound_settings *from)
 {
-	struct network *networks = arena_array(snapshot->arena, from->relay_from_count + 1, sizeof *networks);
-
-	if (networks == NULL || !arena_copy(snapshot->arena, from->hostname, &snapshot->session.hostname))
-		return false;
-	for (size_t i = 0; i < from->relay_from_count; i++)
-		networks[i] = from->relay_from[i];
-	snapshot->relay_from = networks;
+	snapshot->relay_from = copy_networks(snapshot->arena, from->relay_from, from->relay_from_count);
 	snapshot->relay_from_count = from->relay_from_count;
+	snapshot->proxy_from = copy_networks(snapshot->arena, from->proxy_from, from->proxy_from_count);
+	snapshot->proxy_from_count = from->proxy_from_count;
+	if (snapshot->relay_from == NULL || snapshot->proxy_from == NULL ||
+	    !arena_copy(snapshot->arena, from->hostname, &snapshot->session.hostname))
+		return false;
 	snapshot->session.message_size_max = from->message_size_max;
 	snapshot->session.recipient_count_max =
 	    from->recipient_count_max > 0 ? from->recipient_count_max : RECIPIENTS_DEFAULT;
@@ -107,6 +116,7 @@ void inbound_free(struct inbound *inbound)
 	if (inbound == NULL)
 		return;
 	inbound->draining = false; /* Nobody wants to hear of it any more. */
+	front_free_all(inbound);
 	while (inbound->connections != NULL)
 		connection_free(inbound->connections);
 	intake_free_all(inbound);
@@ -137,17 +147,22 @@ static void turn_away(struct inbound *inbound, struct stream *stream, const char
 		stream_free(stream);
 }
 
-static bool is_full(const struct inbound *inbound)
+bool inbound_is_full(const struct inbound *inbound)
 {
-	return inbound->connection_count >= inbound->snapshot->connection_count_max;
+	return inbound->connection_count + inbound->front_count >= inbound->snapshot->connection_count_max;
 }
 
-static bool is_trusted(const struct inbound_snapshot *snapshot, const struct endpoint *client)
+struct session_peer inbound_peer(
+    const struct inbound *inbound, const struct endpoint *client, enum session_role role, enum session_tls tls)
 {
-	for (size_t i = 0; i < snapshot->relay_from_count; i++)
-		if (network_holds(&snapshot->relay_from[i], client))
-			return true;
-	return false;
+	const struct inbound_snapshot *snapshot = inbound->snapshot;
+	struct session_peer peer = { .role = role, .client = *client };
+
+	peer.trusted = network_any_holds(snapshot->relay_from, snapshot->relay_from_count, client);
+	peer.tls = inbound->tls != NULL ? tls : SESSION_TLS_NONE;
+	if (inbound->wiring.asker != NULL)
+		peer.mechanisms = sasl_asker_mechanisms(inbound->wiring.asker);
+	return peer;
 }
 
 void inbound_set_tls(struct inbound *inbound, struct tls_server *server)
@@ -160,34 +175,35 @@ void inbound_set_tls(struct inbound *inbound, struct tls_server *server)
 
 void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role, enum session_tls tls)
 {
-	struct session_peer peer = { .role = role, .client = *stream_peer(stream) };
+	struct session_peer peer = inbound_peer(inbound, stream_peer(stream), role, tls);
 	char user[16];
 	uint32_t uid;
 
-	peer.trusted = is_trusted(inbound->snapshot, &peer.client);
-	peer.tls = inbound->tls != NULL ? tls : SESSION_TLS_NONE;
-	if (inbound->wiring.asker != NULL)
-		peer.mechanisms = sasl_asker_mechanisms(inbound->wiring.asker);
 	if (role == SESSION_LOCAL && stream_peer_uid(stream, &uid)) {
 		snprintf(user, sizeof user, "uid %u", (unsigned)uid);
 		peer.user = text_of(user);
 		peer.trusted = true;
 	}
-	/* Gone already, or no memory for its address: a client we do not know might be refused for good. */
-	const bool is_unknown = peer.client.family == ENDPOINT_NONE && peer.user.length == 0;
+	inbound_welcome(inbound, stream, &peer);
+}
 
-	if (!inbound->draining && is_full(inbound) && inbound->wiring.counters != NULL)
+void inbound_welcome(struct inbound *inbound, struct stream *stream, const struct session_peer *peer)
+{
+	/* Gone already, or no memory for its address: a client we do not know might be refused for good. */
+	const bool is_unknown = peer->client.family == ENDPOINT_NONE && peer->user.length == 0;
+
+	if (!inbound->draining && inbound_is_full(inbound) && inbound->wiring.counters != NULL)
 		counters_add(inbound->wiring.counters, COUNTER_CONNECTIONS_REFUSED, 1);
-	if (peer.tls == SESSION_TLS_IMPLICIT && (inbound->draining || is_unknown || is_full(inbound)))
+	if (peer->tls == SESSION_TLS_IMPLICIT && (inbound->draining || is_unknown || inbound_is_full(inbound)))
 		stream_free(stream); /* It would not understand a word. */
 	else if (inbound->draining)
 		turn_away(inbound, stream, "The service is shutting down");
 	else if (is_unknown)
 		turn_away(inbound, stream, "Short of memory, try again later");
-	else if (is_full(inbound))
+	else if (inbound_is_full(inbound))
 		turn_away(inbound, stream, "Too many connections, try again later");
 	else
-		connection_new(inbound, stream, &peer);
+		connection_new(inbound, stream, peer);
 }
 
 void inbound_drain(struct inbound *inbound, void (*drained)(void *context), void *context)
@@ -198,6 +214,7 @@ void inbound_drain(struct inbound *inbound, void (*drained)(void *context), void
 	inbound->draining = true;
 	inbound->drained = drained;
 	inbound->drained_context = context;
+	front_free_all(inbound);
 	while (connection != NULL) {
 		struct connection *next = connection_next(connection);
 

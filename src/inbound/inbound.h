@@ -27,6 +27,7 @@
 enum {
 	INBOUND_CHUNKS_PENDING_MAX = 4,
 	INBOUND_INPUT_MAX = 256 << 10,   /* Bytes held of a client that talks while an answer is due. */
+	INBOUND_PROXY_MS = 10000,        /* For the header of a front end. */
 	INBOUND_LINGER_MS = 5000         /* To send the last words. */
 };
 
@@ -40,6 +41,8 @@ struct inbound_settings {                 /* Borrows during the call; it is copi
 	int64_t lifetime_ms;              /* Until an undelivered message is given up; 0: 5 days */
 	const struct network *relay_from; /* Clients that are trusted. */
 	size_t relay_from_count;
+	const struct network *proxy_from; /* Front ends that may speak the PROXY protocol. */
+	size_t proxy_from_count;
 };
 
 struct inbound_wiring {                   /* Borrows all; it must outlive the inbound. */
@@ -64,6 +67,10 @@ void inbound_free(struct inbound *inbound);
 /* Takes an accepted stream (without handler) and greets it in `role`. SESSION_LOCAL: a UNIX stream;
  * its peer's uid becomes the user, and it is trusted. Without inbound_set_tls there is no TLS, whatever `tls` says. */
 void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role, enum session_tls tls);
+
+/* The same on a listener that front ends call: the stream tells first, by a header of the PROXY protocol, whose bytes
+ * it carries. From somebody else, or without a header, it is closed. */
+void inbound_accept_proxied(struct inbound *inbound, struct stream *stream, enum session_role role, enum session_tls tls);
 
 /* From now on new handshakes are made with these certificates (shares them); those that were made stand. */
 void inbound_set_tls(struct inbound *inbound, struct tls_server *server);

@@ -13,10 +13,13 @@ struct inbound_snapshot {
 	int64_t lifetime_ms;
 	const struct network *relay_from;
 	size_t relay_from_count;
+	const struct network *proxy_from;
+	size_t proxy_from_count;
 };
 
 struct connection;
 struct intake;
+struct front;
 
 struct inbound {
 	struct inbound_wiring wiring;
@@ -26,6 +29,8 @@ struct inbound {
 	struct session_output output;       /* One for all: steps do not nest. */
 	struct connection *connections;     /* List; the newest first. */
 	size_t connection_count;
+	struct front *fronts;               /* List of streams whose header is to come. */
+	size_t front_count;
 	struct intake *intakes;             /* List of messages under way, with or without connection. */
 	bool draining;
 	void (*drained)(void *context);
@@ -37,6 +42,18 @@ void inbound_snapshot_unref(struct inbound_snapshot *snapshot);
 
 /* Something ended: is it all? */
 void inbound_look_drained(struct inbound *inbound);
+
+/* An accepted stream whose client is known by now: greet it, or turn it away. */
+void inbound_welcome(struct inbound *inbound, struct stream *stream, const struct session_peer *peer);
+/* No room for another connection. */
+bool inbound_is_full(const struct inbound *inbound);
+/* What our settings make of somebody at this address. */
+struct session_peer inbound_peer(
+    const struct inbound *inbound, const struct endpoint *client, enum session_role role, enum session_tls tls);
+
+/* -- front.c: streams that begin with a PROXY header ------------------------------ */
+
+void front_free_all(struct inbound *inbound);
 
 /* -- connection.c: one stream and its session ---------------------------------- */
 

@@ -29,6 +29,7 @@ struct world {
 	struct buffer log;
 	struct counters counters;
 	enum session_tls tls;
+	bool proxied;                  /* The server expects a PROXY header. */
 	struct tls_client *tls_client; /* The client starts TLS when it hears `secure_at`; empty: at once. */
 	struct text secure_at;
 	const char *inside;            /* What the client says then. */
@@ -175,7 +176,7 @@ static void connect_as(struct world *world, enum session_role role)
 	stream_pause(server);
 	stream_free(world->client);
 	world->client = stream_from_fd(world->loop, pair[1], &client_handler, world);
-	inbound_accept(world->inbound, server, role, world->tls);
+	(world->proxied ? inbound_accept_proxied : inbound_accept)(world->inbound, server, role, world->tls);
 }
 
 static void say(struct world *world, const char *words)
@@ -267,6 +268,55 @@ static void large_message_in_chunks(void **state)
 		size += length;
 	}
 	assert_int_equal(size, message.envelope.body_size);
+	tear_down(&world);
+}
+
+static void a_front_end_names_its_client(void **state)
+{
+	static const struct {
+		const char *header, *heard, *log;
+	} cases[] = {
+		{ "PROXY TCP4 192.0.2.7 192.0.2.1 4000 25\r\n", "\r\n550 5.7.1 ", "client=c.test[192.0.2.7] " },
+		/* Its own rights are not its clients'. */
+		{ "PROXY TCP4 10.0.0.7 192.0.2.1 4000 25\r\n", "\r\n250 2.1.5 ", "client=c.test[10.0.0.7] " },
+		{ "PROXY UNKNOWN\r\n", "\r\n550 5.7.1 ", "client=c.test[local] " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct world world;
+		struct network trusted;
+
+		set_up(&world);
+		assert_true(network_parse(TEXT("10.0.0.0/8"), &trusted));
+		world.settings.relay_from = &trusted;
+		world.settings.relay_from_count = 1;
+		world.proxied = true;
+		start(&world);
+		connect_as(&world, SESSION_MX);
+		say(&world, cases[i].header);
+		say(&world, "EHLO c.test\r\nMAIL FROM:<a@far.test>\r\nRCPT TO:<b@far.test>\r\nRCPT TO:<nobody@here.test>\r\nQUIT\r\n");
+		loop_run(world.loop);
+		assert_true(text_starts(buffer_text(&world.heard), TEXT("220 ")));
+		assert_holds(&world.heard, cases[i].heard);
+		assert_holds(&world.log, cases[i].log);
+		tear_down(&world);
+	}
+}
+
+static void what_is_no_front_end_is_sent_away(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up(&world);
+	world.proxied = true;
+	start(&world);
+	connect_as(&world, SESSION_MX);
+	say(&world, "EHLO c.test\r\n");
+	loop_run(world.loop);
+	assert_int_equal(world.heard.length, 0);
+	assert_holds(&world.log, "proxy-refused client=");
 	tear_down(&world);
 }
 
@@ -578,6 +628,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_message),
+		cmocka_unit_test(a_front_end_names_its_client),
+		cmocka_unit_test(what_is_no_front_end_is_sent_away),
 		cmocka_unit_test(large_message_in_chunks),
 		cmocka_unit_test(an_envelope_that_fills_its_memory),
 		cmocka_unit_test(client_gone_in_the_middle),

@@ -32,12 +32,20 @@ static void stream_closed(uv_handle_t *handle)
 	free(stream);
 }
 
+static void unread_free(struct unread *unread)
+{
+	if (unread != NULL)
+		loop_timer_free(unread->timer);
+	free(unread);
+}
+
 static void stream_close(struct stream *stream)
 {
 	must(!stream->closing);
 	stream->closing = true;
 	stream->handler = NULL;
 	loop_timer_free(take(stream->defer));
+	unread_free(take(stream->unread));
 	uv_close(&stream->uv.handle, stream_closed);
 }
 
@@ -212,6 +220,14 @@ static void read_stop(struct stream *stream)
 	stream->reading = false;
 }
 
+static void give_bytes(struct stream *stream, struct text bytes)
+{
+	if (stream->filter != NULL)
+		stream_filter_received(stream, bytes);
+	else
+		stream->handler->bytes(stream->context, bytes);
+}
+
 static void bytes_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *room)
 {
 	struct stream *stream = handle->data;
@@ -224,10 +240,8 @@ static void bytes_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *room
 		stream_end(stream, error_from_uv((int)length));
 	else if (stream->handler == NULL || stream->finishing)
 		return;
-	else if (stream->filter != NULL)
-		stream_filter_received(stream, (struct text){ room->base, (size_t)length });
 	else
-		stream->handler->bytes(stream->context, (struct text){ room->base, (size_t)length });
+		give_bytes(stream, (struct text){ room->base, (size_t)length });
 }
 
 static void read_start(struct stream *stream)
@@ -247,8 +261,43 @@ void stream_pause(struct stream *stream)
 void stream_resume(struct stream *stream)
 {
 	stream->wanted = true;
-	if (stream->open && !stream->reading && !stream->ended && !stream->closing)
+	if (stream->unread != NULL)
+		loop_timer_set(stream->unread->timer, 0);
+	else if (stream->open && !stream->reading && !stream->ended && !stream->closing)
 		read_start(stream);
+}
+
+/* Goes on with reading itself when they were taken: who takes them may pause, or free the stream. */
+static void give_unread(void *context)
+{
+	struct stream *stream = context;
+
+	if (!stream->wanted || stream->ended || stream->handler == NULL)
+		return;
+	struct unread *unread = take(stream->unread);
+
+	read_start(stream);
+	give_bytes(stream, (struct text){ unread->bytes, unread->length });
+	unread_free(unread);
+}
+
+bool stream_unread(struct stream *stream, struct text bytes)
+{
+	must(!stream->wanted && stream->unread == NULL);
+	struct unread *unread = bytes.length > 0 ? malloc(sizeof *unread + bytes.length) : NULL;
+
+	if (unread == NULL)
+		return bytes.length == 0;
+	*unread = (struct unread){ .timer = loop_timer_new(stream->loop, give_unread, stream), .length = bytes.length };
+	memcpy(unread->bytes, bytes.bytes, bytes.length);
+	if (unread->timer == NULL) {
+		free(unread);
+		return false;
+	}
+	if (stream->reading)
+		read_stop(stream);
+	stream->unread = unread;
+	return true;
 }
 
 /* -- writing ----------------------------------------------------------------- */
@@ -378,6 +427,7 @@ void stream_finish(struct stream *stream, int64_t linger_ms)
 	stream->handler = NULL;
 	stream->finishing = true;
 	stream_pause(stream);
+	unread_free(take(stream->unread));
 	loop_timer_set(stream->defer, linger_ms);
 	if (stream_backlog(stream) == 0)
 		finish_sent(stream);

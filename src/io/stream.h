@@ -45,6 +45,10 @@ size_t stream_backlog(const struct stream *stream);
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
+/* Give back the end of what `bytes` brought: it comes again, first of all, when the stream is resumed, and through a
+ * filter that was set meanwhile. The stream must be paused. False: no memory. */
+[[nodiscard]] bool stream_unread(struct stream *stream, struct text bytes);
+
 /* Put a filter (takes) between the stream and its socket: before the next byte is read, and behind all that was
  * written. The stream must be open and have none. `opened` comes when it is ready; until then nothing may be written
  * and no `bytes` come. A filter that fails ends the stream with its error. */

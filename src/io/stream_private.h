@@ -7,6 +7,13 @@
 #include "io/stream.h"
 #include "io/stream_filter.h"
 
+/* Bytes that were read and given back, in one block. */
+struct unread {
+	struct loop_timer *timer; /* They come outside the call that resumes (L2). */
+	size_t length;
+	char bytes[];
+};
+
 struct stream {
 	union {
 		uv_handle_t handle;
@@ -23,6 +30,7 @@ struct stream {
 	char *writing_bytes;
 	uv_write_t write;
 	uv_connect_t connect;
+	struct unread *unread;   /* NULL: nothing was given back. */
 	struct loop_timer *defer; /* Ends the stream outside the owner's call; lingering. */
 	struct endpoint *local, *peer;
 	enum error failure;       /* Why nothing can be sent any more. */

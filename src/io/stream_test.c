@@ -248,6 +248,56 @@ static void free_on_ended(void *context, enum error reason)
 	stream_free(take(((struct side *)context)->stream));
 }
 
+/* Given back inside `bytes`, as whoever reads only the beginning of what comes does it. */
+static void give_back(void *context, struct text bytes)
+{
+	struct side *side = context;
+
+	assert_true(buffer_append(&side->got, text_part(bytes, 0, 3)));
+	stream_pause(side->stream);
+	assert_true(stream_unread(side->stream, text_from(bytes, 3)));
+	loop_stop(side->loop);
+}
+
+static void what_was_given_back_comes_first(void **state)
+{
+	static const struct stream_handler giver = { on_opened, give_back, on_drained, on_ended };
+	struct loop *loop = loop_new();
+	struct side a, b;
+
+	(void)state;
+	pair_new(loop, &a, &b, 12);
+	stream_set_handler(b.stream, &giver, &b);
+	assert_true(stream_write(a.stream, TEXT("headbody")));
+	loop_run(loop);
+	assert_true(text_equal(buffer_text(&b.got), TEXT("hea")));
+	assert_true(stream_write(a.stream, TEXT("more")));
+	stream_set_handler(b.stream, &handler, &b);
+	stream_resume(b.stream);
+	assert_int_equal(b.got.length, 3); /* Not inside the call. */
+	loop_run(loop);
+	assert_true(text_equal(buffer_text(&b.got), TEXT("headbodymore")));
+	pair_done(&a, &b);
+}
+
+static void what_was_given_back_may_be_left(void **state)
+{
+	static const struct stream_handler giver = { on_opened, give_back, on_drained, on_ended };
+	struct loop *loop = loop_new();
+	struct side a, b;
+
+	(void)state;
+	pair_new(loop, &a, &b, 12);
+	stream_set_handler(b.stream, &giver, &b);
+	assert_true(stream_write(a.stream, TEXT("headbody")));
+	loop_run(loop);
+	stream_resume(b.stream);
+	stream_finish(take(b.stream), 1000);
+	loop_run(loop);
+	assert_int_equal(a.ended_calls, 1);
+	pair_done(&a, &b);
+}
+
 static void streams_may_be_freed_inside_callbacks(void **state)
 {
 	static const struct stream_handler freeing_bytes = { on_opened, free_on_bytes, on_drained, on_ended };
@@ -537,6 +587,8 @@ int main(void)
 		cmocka_unit_test(a_refused_dial_ends_later),
 		cmocka_unit_test(a_listener_gives_paused_streams),
 		cmocka_unit_test(a_paused_stream_gives_nothing),
+		cmocka_unit_test(what_was_given_back_comes_first),
+		cmocka_unit_test(what_was_given_back_may_be_left),
 		cmocka_unit_test(streams_may_be_freed_inside_callbacks),
 		cmocka_unit_test(last_words_are_heard_after_a_failed_write),
 		cmocka_unit_test(a_paused_stream_hears_of_a_failed_write),

@@ -180,7 +180,9 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 		.patience_ms = conf->limits.idle_ms,
 		.lifetime_ms = conf->queue.lifetime_ms,
 		.relay_from = conf->relay_from,
-		.relay_from_count = conf->relay_from_count };
+		.relay_from_count = conf->relay_from_count,
+		.proxy_from = conf->proxy_from,
+		.proxy_from_count = conf->proxy_from_count };
 }
 
 static struct queue_settings queue_settings_of(const struct conf *conf)
@@ -400,7 +402,8 @@ static void accepted(void *context, struct stream *stream)
 	struct gate *gate = context;
 
 	counters_add(&gate->lane->counters, COUNTER_CONNECTIONS, 1);
-	inbound_accept(gate->lane->inbound, stream, gate->door.role, gate->door.tls);
+	(gate->door.proxied ? inbound_accept_proxied : inbound_accept)(
+	    gate->lane->inbound, stream, gate->door.role, gate->door.tls);
 }
 
 static void gate_trouble(void *context, enum error error)

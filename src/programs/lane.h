@@ -61,6 +61,7 @@ unsigned lane_of_shard(unsigned shard, unsigned lane_count);
 struct door {              /* What the clients of a socket are. */
 	enum session_role role;
 	enum session_tls tls;
+	bool proxied;      /* They are front ends. */
 };
 
 /* Accept mail from this socket (takes fd). */

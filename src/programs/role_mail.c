@@ -139,7 +139,7 @@ static unsigned position_of(struct text word, const char *const words[], unsigne
 	return count;
 }
 
-/* What stands behind "listen ": role and TLS. */
+/* What stands behind "listen ": role, TLS, and who calls. */
 static bool read_door(const char *words, struct door *out_door)
 {
 	static const char *const roles[] = { [SESSION_MX] = "mx", [SESSION_SUBMISSION] = "submission", [SESSION_LMTP] = "lmtp" };
@@ -148,9 +148,9 @@ static bool read_door(const char *words, struct door *out_door)
 	enum { ROLES = sizeof roles / sizeof *roles, TLS = sizeof tls / sizeof *tls };
 	struct text rest = text_of(words), word;
 	const unsigned role = text_cut(&rest, ' ', &word) ? position_of(word, roles, ROLES) : ROLES;
-	const unsigned how = position_of(rest, tls, TLS);
+	const unsigned how = text_cut(&rest, ' ', &word) ? position_of(word, tls, TLS) : TLS;
 
-	*out_door = (struct door){ (enum session_role)role, (enum session_tls)how };
+	*out_door = (struct door){ (enum session_role)role, (enum session_tls)how, text_equal(rest, TEXT("proxied")) };
 	return role < ROLES && how < TLS;
 }
 

@@ -4,8 +4,9 @@
  *
  *   to mail           names + descriptor                               a memory file with the users' names, one a line; first
  *                     control, mailbox, auth + descriptor              what it will work with
- *                     listen mx|submission|lmtp none|starttls|required|implicit + descriptor
- *                                                                      the same: sockets, what their clients are, and TLS
+ *                     listen mx|submission|lmtp none|starttls|required|implicit direct|proxied + descriptor
+ *                                                                      the same: sockets, what their clients are, TLS, and
+ *                                                                      whether front ends speak for them
  *                     died                                             to mail: the one before ended of its own making
  *                     start                                            all of it has been sent
  *                     reload                                           read the configuration again; names and listen

@@ -42,6 +42,7 @@ struct role {
 struct bound {
 	enum conf_role role;
 	enum conf_tls tls;
+	bool proxied;
 	struct endpoint endpoint;
 	int fd;
 };
@@ -114,6 +115,7 @@ static bool bind_listeners(struct supervisor *supervisor, const struct conf *con
 		fresh[i].endpoint = *endpoint;
 		fresh[i].role = conf->listeners[i].role;
 		fresh[i].tls = conf->listeners[i].tls;
+		fresh[i].proxied = conf->listeners[i].proxied;
 		if (old == NULL)
 			error = sockets_listen(endpoint, &fresh[i].fd);
 		else if ((fresh[i].fd = fcntl(*old, F_DUPFD_CLOEXEC, 0)) < 0)
@@ -214,7 +216,7 @@ static void send_listener(const struct role *mail, const struct bound *bound)
 		[CONF_TLS_REQUIRED] = "required", [CONF_TLS_IMPLICIT] = "implicit" };
 	char word[NOTE_LENGTH_MAX];
 
-	snprintf(word, sizeof word, "listen %s %s", roles[bound->role], tls[bound->tls]);
+	snprintf(word, sizeof word, "listen %s %s %s", roles[bound->role], tls[bound->tls], bound->proxied ? "proxied" : "direct");
 	send_note(mail, word, bound->fd);
 }
 

@@ -214,6 +214,13 @@ size_t stream_backlog(const struct stream *stream)
 	return stream->backlog.length;
 }
 
+/* No front ends in a world. */
+bool stream_unread(struct stream *stream, struct text bytes)
+{
+	(void)stream, (void)bytes;
+	must(false);
+}
+
 /* Cryptography draws chance of its own: there is none in a world. */
 void stream_set_filter(struct stream *stream, struct stream_filter *filter)
 {
