@@ -28,6 +28,7 @@ static void build_top(struct reading *reading, struct conf *conf)
 		    conf->separator.bytes);
 	conf->relay_from = part_networks(&top, "relay-from", &conf->relay_from_count);
 	conf->proxy_from = part_networks(&top, "proxy-from", &conf->proxy_from_count);
+	conf->xclient_from = part_networks(&top, "xclient-from", &conf->xclient_from_count);
 	conf->lanes = (unsigned)part_quantity(&top, "lanes");
 }
 

@@ -53,6 +53,8 @@ struct conf {
 	size_t relay_from_count;
 	const struct network *proxy_from;
 	size_t proxy_from_count;
+	const struct network *xclient_from;
+	size_t xclient_from_count;
 	unsigned lanes;           /* 0: one per processor. */
 	const struct conf_listener *listeners; /* At least one, all different. */
 	size_t listener_count;

@@ -36,11 +36,13 @@ static const struct network *copy_networks(struct arena *arena, const struct net
 
 static bool copy_settings(struct inbound_snapshot *snapshot, const struct inbound_settings *from)
 {
-	snapshot->relay_from = copy_networks(snapshot->arena, from->relay_from, from->relay_from_count);
-	snapshot->relay_from_count = from->relay_from_count;
+	snapshot->session.relay_from = copy_networks(snapshot->arena, from->relay_from, from->relay_from_count);
+	snapshot->session.relay_from_count = from->relay_from_count;
 	snapshot->proxy_from = copy_networks(snapshot->arena, from->proxy_from, from->proxy_from_count);
 	snapshot->proxy_from_count = from->proxy_from_count;
-	if (snapshot->relay_from == NULL || snapshot->proxy_from == NULL ||
+	snapshot->xclient_from = copy_networks(snapshot->arena, from->xclient_from, from->xclient_from_count);
+	snapshot->xclient_from_count = from->xclient_from_count;
+	if (snapshot->session.relay_from == NULL || snapshot->proxy_from == NULL || snapshot->xclient_from == NULL ||
 	    !arena_copy(snapshot->arena, from->hostname, &snapshot->session.hostname))
 		return false;
 	snapshot->session.message_size_max = from->message_size_max;
@@ -158,7 +160,8 @@ struct session_peer inbound_peer(
 	const struct inbound_snapshot *snapshot = inbound->snapshot;
 	struct session_peer peer = { .role = role, .client = *client };
 
-	peer.trusted = network_any_holds(snapshot->relay_from, snapshot->relay_from_count, client);
+	peer.trusted = network_any_holds(snapshot->session.relay_from, snapshot->session.relay_from_count, client);
+	peer.forwards = network_any_holds(snapshot->xclient_from, snapshot->xclient_from_count, client);
 	peer.tls = inbound->tls != NULL ? tls : SESSION_TLS_NONE;
 	if (inbound->wiring.asker != NULL)
 		peer.mechanisms = sasl_asker_mechanisms(inbound->wiring.asker);

@@ -43,6 +43,8 @@ struct inbound_settings {                 /* Borrows during the call; it is copi
 	size_t relay_from_count;
 	const struct network *proxy_from; /* Front ends that may speak the PROXY protocol. */
 	size_t proxy_from_count;
+	const struct network *xclient_from; /* The same for XCLIENT. */
+	size_t xclient_from_count;
 };
 
 struct inbound_wiring {                   /* Borrows all; it must outlive the inbound. */

@@ -11,10 +11,8 @@ struct inbound_snapshot {
 	struct session_settings session;
 	uint32_t connection_count_max;
 	int64_t lifetime_ms;
-	const struct network *relay_from;
-	size_t relay_from_count;
-	const struct network *proxy_from;
-	size_t proxy_from_count;
+	const struct network *proxy_from, *xclient_from;
+	size_t proxy_from_count, xclient_from_count;
 };
 
 struct connection;

@@ -20,6 +20,8 @@
  *
  *      READY ──AUTH──► PROVING ──answer──► READY      PROVING ──challenge──► RESPONSE ──line──► PROVING
  *
+ *      CONNECTED, READY ──XCLIENT──► judging ──► CONNECTED
+ *
  * Where "judging" stands the session is JUDGING, and session->question tells what waits for its verdict. A refused
  * client leads to CLOSED, a refused sender or message to READY.
  *
@@ -56,6 +58,7 @@
 	ROW(QUIT, quit, quit, quit, quit, quit)                                                                      \
 	ROW(STARTTLS, refuse_early, start_tls, refuse_tls_now, refuse_tls_now, refuse_tls_now)                       \
 	ROW(AUTH, refuse_early, begin_auth, refuse_auth_now, refuse_auth_now, refuse_auth_now)                       \
+	ROW(XCLIENT, take_xclient, take_xclient, refuse_xclient_now, refuse_xclient_now, refuse_xclient_now)         \
 	ROW(UNKNOWN, refuse_unknown, refuse_unknown, refuse_unknown, refuse_unknown, refuse_unknown)
 
 static command_handler *const command_table[COMMAND_VERB_COUNT][STATE_COMMANDS] = {
@@ -119,7 +122,7 @@ void session_check(const struct session *session)
 		must(transaction == NULL);
 	if (state == STATE_SECURING)
 		must(session->secured == NULL && session->helo_length == 0); /* S8 */
-	if (state == STATE_RESPONSE || state == STATE_PROVING || session->login != NULL)
+	if (state == STATE_RESPONSE || state == STATE_PROVING || (session->login != NULL && !session->login->told))
 		must(session->secured != NULL); /* S10 */
 	must(session->login == NULL || session->login->proven || state == STATE_RESPONSE || state == STATE_CLOSED);
 	if (state == STATE_CHUNK)
@@ -447,7 +450,7 @@ const char *session_protocol(const struct session *session)
 	if (!session->extended)
 		return "SMTP"; /* RFC 3848 has no word for it under TLS. */
 	if (is_logged_in(session))
-		return "ESMTPSA"; /* S10: there is no ESMTPA. */
+		return session->secured ? "ESMTPSA" : "ESMTPA"; /* S10 */
 	return session->secured ? "ESMTPS" : "ESMTP";
 }
 

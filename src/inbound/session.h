@@ -26,7 +26,7 @@
  *   S8  Nothing that was said before TLS counts behind it (RFC 3207 §4.2), and what stands behind STARTTLS
  *       in clear text ends the session: somebody may have put it there (CVE-2011-0411).
  *   S9  Memory: an idle session holds less than 1 KiB; a transaction at most SESSION_TRANSACTION_MAX.
- *   S10 A password is heard under TLS only, and nothing a client says of it comes into replies, refusals or the log.
+ *   S10 A password is heard under TLS only (a front end that tells by XCLIENT who logged in has seen to that itself), and nothing a client says of it comes into replies, refusals or the log.
  *
  * Text of actions borrows from the event, from output->arena or from the transaction: it is valid
  * until the next step. */
@@ -60,6 +60,8 @@ struct session_settings {             /* Borrows; must outlive its sessions. */
 	uint64_t message_size_max;    /* Bytes on the wire; 0: no limit. */
 	uint32_t recipient_count_max; /* Of one message; >= 1. RFC 5321 §4.5.3.1.8 asks for 100. */
 	uint32_t error_count_max;     /* Wrong commands and refused recipients until 421; >= 1. */
+	const struct network *relay_from; /* Clients that are trusted: for those that are told by XCLIENT. */
+	size_t relay_from_count;
 	int64_t patience_ms;          /* For the next bytes: 5 minutes (RFC 5321 §4.5.3.2.7). */
 };
 
@@ -74,6 +76,7 @@ struct session_peer {                 /* Copied, but for its text. */
 	enum session_role role;
 	enum session_tls tls;
 	bool trusted;                 /* May relay, and submit, without a password. */
+	bool forwards;                /* May tell by XCLIENT for whom it speaks. */
 	unsigned mechanisms;          /* Of AUTH: a set of 1 << enum sasl_mechanism; 0: nobody logs in. */
 	struct endpoint client;
 	struct text user;             /* Borrows for the session's life; "uid 1000", or empty. */

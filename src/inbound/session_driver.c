@@ -19,6 +19,9 @@ void driver_init(struct driver *driver)
 		.begin = VERDICT(250, 2, 0, 0, "Begin"),
 		.store = VERDICT(250, 2, 0, 0, "Ok: queued as 0123456789abc"),
 	};
+	must(network_parse(TEXT("10.0.0.0/8"), &driver->trusted));
+	driver->settings.relay_from = &driver->trusted;
+	driver->settings.relay_from_count = 1;
 	must(endpoint_parse_ip(TEXT("192.0.2.1"), &driver->peer.client));
 	buffer_init(&driver->input, BIG);
 	buffer_init(&driver->heard, BIG);

@@ -23,6 +23,7 @@ struct driver {
 	/* May change any time. */
 	struct verdict sender, message; /* What is thought of every sender, and of every message. */
 	struct verdict begin, store;    /* The answers to BEGIN and COMMIT. */
+	struct network trusted;         /* Whom XCLIENT may name to be trusted: 10.0.0.0/8. */
 	/* To be looked at. */
 	struct session *session;
 	struct session_output output;

@@ -16,7 +16,8 @@ size_t client_judged(struct session_step *step)
 {
 	const struct verdict verdict = step->event->verdict;
 
-	const bool secret = step->session->peer.tls == SESSION_TLS_IMPLICIT; /* It would not understand a word. */
+	/* It would not understand a word. */
+	const bool secret = step->session->peer.tls == SESSION_TLS_IMPLICIT && step->session->secured == NULL;
 
 	if (!verdict_is_success(&verdict)) {
 		act(step, SESSION_REFUSED)->verdict = verdict;

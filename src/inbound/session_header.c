@@ -58,7 +58,7 @@ static struct text protocol_of(const struct session *session)
 	if (session->peer.role == SESSION_LMTP)
 		return session->secured ? TEXT("UTF8LMTPS") : TEXT("UTF8LMTP");
 	if (is_logged_in(session))
-		return TEXT("UTF8SMTPSA");
+		return session->secured ? TEXT("UTF8SMTPSA") : TEXT("UTF8SMTPA");
 	return session->secured ? TEXT("UTF8SMTPS") : TEXT("UTF8SMTP");
 }
 

@@ -71,6 +71,7 @@ struct secured {
 /* Who logged in, in one block with his name. */
 struct login {
 	bool proven;                   /* False: the client has yet to hear what came with success. */
+	bool told;                     /* By XCLIENT. */
 	size_t length;
 	char name[];
 };
@@ -157,6 +158,10 @@ event_handler take_response, auth_answered;
 /* What EHLO offers: a set of mechanisms, 0: no AUTH. */
 unsigned offered_mechanisms(const struct session *session);
 bool is_logged_in(const struct session *session);
+
+/* -- session_xclient.c: for whom a front end speaks ---------------------------------- */
+
+command_handler take_xclient, refuse_xclient_now;
 
 /* -- session_envelope.c: MAIL, RCPT --------------------------------------------- */
 

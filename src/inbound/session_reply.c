@@ -152,6 +152,8 @@ void say_capabilities(struct session_step *step)
 	if (may_start_tls(step->session))
 		say_format(step, "250-STARTTLS\r\n");
 	say_mechanisms(step);
+	if (step->session->peer.forwards)
+		say_format(step, "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n");
 	say_format(step, "250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-LIMITS RCPTMAX=%u\r\n250 HELP\r\n",
 	    (unsigned)settings->recipient_count_max);
 }

@@ -82,6 +82,7 @@ static struct verdict verdict_of(struct text value)
 }
 
 static void set_trusted(struct run *run, struct text value) { (void)value; run->driver.peer.trusted = true; }
+static void set_forwards(struct run *run, struct text value) { (void)value; run->driver.peer.forwards = true; }
 static void set_user(struct run *run, struct text value) { run->driver.peer.user = value; }
 static void set_size(struct run *run, struct text value) { run->driver.settings.message_size_max = number(value); }
 static void set_recipients(struct run *run, struct text value)
@@ -148,7 +149,7 @@ static const struct directive {
 	bool setting;
 	void (*apply)(struct run *run, struct text value);
 } directives[] = {
-	{ "role", true, set_role }, { "trusted", true, set_trusted }, { "user", true, set_user },
+	{ "role", true, set_role }, { "trusted", true, set_trusted }, { "forwards", true, set_forwards }, { "user", true, set_user },
 	{ "client", true, set_client }, { "size", true, set_size }, { "recipients", true, set_recipients },
 	{ "errors", true, set_errors }, { "tls", true, set_tls }, { "certificate", true, set_certificate },
 	{ "auth", true, set_auth }, { "unbound", true, set_unbound }, { "together", true, set_together }, { "stalls", true, set_stalls }, { "begin", false, set_begin }, { "store", false, set_store },

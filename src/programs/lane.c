@@ -182,7 +182,9 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 		.relay_from = conf->relay_from,
 		.relay_from_count = conf->relay_from_count,
 		.proxy_from = conf->proxy_from,
-		.proxy_from_count = conf->proxy_from_count };
+		.proxy_from_count = conf->proxy_from_count,
+		.xclient_from = conf->xclient_from,
+		.xclient_from_count = conf->xclient_from_count };
 }
 
 static struct queue_settings queue_settings_of(const struct conf *conf)

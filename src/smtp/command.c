@@ -156,6 +156,13 @@ static void parse_bdat(struct command_parsing *parsing, struct text argument)
 		parsing->command->fault = VERDICT(501, 5, 5, 4, "Syntax: BDAT size [LAST]");
 }
 
+static void parse_xclient(struct command_parsing *parsing, struct text argument)
+{
+	if (argument.length == 0)
+		parsing->command->fault = VERDICT(501, 5, 5, 4, "Syntax: XCLIENT name=value ...");
+	command_parse_parameters(parsing, argument);
+}
+
 typedef void argument_parser(struct command_parsing *parsing, struct text argument);
 
 static argument_parser *const parsers[COMMAND_VERB_COUNT] = {
@@ -174,6 +181,7 @@ static argument_parser *const parsers[COMMAND_VERB_COUNT] = {
 	[COMMAND_QUIT] = parse_nothing,
 	[COMMAND_STARTTLS] = parse_nothing,
 	[COMMAND_AUTH] = parse_something,
+	[COMMAND_XCLIENT] = parse_xclient,
 	[COMMAND_UNKNOWN] = parse_anything,
 };
 

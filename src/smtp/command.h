@@ -1,5 +1,5 @@
 /* One line from a client: what it asks for (RFC 5321 §4.1, RFC 2033, and the extensions
- * RFC 1870, 3030, 3461, 4954, 6152, 6531).
+ * RFC 1870, 3030, 3461, 4954, 6152, 6531; Postfix's XCLIENT).
  *
  * Pure. What is wrong with a line comes out as the very reply it deserves, so that a session
  * needs to know no grammar.
@@ -14,13 +14,14 @@
 #ifndef SMTP_COMMAND_H
 #define SMTP_COMMAND_H
 
+#include "base/endpoint.h"
 #include "mail/address.h"
 #include "mail/envelope.h"
 #include "mail/verdict.h"
 
 #define COMMAND_VERBS(X)                                                                          \
 	X(HELO) X(EHLO) X(LHLO) X(MAIL) X(RCPT) X(DATA) X(BDAT) X(RSET) X(NOOP) X(VRFY) X(EXPN)   \
-	X(HELP) X(QUIT) X(STARTTLS) X(AUTH)
+	X(HELP) X(QUIT) X(STARTTLS) X(AUTH) X(XCLIENT)
 
 enum command_verb {
 #define X(verb) COMMAND_##verb,
@@ -60,6 +61,13 @@ struct command_bdat {
 	bool last;
 };
 
+struct command_xclient {               /* What was not told is as it was. */
+	bool tells_client, tells_port, tells_login;
+	struct endpoint client;        /* ADDR=, without port; of no family: it is not known. */
+	uint16_t port;                 /* PORT=; 0: it is not known. */
+	struct text login;             /* LOGIN=, decoded; empty: nobody logged in. */
+};
+
 struct command {
 	enum command_verb verb;
 	struct verdict fault;          /* Its code is 0 for a good line; else the reply. */
@@ -68,6 +76,7 @@ struct command {
 		struct command_mail mail;
 		struct command_rcpt rcpt;
 		struct command_bdat bdat;
+		struct command_xclient xclient;
 	};
 };
 

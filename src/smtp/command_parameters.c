@@ -1,4 +1,4 @@
-/* The parameters of MAIL and RCPT: a table of keywords, each with a parser of a few lines.
+/* The parameters of MAIL, RCPT and XCLIENT: a table of keywords, each with a parser of a few lines.
  * One given twice, one unknown, one with a wrong value: three different replies. */
 #include "base/must.h"
 #include "smtp/command_private.h"
@@ -139,6 +139,69 @@ static enum error parse_orcpt(struct command_parsing *parsing, struct text value
 		   TEXT_FORMAT(plain)) ? OK : ERR_NO_MEMORY;
 }
 
+/* -- XCLIENT (https://www.postfix.org/XCLIENT_README.html) ------------------------------ */
+
+/* The value in plain; empty when the front end does not know it, or not now. */
+static enum error parse_told(struct command_parsing *parsing, struct text value, struct text *out_plain)
+{
+	const enum error error = value.length > 0 ? xtext_decode(value, parsing->arena, out_plain) : ERR_SYNTAX;
+
+	if (error != OK)
+		return error;
+	if (text_equal_nocase(*out_plain, TEXT("[UNAVAILABLE]")) || text_equal_nocase(*out_plain, TEXT("[TEMPUNAVAIL]")))
+		*out_plain = TEXT_EMPTY;
+	return is_printable(*out_plain) && text_is_ascii(*out_plain) ? OK : ERR_SYNTAX;
+}
+
+static enum error parse_client(struct command_parsing *parsing, struct text value)
+{
+	struct command_xclient *xclient = &parsing->command->xclient;
+	struct text plain;
+	const enum error error = parse_told(parsing, value, &plain);
+
+	if (error != OK)
+		return error;
+	xclient->tells_client = true;
+	if (plain.length == 0)
+		return OK;
+	if (plain.bytes[0] == '[' || !endpoint_parse_ip(plain, &xclient->client))
+		return ERR_SYNTAX;
+	xclient->client = endpoint_unmapped(&xclient->client);
+	return OK;
+}
+
+static enum error parse_port(struct command_parsing *parsing, struct text value)
+{
+	struct command_xclient *xclient = &parsing->command->xclient;
+	struct text plain;
+	uint64_t port = 0;
+	const enum error error = parse_told(parsing, value, &plain);
+
+	if (error != OK)
+		return error;
+	if (plain.length > 0 && (!text_to_u64(plain, &port) || port > UINT16_MAX))
+		return ERR_SYNTAX;
+	xclient->tells_port = true;
+	xclient->port = (uint16_t)port;
+	return OK;
+}
+
+static enum error parse_login(struct command_parsing *parsing, struct text value)
+{
+	struct command_xclient *xclient = &parsing->command->xclient;
+
+	xclient->tells_login = true;
+	return parse_told(parsing, value, &xclient->login);
+}
+
+/* Names are looked up, and greetings are said again: these may come, and nothing follows from them. */
+static enum error parse_no_matter(struct command_parsing *parsing, struct text value)
+{
+	struct text plain;
+
+	return parse_told(parsing, value, &plain);
+}
+
 static const struct parameter {
 	enum command_verb verb;
 	const char *keyword;
@@ -152,6 +215,14 @@ static const struct parameter {
 	{ COMMAND_MAIL, "AUTH", parse_auth },
 	{ COMMAND_RCPT, "NOTIFY", parse_notify },
 	{ COMMAND_RCPT, "ORCPT", parse_orcpt },
+	{ COMMAND_XCLIENT, "ADDR", parse_client },
+	{ COMMAND_XCLIENT, "PORT", parse_port },
+	{ COMMAND_XCLIENT, "LOGIN", parse_login },
+	{ COMMAND_XCLIENT, "NAME", parse_no_matter },
+	{ COMMAND_XCLIENT, "HELO", parse_no_matter },
+	{ COMMAND_XCLIENT, "PROTO", parse_no_matter },
+	{ COMMAND_XCLIENT, "DESTADDR", parse_no_matter },
+	{ COMMAND_XCLIENT, "DESTPORT", parse_no_matter },
 };
 
 enum { PARAMETER_COUNT = sizeof parameters / sizeof *parameters };
@@ -195,7 +266,8 @@ void command_parse_parameters(struct command_parsing *parsing, struct text rest)
 	struct text piece;
 	uint32_t seen = 0;
 
-	must(parsing->command->verb == COMMAND_MAIL || parsing->command->verb == COMMAND_RCPT);
+	must(parsing->command->verb == COMMAND_MAIL || parsing->command->verb == COMMAND_RCPT ||
+	    parsing->command->verb == COMMAND_XCLIENT);
 	while (parsing->command->fault.code == 0 && text_cut(&rest, ' ', &piece))
 		if (piece.length > 0) /* More than one space between them is tolerated. */
 			parsing->command->fault = parse_parameter(parsing, piece, &seen);

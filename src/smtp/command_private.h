@@ -6,13 +6,13 @@
 
 /* Everything a parameter may need and fill. */
 struct command_parsing {
-	struct command *command; /* Its mail or rcpt part is filled, its fault set. */
+	struct command *command; /* Its mail, rcpt or xclient part is filled, its fault set. */
 	struct arena *arena;
 	bool allow_utf8;
 };
 
 /* The parameters behind the path: " SIZE=1000 BODY=8BITMIME". Sets the fault of the
- * command when they are wrong. Call only for MAIL and RCPT. */
+ * command when they are wrong. Call only for MAIL, RCPT and XCLIENT. */
 void command_parse_parameters(struct command_parsing *parsing, struct text rest);
 
 #endif

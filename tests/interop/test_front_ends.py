@@ -1,4 +1,4 @@
-"""Front ends that speak for their clients: haproxy by the PROXY protocol, in both versions."""
+"""Front ends that speak for their clients: haproxy by the PROXY protocol in both versions, swaks by XCLIENT."""
 import pathlib
 import smtplib
 import socket
@@ -105,3 +105,19 @@ def test_who_may_not_speak_it(postroad):
                              [e["reason"] for e in server.log() if e["event"] == "proxy-refused"], "two lines")
     assert reasons == ["it comes from no front end of ours", "what came is no PROXY header"]
     assert server.ask("stats")["counters"]["proxy-refused"] == 2
+
+
+def test_xclient_of_swaks(postroad):
+    server = postroad(relay_from='"127.0.0.2"', conf='xclient-from = {"127.0.0.1"}\n')
+
+    def swaks(address, recipient):
+        return subprocess.run(["swaks", "--server", f"{server.address}:{server.port}", "--from", "a@far.test", "--to", recipient,
+                               "--ehlo", "c.test", "--xclient", f"ADDR={address} NAME=c.test"],
+                              capture_output=True, text=True, timeout=60)
+
+    assert " 550 5.7.1 " in swaks("192.0.2.7", "b@far.test").stdout
+    assert swaks("127.0.0.2", "alice@example.org").returncode == 0
+    said = swaks("192.0.2.7", "alice@example.org")
+    assert said.returncode == 0, said.stdout
+    texts = [mail.decode() for mail in server.mail("alice", count=2)]
+    assert {text.split("Received: from ")[1].split("\n")[0] for text in texts} == {"c.test ([192.0.2.7])", "c.test ([127.0.0.2])"}
