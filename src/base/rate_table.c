@@ -81,7 +81,7 @@ int64_t rate_table_take(struct rate_table *table, unsigned kind, struct text key
 	must(rate->count <= RATE_COUNT_MAX);
 	if (rate->count == 0 || amount == 0)
 		return 0;
-	must(rate->period_ms > 0 && rate->period_ms <= RATE_PERIOD_MS_MAX);
+	must(rate->period_ms >= RATE_PERIOD_MS_MIN && rate->period_ms <= RATE_PERIOD_MS_MAX);
 	if (amount > rate->count)
 		return INT64_MAX;
 	const uint64_t hash = hash_of(table, kind, key);

@@ -21,11 +21,12 @@
 #include "base/text.h"
 
 enum { RATE_COUNT_MAX = 1000000 };
+#define RATE_PERIOD_MS_MIN 1000
 #define RATE_PERIOD_MS_MAX ((int64_t)30 * 24 * 3600 * 1000)
 
 struct rate {              /* A value. */
 	uint32_t count;    /* 0: no limit; <= RATE_COUNT_MAX */
-	int64_t period_ms; /* > 0 where there is a limit; <= RATE_PERIOD_MS_MAX */
+	int64_t period_ms; /* Where there is a limit, from RATE_PERIOD_MS_MIN to RATE_PERIOD_MS_MAX. */
 };
 
 struct rate_table;

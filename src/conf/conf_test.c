@@ -10,6 +10,7 @@
 
 #include "conf/conf.h"
 #include "conf/table.h"
+#include "conf/value.h"
 
 #define SMALL "hostname = \"mail.example.org\"\ndomains = {\"example.org\"}\nlisten \"127.0.0.1:2525\" { role = mx }\n"
 
@@ -370,6 +371,23 @@ static void every_cut_and_every_changed_byte_is_answered(void **state)
 	}
 }
 
+static void a_rate_is_a_number_and_a_duration(void **state)
+{
+	static const char *const not_rates[] = { "", "100", "100/", "/1h", "0/1h", "100/1", "100/0s", "100/999ms", "100/31d", "1000001/1h",
+		"100/1h/1h", "-1/1h", "100 / 1h", "None" };
+	struct rate rate = { 7, 7 };
+
+	(void)state;
+	assert_true(value_rate(TEXT("100/1h"), &rate));
+	assert_true(rate.count == 100 && rate.period_ms == 3600 * 1000);
+	assert_true(value_rate(TEXT("1000000/30d"), &rate));
+	assert_true(rate.count == RATE_COUNT_MAX && rate.period_ms == RATE_PERIOD_MS_MAX);
+	for (size_t i = 0; i < sizeof not_rates / sizeof not_rates[0]; i++)
+		assert_false(value_rate(text_of(not_rates[i]), &rate));
+	assert_true(value_rate(TEXT("none"), &rate));
+	assert_int_equal(rate.count, 0);
+}
+
 static void complaints_are_bounded(void **state)
 {
 	struct buffer complaints, text;
@@ -565,6 +583,7 @@ int main(void)
 		cmocka_unit_test(lists_grow_and_are_emptied),
 		cmocka_unit_test(wrong_files_are_refused_with_all_reasons),
 		cmocka_unit_test(every_cut_and_every_changed_byte_is_answered),
+		cmocka_unit_test(a_rate_is_a_number_and_a_duration),
 		cmocka_unit_test(complaints_are_bounded),
 		cmocka_unit_test(the_sample_is_a_right_file),
 		cmocka_unit_test(each_option_takes_its_example_or_says_why_not),

@@ -14,6 +14,7 @@ static const char *kind_prose(const struct option *option)
 		[KIND_NUMBER] = "number",
 		[KIND_SIZE] = "size",
 		[KIND_DURATION] = "duration",
+		[KIND_RATE] = "rate",
 		[KIND_STRINGS] = "{strings}",
 		[KIND_NAMES] = "{domains}",
 		[KIND_NETWORKS] = "{networks}",
@@ -176,6 +177,10 @@ static const char manual_head[] =
     "is replaced by a variable of the environment.\n"
     "A size is a number with the unit K, M or G,\n"
     "a duration one with the unit ms, s, m, h or d.\n"
+    "A rate is a number and a duration, like\n"
+    ".Ql \\(dq100/1h\\(dq\n"
+    "for a hundred that may come at once and from then on one every 36 seconds, or\n"
+    ".Ql none .\n"
     "A relative path begins in the folder of the file, also as\n"
     ".Ql unix:PATH .\n"
     ".Pp\n"

@@ -237,6 +237,17 @@ uint64_t part_quantity(const struct part *part, const char *name)
 	return quantity_of(&slot, slot_text(&slot));
 }
 
+struct rate part_rate(const struct part *part, const char *name)
+{
+	const struct slot slot = slot_of(part, name);
+	const struct text text = slot_text(&slot);
+	struct rate rate = { 0 };
+
+	if (!value_rate(text, &rate))
+		complain_value(&slot, text, "is not a rate", "a number and a duration from 1s to 30d, like 100/1h, or none");
+	return rate;
+}
+
 /* -- hosts ------------------------------------------------------------------- */
 
 struct text part_unix_absolute(const struct part *part, struct text endpoint)

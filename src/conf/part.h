@@ -7,6 +7,7 @@
 #define CONF_PART_H
 
 #include "base/endpoint.h"
+#include "base/rate_table.h"
 #include "conf/reading.h"
 
 struct part {
@@ -34,6 +35,7 @@ const char *part_path(const struct part *part, const char *name);     /* "" when
 struct text part_endpoint(const struct part *part, const char *name); /* Empty when there is none. */
 unsigned part_word(const struct part *part, const char *name);        /* Position among its words. */
 bool part_bool(const struct part *part, const char *name);
+struct rate part_rate(const struct part *part, const char *name);
 uint64_t part_quantity(const struct part *part, const char *name);    /* NUMBER, SIZE, DURATION (ms). */
 
 const struct text *part_texts(const struct part *part, const char *name, size_t *out_count);

@@ -42,6 +42,22 @@ bool value_duration(struct text text, uint64_t *out_ms)
 	return quantity(text, units, sizeof units / sizeof units[0], INT64_MAX, out_ms);
 }
 
+bool value_rate(struct text text, struct rate *out_rate)
+{
+	const size_t slash = text_find_byte(text, '/');
+	uint64_t count, period_ms;
+
+	if (text_equal(text, TEXT("none"))) {
+		*out_rate = (struct rate){ 0 };
+		return true;
+	}
+	if (!text_to_u64(text_part(text, 0, slash), &count) || !value_duration(text_from(text, slash + 1), &period_ms) ||
+	    count == 0 || count > RATE_COUNT_MAX || period_ms < RATE_PERIOD_MS_MIN || period_ms > RATE_PERIOD_MS_MAX)
+		return false;
+	*out_rate = (struct rate){ (uint32_t)count, (int64_t)period_ms };
+	return true;
+}
+
 bool value_bool(struct text text, bool *out_bool)
 {
 	static const struct text yes[] = { TEXT("yes"), TEXT("true"), TEXT("on") };
