@@ -72,6 +72,11 @@ static size_t find_separator(const struct router *router, struct text local)
 	return local.length;
 }
 
+struct text router_without_detail(const struct router *router, struct text local)
+{
+	return text_part(local, 0, find_separator(router, local));
+}
+
 /* Users are not known: may this be one? A quoted local part can hold anything, a name of a
  * mailbox cannot. */
 static bool could_be_user(struct text local)
@@ -99,7 +104,7 @@ static struct match match_form(
 	if (user == NULL && !routed) /* In a routed domain only whoever is named with it has a mailbox here. */
 		user = find_user(router, local, TEXT_EMPTY);
 	if (user != NULL)
-		return (struct match){ .kind = MATCH_USER, .user = user->name };
+		return (struct match){ .kind = MATCH_USER, .user = user->name, .account = user };
 	return (struct match){ .kind = MATCH_NONE };
 }
 
@@ -144,9 +149,7 @@ static bool is_postmaster_of_host(const struct router *router, struct text local
 	    !router_owns(router, ascii_domain) && router_route_of(router, ascii_domain) == NULL;
 }
 
-/* In A-label form; the domain of a postmaster without domain, or of this host, is our first.
- * ERR_SYNTAX when there is no such form. */
-static enum error normalise(const struct router *router, const struct address *recipient, struct arena *arena,
+enum error router_normalise(const struct router *router, const struct address *recipient, struct arena *arena,
     struct address *out, bool *out_ours)
 {
 	struct text domain = TEXT_EMPTY;
@@ -210,7 +213,7 @@ struct verdict router_judge(const struct router *router, const struct address *r
 
 	if (arena == NULL)
 		return verdict;
-	const enum error error = normalise(router, recipient, arena, &address, &ours);
+	const enum error error = router_normalise(router, recipient, arena, &address, &ours);
 
 	if (error == OK)
 		verdict = judge_normalised(router, &address, ours, may_relay);
@@ -393,7 +396,7 @@ enum error router_decide(const struct router *router, const struct address *reci
 {
 	struct decider decider = { .router = router, .arena = arena };
 	bool ours;
-	enum error error = normalise(router, recipient, arena, &decider.address, &ours);
+	enum error error = router_normalise(router, recipient, arena, &decider.address, &ours);
 
 	if (error == ERR_SYNTAX)
 		error = refuse(&decider, VERDICT(550, 5, 1, 2, "the domain has no ASCII form (IDNA)"));

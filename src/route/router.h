@@ -32,6 +32,12 @@ struct router_rule {               /* One `route` of the configuration. */
 	struct tls_demand tls;
 };
 
+struct router_permission {         /* A `user` of the configuration: whom he may send as, besides himself. */
+	struct text user;
+	const struct text *send_as; /* "somebody@example.net", "@example.net", "*" */
+	size_t send_as_count;
+};
+
 struct router_settings {           /* Borrows during router_new; it copies. */
 	struct text hostname;
 	const struct text *domains;
@@ -44,6 +50,8 @@ struct router_settings {           /* Borrows during router_new; it copies. */
 	struct text separator;     /* Plus-addressing: "+"; empty: none. */
 	const struct router_rule *rules;
 	size_t rule_count;
+	const struct router_permission *permissions;
+	size_t permission_count;
 	struct text mailbox_lmtp;  /* "unix:/run/dovecot/lmtp": our mailboxes by LMTP; empty: Maildir. */
 	struct tls_demand tls;     /* Of all that has no rule of its own. */
 };
@@ -59,6 +67,12 @@ void router_unref(struct router *router);
 /* May a client hand in mail for this recipient? code 250, 550 5.1.1 (unknown here), or 550 5.7.1
  * (relaying denied). `may_relay`: the client is trusted. Text is static. */
 struct verdict router_judge(const struct router *router, const struct address *recipient, bool may_relay);
+
+/* May this user, by the name he logs in with, send as `address`: is it his own (his name in our domains, with any detail,
+ * an alias that leads to him, if by way of others, or a catch-all), or was it granted? The null path is nobody's; whether it
+ * may be used is not asked here. ERR_NO_MEMORY. */
+[[nodiscard]] enum error router_may_send_as(
+    const struct router *router, struct text user, const struct address *address, bool *out_may);
 
 bool router_is_local(const struct router *router, struct text domain);
 

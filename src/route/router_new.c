@@ -227,6 +227,52 @@ static enum error make_routes(struct maker *maker, const struct router_settings 
 	return OK;
 }
 
+static enum error make_grant(struct maker *maker, struct text user, struct text given, struct router_grant *grant)
+{
+	const size_t at = text_find_byte_last(given, '@');
+	struct router_user named;
+	enum error error = make_user(maker, user, &named);
+
+	if (error != OK)
+		return error;
+	grant->user = named.key;
+	grant->user_domain = named.domain;
+	grant->anybody = text_equal(given, TEXT("*"));
+	if (grant->anybody)
+		return OK;
+	if (at == given.length || at > ADDRESS_LOCAL_MAX)
+		return complain(maker, "send-as", given, "write sales@example.org, @example.org or *");
+	error = copy_domain(maker, "send-as", text_from(given, at + 1), &grant->address.domain);
+	if (error == OK && !arena_copy(maker->arena, text_part(given, 0, at), &grant->address.local))
+		error = ERR_NO_MEMORY;
+	return error;
+}
+
+static enum error make_grants(struct maker *maker, const struct router_settings *settings)
+{
+	struct router *router = maker->router;
+	size_t room = 0;
+
+	for (size_t i = 0; i < settings->permission_count; i++)
+		room += settings->permissions[i].send_as_count;
+	router->grants = arena_array(maker->arena, room, sizeof *router->grants);
+	if (router->grants == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < settings->permission_count; i++) {
+		const struct router_permission *permission = &settings->permissions[i];
+
+		for (size_t k = 0; k < permission->send_as_count; k++) {
+			const enum error error = make_grant(
+			    maker, permission->user, permission->send_as[k], &router->grants[router->grant_count]);
+
+			if (error != OK)
+				return error;
+			router->grant_count++;
+		}
+	}
+	return OK;
+}
+
 static enum error make_rest(struct maker *maker, const struct router_settings *settings)
 {
 	struct router *router = maker->router;
@@ -260,6 +306,8 @@ static enum error make(struct maker *maker, const struct router_settings *settin
 		error = make_aliases(maker, settings);
 	if (error == OK)
 		error = make_routes(maker, settings);
+	if (error == OK)
+		error = make_grants(maker, settings);
 	if (error == OK)
 		error = make_rest(maker, settings);
 	return error;

@@ -25,6 +25,12 @@ struct router_route {
 	struct tls_demand tls;
 };
 
+struct router_grant {
+	struct text user, user_domain; /* As a router_user's. */
+	bool anybody;           /* May send as everybody, else as */
+	struct address address; /* this one; local "": as everybody of the domain. */
+};
+
 struct router {
 	atomic_uint reference_count;
 	struct arena *arena;
@@ -40,6 +46,8 @@ struct router {
 	struct text separator;
 	struct router_route *routes;
 	size_t route_count;
+	struct router_grant *grants;
+	size_t grant_count;
 	struct text mailbox_lmtp;
 	struct tls_demand tls;
 };
@@ -56,12 +64,21 @@ struct match {
 	enum match_kind kind;
 	const struct alias *alias;         /* MATCH_ALIAS */
 	struct text user, detail;          /* MATCH_USER; borrow from the router or the local part. */
+	const struct router_user *account; /* MATCH_USER; NULL: a name that nobody knows, but that has a mailbox. */
 	const struct router_route *route;  /* MATCH_ROUTED */
 };
 
 /* `domain` is ours. */
 struct match router_match(
     const struct router *router, struct text local, struct text domain, bool with_aliases);
+
+/* In A-label form; the domain of a postmaster without domain, or of this host, is our first.
+ * ERR_SYNTAX when there is no such form. */
+[[nodiscard]] enum error router_normalise(const struct router *router, const struct address *address, struct arena *arena,
+    struct address *out_address, bool *out_ours);
+
+/* A local part up to its separator. */
+struct text router_without_detail(const struct router *router, struct text local);
 
 /* Domain in A-label form. */
 bool router_owns(const struct router *router, struct text domain);
