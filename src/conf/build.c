@@ -29,6 +29,7 @@ static void build_top(struct reading *reading, struct conf *conf)
 	conf->relay_from = part_networks(&top, "relay-from", &conf->relay_from_count);
 	conf->proxy_from = part_networks(&top, "proxy-from", &conf->proxy_from_count);
 	conf->xclient_from = part_networks(&top, "xclient-from", &conf->xclient_from_count);
+	conf->sender_check = (enum conf_sender_check)part_word(&top, "sender-check");
 	conf->lanes = (unsigned)part_quantity(&top, "lanes");
 }
 
@@ -314,6 +315,8 @@ static void build_rest(struct reading *reading, struct conf *conf)
 	conf->limits.connections = (unsigned)part_quantity(&limits, "connections");
 	conf->limits.errors = (unsigned)part_quantity(&limits, "errors");
 	conf->limits.idle_ms = (int64_t)part_quantity(&limits, "idle");
+	conf->limits.user_messages = part_rate(&limits, "user-messages");
+	conf->limits.user_recipients = part_rate(&limits, "user-recipients");
 	conf->history_messages = (uint32_t)part_quantity(&history, "messages");
 	conf->web.listen = part_text(&web, "listen");
 }
@@ -332,6 +335,56 @@ static void build_log(struct reading *reading, struct conf *conf)
 		reading_complain(reading, part_line(&log, "to"), "log to = \"\" leads nowhere (hint: stderr, syslog or a path)");
 }
 
+/* -- user -------------------------------------------------------------------- */
+
+static bool sender_valid(struct text sender)
+{
+	const size_t at = text_find_byte_last(sender, '@');
+	const struct text domain = text_from(sender, at + 1);
+
+	return text_equal(sender, TEXT("*")) ||
+	    (at < sender.length && at <= ADDRESS_LOCAL_MAX && address_domain_valid(domain, true) && domain.bytes[0] != '[');
+}
+
+/* Behind the limits, which are his where he has none. */
+static void build_user(const struct part *part, const struct conf *conf, struct conf_user *user)
+{
+	struct reading *reading = part->reading;
+
+	*user = (struct conf_user){ .name = TEXT(""), .line = part->line };
+	if (!arena_copy(reading->arena, part->title, &user->name) || user->name.length == 0)
+		reading_complain(reading, part->line, "user \"%.*s\" is no name (hint: as it stands among the users)",
+		    TEXT_FORMAT(part->title));
+	user->send_as = part_texts(part, "send-as", &user->send_as_count);
+	for (size_t i = 0; i < user->send_as_count; i++)
+		if (!sender_valid(user->send_as[i]))
+			reading_complain(reading, part_line(part, "send-as"),
+			    "user send-as = \"%.*s\" is nobody (hint: sales@example.org, @example.org or *)",
+			    TEXT_FORMAT(user->send_as[i]));
+	user->messages = part_line(part, "messages") > 0 ? part_rate(part, "messages") : conf->limits.user_messages;
+	user->recipients = part_line(part, "recipients") > 0 ? part_rate(part, "recipients") : conf->limits.user_recipients;
+}
+
+static void build_users(struct reading *reading, struct conf *conf)
+{
+	const unsigned count = part_count(reading, "user");
+	struct conf_user *users = arena_array(reading->arena, count + 1, sizeof *users);
+
+	if (users == NULL)
+		reading_complain(reading, 1, "larger than any sensible configuration (hint: make it shorter)");
+	for (unsigned i = 0; users != NULL && i < count; i++) {
+		const struct part part = part_nth(reading, "user", i);
+
+		build_user(&part, conf, &users[i]);
+		for (unsigned k = 0; k < i; k++)
+			if (text_equal_nocase(users[k].name, users[i].name))
+				reading_complain(reading, part.line, "user \"%.*s\" is the same as that of line %d (hint: keep one of them)",
+				    TEXT_FORMAT(part.title), users[k].line);
+	}
+	conf->named_users = users;
+	conf->named_user_count = users ? count : 0;
+}
+
 void conf_build(struct reading *reading, struct conf *conf)
 {
 	build_top(reading, conf);
@@ -346,6 +399,7 @@ void conf_build(struct reading *reading, struct conf *conf)
 	build_queue(reading, conf);
 	build_rest(reading, conf);
 	build_log(reading, conf);
+	build_users(reading, conf);
 	const struct part top = part_top(reading);
 
 	if (conf->domain_count == 0 && conf->route_count == 0 && part_line(&top, "domains") == 0)

@@ -13,9 +13,11 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/endpoint.h"
+#include "base/rate_table.h"
 
 enum conf_role { CONF_ROLE_MX, CONF_ROLE_SUBMISSION, CONF_ROLE_LMTP };
 enum conf_tls { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_REQUIRED, CONF_TLS_IMPLICIT };
+enum conf_sender_check { CONF_SENDER_FREE, CONF_SENDER_ENVELOPE, CONF_SENDER_BOTH };
 enum conf_engine { CONF_ENGINE_LMDB, CONF_ENGINE_POSTGRES };
 
 struct conf_listener {
@@ -38,6 +40,14 @@ struct conf_route {
 	int line;
 };
 
+struct conf_user {
+	struct text name;
+	const struct text *send_as; /* "somebody@example.net", "@example.net", "*" */
+	size_t send_as_count;
+	struct rate messages, recipients; /* Those of the limits where he has none of his own. */
+	int line;
+};
+
 /* Texts are NUL-terminated. Paths are absolute if the file's was, relative ones were in the file's folder. No
  * text is NULL: what is not given is empty. */
 struct conf {
@@ -55,6 +65,9 @@ struct conf {
 	size_t proxy_from_count;
 	const struct network *xclient_from;
 	size_t xclient_from_count;
+	enum conf_sender_check sender_check;
+	const struct conf_user *named_users;
+	size_t named_user_count;
 	unsigned lanes;           /* 0: one per processor. */
 	const struct conf_listener *listeners; /* At least one, all different. */
 	size_t listener_count;
@@ -107,6 +120,7 @@ struct conf {
 		uint64_t message_size;
 		unsigned recipients, connections, errors;
 		int64_t idle_ms;
+		struct rate user_messages, user_recipients;
 	} limits;
 	uint32_t history_messages;
 	struct {

@@ -55,6 +55,8 @@ static void the_smallest_file_has_sensible_defaults(void **state)
 	assert_string_equal(conf->mailbox.lmtp.bytes, "");
 	assert_int_equal(conf->dns.server_count, 0);
 	assert_string_equal(conf->dns.zone, "");
+	assert_int_equal(conf->sender_check, CONF_SENDER_ENVELOPE);
+	assert_int_equal(conf->limits.user_messages.count, 0);
 	assert_int_equal(conf->outbound.port, 25);
 	assert_int_equal(conf->outbound.source_count, 0);
 	assert_int_equal(conf->outbound.concurrency, 20);
@@ -87,7 +89,10 @@ static void everything_of_this_version_is_read(void **state)
 	    "dns { server = {\"127.0.0.1@5353\", \"::1\"} trust-anchor = a }\n"
 	    "outbound { port = 2525 concurrency = 3 source = {\"192.0.2.1\"} idle = 0s prefer-ip6 = on }\n"
 	    "queue { retry = {\"1s\", \"250ms\"} /* quick */ lifetime = 1d warn-after = 0s }\n"
-	    "spool { engine = lmdb size = 2g }\nlimits { message-size = 512K errors = 5 }\n"
+	    "spool { engine = lmdb size = 2g }\n"
+	    "user \"news\" { send-as = {\"*\"} messages = \"1000/1h\" }\n"
+	    "user \"bob@example.org\" { send-as = {\"@a.test\", \"x@b.test\"} recipients = none }\n"
+	    "sender-check = both\nlimits { message-size = 512K errors = 5 user-messages = \"10/1m\" user-recipients = \"20/1d\" }\n"
 	    "log { format = json to = \"log\" } # the end");
 
 	(void)state;
@@ -123,6 +128,14 @@ static void everything_of_this_version_is_read(void **state)
 	assert_int_equal(conf->spool.size, 2ULL << 30);
 	assert_int_equal(conf->limits.message_size, 512 << 10);
 	assert_int_equal(conf->limits.errors, 5);
+	assert_int_equal(conf->sender_check, CONF_SENDER_BOTH);
+	assert_int_equal(conf->named_user_count, 2);
+	assert_string_equal(conf->named_users[0].send_as[0].bytes, "*");
+	assert_int_equal(conf->named_users[0].messages.count, 1000);
+	assert_int_equal(conf->named_users[0].recipients.count, 20); /* Though the limits stand behind. */
+	assert_int_equal(conf->named_users[1].send_as_count, 2);
+	assert_int_equal(conf->named_users[1].messages.period_ms, 60000);
+	assert_int_equal(conf->named_users[1].recipients.count, 0);
 	assert_true(conf->log.json);
 	assert_string_equal(conf->log.to, "/etc/postroad/log");
 	conf_free(conf);
@@ -218,7 +231,12 @@ static const struct {
 	{ SMALL "route \"A.test\" { via = {b} }\nroute \"a.test\" { via = {b} }\n",
 	    "5: route \"a.test\" is the same as that of line 4 (hint: keep one of them)\n" },
 	{ SMALL "domains += {\"EXAMPLE.org\"}\n", "2: domains = \"example.org\" stands there twice (hint: keep one of them)\n" },
+	{ SMALL "user \"a\" { }\nuser \"A\" { }\n", "5: user \"A\" is the same as that of line 4 (hint: keep one of them)\n" },
 	/* Values. */
+	{ SMALL "user \"a\" {\n send-as = {bob}\n}\n",
+	    "5: user send-as = \"bob\" is nobody (hint: sales@example.org, @example.org or *)\n" },
+	{ SMALL "user \"a\" {\n messages = 5\n}\n",
+	    "5: user messages = \"5\" is not a rate (hint: a number and a duration from 1s to 30d, like 100/1h, or none)\n" },
 	{ SMALL "users = {\"a\"}\n", "4: users takes one value (hint: leave out the braces)\n" },
 	{ SMALL "users += a\n", "4: users takes one value (hint: = in place of +=)\n" },
 	{ SMALL "outbound {\n port = 70000\n}\n", "5: outbound port = \"70000\" is out of range (hint: from 1 to 65535)\n" },

@@ -78,7 +78,7 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_LOGIN_FAILED] = { .total = COUNTER_LOGINS_FAILED },
 		[EVENT_LOGIN_DEFERRED] = { .total = COUNTER_LOGINS_DEFERRED },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 22, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 23, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];

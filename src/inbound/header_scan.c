@@ -34,22 +34,37 @@ static enum name_verdict judge_name(struct text line, size_t *out_length)
 	return line.bytes[at] == ':' ? NAME_FIELD : NAME_NONE;
 }
 
+static enum header_field field_of(struct text name)
+{
+	static const struct {
+		struct text name;
+		enum header_field field;
+	} known[] = { { TEXT("received"), HEADER_RECEIVED }, { TEXT("date"), HEADER_DATE },
+		{ TEXT("message-id"), HEADER_MESSAGE_ID }, { TEXT("from"), HEADER_FROM }, { TEXT("sender"), HEADER_ADDRESSES },
+		{ TEXT("reply-to"), HEADER_ADDRESSES }, { TEXT("to"), HEADER_ADDRESSES }, { TEXT("cc"), HEADER_ADDRESSES },
+		{ TEXT("bcc"), HEADER_BCC }, { TEXT("resent-from"), HEADER_ADDRESSES },
+		{ TEXT("resent-sender"), HEADER_ADDRESSES }, { TEXT("resent-to"), HEADER_ADDRESSES },
+		{ TEXT("resent-cc"), HEADER_ADDRESSES }, { TEXT("resent-bcc"), HEADER_BCC } };
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (text_equal_nocase(name, known[i].name))
+			return known[i].field;
+	return HEADER_OTHER;
+}
+
 static void field_starts(struct header_scan *scan, struct text name)
 {
 	name = text_trim(text_part(name, 0, name.length - 1));
 	scan->started = true;
 	scan->position = HEADER_VALUE;
-	scan->field = HEADER_OTHER;
-	if (text_equal_nocase(name, TEXT("received"))) {
-		scan->field = HEADER_RECEIVED;
-		scan->received_count++;
-	} else if (text_equal_nocase(name, TEXT("date"))) {
-		scan->field = HEADER_DATE;
-		scan->has_date = true;
-	} else if (text_equal_nocase(name, TEXT("message-id")) && !scan->has_message_id) {
-		scan->field = HEADER_MESSAGE_ID;
-		scan->has_message_id = true;
-	}
+	scan->field = field_of(name);
+	scan->field_count++;
+	if (scan->field == HEADER_MESSAGE_ID && scan->has_message_id)
+		scan->field = HEADER_OTHER; /* The log wants the first. */
+	scan->received_count += scan->field == HEADER_RECEIVED;
+	scan->has_date |= scan->field == HEADER_DATE;
+	scan->has_message_id |= scan->field == HEADER_MESSAGE_ID;
+	scan->has_from |= scan->field == HEADER_FROM;
 }
 
 /* Bytes of a value up to its line end. Returns how many. */
@@ -118,6 +133,8 @@ static enum header_event take_held_name(struct header_scan *scan, struct text *i
 		case NAME_FIELD:
 			*input = text_from(*input, 1);
 			field_starts(scan, held);
+			scan->piece_begins = true;
+			scan->piece_field = scan->field;
 			*out_piece = held;
 			scan->held_length = 0;
 			return HEADER_HELD;
@@ -135,14 +152,27 @@ static enum header_event take_held_name(struct header_scan *scan, struct text *i
 
 enum header_event header_scan_next(struct header_scan *scan, struct text *input, struct text *out_piece)
 {
-	size_t at = 0;
+	size_t at = scan->ahead;
 
 	if (scan->position == HEADER_NAME)
 		return take_held_name(scan, input, out_piece);
+	scan->piece_begins = at > 0;
+	scan->piece_field = scan->field;
+	scan->ahead = 0;
 	while (at < input->length && (scan->position == HEADER_LINE_START || scan->position == HEADER_VALUE)) {
 		const struct text rest = text_from(*input, at);
+		const uint32_t fields_before = scan->field_count;
+		const size_t taken = scan->position == HEADER_VALUE ? take_value(scan, rest) : take_line_start(scan, rest);
 
-		at += scan->position == HEADER_VALUE ? take_value(scan, rest) : take_line_start(scan, rest);
+		if (scan->field_count != fields_before && scan->split && at > 0) {
+			scan->ahead = (uint32_t)taken; /* H4: at most a name. */
+			break;
+		}
+		if (scan->field_count != fields_before && at == 0) {
+			scan->piece_begins = true;
+			scan->piece_field = scan->field;
+		}
+		at += taken;
 	}
 	const size_t held = scan->position == HEADER_NAME ? scan->held_length : 0;
 

@@ -6,7 +6,8 @@
  *       left of the input when it is over they are the message.
  *   H2  The header is over before the first line that is no field: an empty one, or text that
  *       somebody put there without one. What is to be added to the header can be added there.
- *   H3  The pieces do not depend on how the input was cut up, but for their number. */
+ *   H3  The pieces do not depend on how the input was cut up, but for their number.
+ *   H4  With `split` a piece belongs to one field, which the scan names. */
 #ifndef INBOUND_HEADER_SCAN_H
 #define INBOUND_HEADER_SCAN_H
 
@@ -24,15 +25,27 @@ enum header_position {
 	HEADER_OVER
 };
 
-enum header_field { HEADER_OTHER, HEADER_RECEIVED, HEADER_DATE, HEADER_MESSAGE_ID };
+enum header_field {
+	HEADER_OTHER,
+	HEADER_RECEIVED,
+	HEADER_DATE,
+	HEADER_MESSAGE_ID,
+	HEADER_FROM,
+	HEADER_ADDRESSES, /* To, Cc and others that hold a list of them. */
+	HEADER_BCC        /* That, and Resent-Bcc. */
+};
 
-struct header_scan { /* A value; all 0 is the start. */
+struct header_scan { /* A value; all 0 is the start, but for `split`. */
+	bool split;
 	enum header_position position;
 	enum header_field field;         /* The one we are in. */
 	bool started;                    /* There was one field at least. */
 	bool empty_line;                 /* When over: what follows is the empty line. */
-	bool has_date, has_message_id;
-	uint32_t received_count;
+	bool has_date, has_message_id, has_from;
+	bool piece_begins;               /* The last piece with `split`: the begin of a field, */
+	enum header_field piece_field;   /* and which. */
+	uint32_t ahead;                  /* Of the input, known to be the name of a field; given with the next piece. */
+	uint32_t received_count, field_count;
 	uint32_t held_length, message_id_length;
 	char held[HEADER_NAME_MAX];
 	char message_id[HEADER_MESSAGE_ID_MAX];

@@ -36,6 +36,8 @@ static const struct network *copy_networks(struct arena *arena, const struct net
 
 static bool copy_settings(struct inbound_snapshot *snapshot, const struct inbound_settings *from)
 {
+	const struct text domain = from->domain.length > 0 ? from->domain : from->hostname;
+
 	snapshot->session.relay_from = copy_networks(snapshot->arena, from->relay_from, from->relay_from_count);
 	snapshot->session.relay_from_count = from->relay_from_count;
 	snapshot->proxy_from = copy_networks(snapshot->arena, from->proxy_from, from->proxy_from_count);
@@ -43,7 +45,8 @@ static bool copy_settings(struct inbound_snapshot *snapshot, const struct inboun
 	snapshot->xclient_from = copy_networks(snapshot->arena, from->xclient_from, from->xclient_from_count);
 	snapshot->xclient_from_count = from->xclient_from_count;
 	if (snapshot->session.relay_from == NULL || snapshot->proxy_from == NULL || snapshot->xclient_from == NULL ||
-	    !arena_copy(snapshot->arena, from->hostname, &snapshot->session.hostname))
+	    !arena_copy(snapshot->arena, from->hostname, &snapshot->session.hostname) ||
+	    !arena_copy(snapshot->arena, domain, &snapshot->session.domain))
 		return false;
 	snapshot->session.message_size_max = from->message_size_max;
 	snapshot->session.recipient_count_max =

@@ -33,6 +33,7 @@ enum {
 
 struct inbound_settings {                 /* Borrows during the call; it is copied. */
 	struct text hostname;
+	struct text domain;               /* Of our users who say none; empty: the hostname. */
 	uint64_t message_size_max;        /* 0: no limit. */
 	uint32_t recipient_count_max;     /* 0: 1000 */
 	uint32_t error_count_max;         /* 0: 20 */

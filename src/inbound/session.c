@@ -155,12 +155,17 @@ void session_check(const struct session *session)
 
 /* One unit (a line, a run of text) never makes more actions than this. */
 enum { ACTIONS_OF_A_UNIT = 12 };
+
+/* Nor takes it more of the arena: one command's parts; one message's trace header; a piece of a header that is edited. */
+enum { ARENA_OF_A_STEP = 128 << 10, ARENA_OF_A_UNIT = 64 << 10 };
+_Static_assert(2 * SESSION_EDIT_UNIT + HEADER_EDIT_HELD_MAX + HEADER_EDIT_ADDED_MAX < ARENA_OF_A_UNIT / 2, "an edit fits");
 _Static_assert(SESSION_ACTION_MAX >= 2 * ACTIONS_OF_A_UNIT, "a step must get somewhere");
 
 /* Room for one unit more: an EHLO reply, or LMTP's replies to all recipients, which have their own bound. */
 static bool has_room(const struct session_output *output)
 {
 	return output->action_count + ACTIONS_OF_A_UNIT <= SESSION_ACTION_MAX &&
+	    arena_used(output->arena) <= ARENA_OF_A_STEP - ARENA_OF_A_UNIT &&
 	    output->replies.length < SESSION_REPLIES_MAX;
 }
 
@@ -388,9 +393,7 @@ void session_free(struct session *session)
 
 bool session_output_init(struct session_output *output)
 {
-	enum { ARENA_MAX = 64 << 10 }; /* One command's parts, or one message's trace header. */
-
-	*output = (struct session_output){ .arena = arena_new(ARENA_MAX) };
+	*output = (struct session_output){ .arena = arena_new(ARENA_OF_A_STEP) };
 	/* A unit is begun below SESSION_REPLIES_MAX and may be LMTP's answer to every recipient. */
 	buffer_init(&output->replies, SESSION_REPLIES_MAX + SESSION_TRANSACTION_MAX);
 	return output->arena != NULL;

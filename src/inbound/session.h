@@ -57,6 +57,7 @@ enum session_role {
 
 struct session_settings {             /* Borrows; must outlive its sessions. */
 	struct text hostname;
+	struct text domain;           /* Of our users who say none. */
 	uint64_t message_size_max;    /* Bytes on the wire; 0: no limit. */
 	uint32_t recipient_count_max; /* Of one message; >= 1. RFC 5321 §4.5.3.1.8 asks for 100. */
 	uint32_t error_count_max;     /* Wrong commands and refused recipients until 421; >= 1. */

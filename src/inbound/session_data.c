@@ -160,15 +160,19 @@ static void judge_findings(struct session_step *step)
 static size_t take_piece(struct session_step *step, struct text text, enum body_event *out_event)
 {
 	struct session *session = step->session;
-	struct text rest = text, piece;
+	struct transaction *transaction = session->transaction;
+	struct text rest, piece;
 
-	*out_event = body_scan_next(&session->transaction->body, &rest, &piece);
+	if (transaction->edit != NULL && !transaction->header_done)
+		text = text_part(text, 0, SESSION_EDIT_UNIT);
+	rest = text;
+	*out_event = body_scan_next(&transaction->body, &rest, &piece);
 	judge_findings(step);
 	if (*out_event == BODY_PIECE) {
 		if (too_large(session, piece.length))
 			ruin(step, VERDICT(552, 5, 3, 4, "Message size exceeds the limit"));
-		session->transaction->wire_bytes += piece.length;
-		if (session->transaction->ruin.code == 0)
+		transaction->wire_bytes += piece.length;
+		if (transaction->ruin.code == 0)
 			pass_text(step, piece);
 	}
 	return text.length - rest.length;
@@ -250,7 +254,7 @@ size_t message_begun(struct session_step *step)
 		transaction->begun = true;
 		transaction->message.envelope.id = event->id;
 		transaction->message.envelope.arrived_ms = event->unix_ms;
-		put_received(step);
+		begin_header(step);
 	} else {
 		ruin(step, event->verdict);
 	}

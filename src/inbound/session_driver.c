@@ -8,6 +8,7 @@ void driver_init(struct driver *driver)
 {
 	*driver = (struct driver){
 		.settings = { .hostname = TEXT("mx.here.test"),
+			.domain = TEXT("here.test"),
 			.message_size_max = 1 << 20,
 			.recipient_count_max = 100,
 			.error_count_max = 20,

@@ -49,12 +49,27 @@ static bool fill_envelope(struct session *session, const struct command_mail *ma
 	    arena_copy(session->arena, mail->envelope_id, &envelope->envelope_id);
 }
 
+/* Mail of our own users is completed (RFC 6409 §8); other people's is passed on as it is. */
+static bool edits_header(const struct session *session)
+{
+	return session->peer.role == SESSION_SUBMISSION || session->peer.role == SESSION_LOCAL;
+}
+
+/* Now, because recipients may take all the rest of the arena. */
+static bool open_edit(struct session *session)
+{
+	if (!edits_header(session))
+		return true;
+	session->transaction->edit = arena_alloc(session->arena, sizeof *session->transaction->edit);
+	return session->transaction->edit != NULL;
+}
+
 static bool open_transaction(struct session *session, const struct command_mail *mail)
 {
 	session->arena = arena_new(SESSION_TRANSACTION_MAX);
 	if (session->arena != NULL)
 		session->transaction = arena_alloc(session->arena, sizeof *session->transaction);
-	if (session->transaction != NULL && fill_envelope(session, mail))
+	if (session->transaction != NULL && open_edit(session) && fill_envelope(session, mail))
 		return true;
 	arena_free(session->arena);
 	session->arena = NULL;

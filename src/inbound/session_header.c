@@ -63,7 +63,7 @@ static struct text protocol_of(const struct session *session)
 }
 
 /* RFC 5321 §4.4: the time-stamp line. "for" only for one recipient, so that it tells nobody of another. */
-void put_received(struct session_step *step)
+static void put_received(struct session_step *step)
 {
 	enum { FIELD_MAX = 4096 };
 	const struct session *session = step->session;
@@ -89,10 +89,19 @@ void put_received(struct session_step *step)
 		put_on_top(step, buffer_text(&field));
 }
 
-/* Mail of our own users is completed (RFC 6409 §8); other people's is passed on as it is. */
-static bool adds_fields(const struct session *session)
+/* RFC 5322 §3.6 wants an author; who hands a message in without one is it. */
+static void add_author(struct session_step *step)
 {
-	return session->peer.role == SESSION_SUBMISSION || session->peer.role == SESSION_LOCAL;
+	const struct address *sender = &step->session->transaction->message.envelope.reverse_path;
+	struct text address, field;
+
+	if (address_is_null(sender))
+		return;
+	if (!address_print(sender, step->output->arena, &address) ||
+	    !arena_print(step->output->arena, &field, "From: <%.*s>\r\n", TEXT_FORMAT(address)))
+		ruin(step, NO_MEMORY);
+	else
+		give(step, field);
 }
 
 /* What the submitter left out and every message must have. */
@@ -104,8 +113,10 @@ static void add_missing_fields(struct session_step *step)
 	char date[DATE_TEXT_SIZE], id[QUEUE_ID_TEXT_SIZE];
 	struct text field;
 
-	if (!adds_fields(session))
+	if (transaction->edit == NULL)
 		return;
+	if (!transaction->header.has_from)
+		add_author(step);
 	if (!transaction->header.has_date) {
 		if (!arena_print(step->output->arena, &field, "Date: %.*s\r\n",
 			TEXT_FORMAT(date_print(envelope->arrived_ms, 0, date))))
@@ -134,9 +145,35 @@ static void end_header(struct session_step *step)
 
 	step->session->transaction->header_done = true;
 	add_missing_fields(step);
-	if (adds_fields(step->session) && !header->empty_line)
+	if (step->session->transaction->edit != NULL && !header->empty_line)
 		give(step, TEXT("\r\n"));
 	give_copy(step, header_scan_held(header));
+}
+
+/* What the header of our own users' mail becomes. */
+static void edit_header(struct session_step *step, struct text *piece)
+{
+	enum { EDITED_MAX = 2 * SESSION_EDIT_UNIT + HEADER_EDIT_HELD_MAX + HEADER_EDIT_ADDED_MAX };
+	struct transaction *transaction = step->session->transaction;
+	enum header_event event = HEADER_PIECE;
+	bool fits = true;
+	struct text part;
+	cleanup(buffer_done) struct buffer edited;
+
+	must(piece->length <= SESSION_EDIT_UNIT);
+	buffer_init(&edited, EDITED_MAX);
+	while (fits && event != HEADER_END && piece->length > 0) {
+		event = header_scan_next(&transaction->header, piece, &part);
+		if (event == HEADER_PIECE || event == HEADER_HELD)
+			fits = header_edit_piece(transaction->edit, &transaction->header, part, &edited);
+		else if (event == HEADER_END)
+			fits = header_edit_end(transaction->edit, &edited);
+	}
+	give_copy(step, buffer_text(&edited));
+	if (!fits)
+		ruin(step, NO_MEMORY);
+	if (event == HEADER_END)
+		end_header(step);
 }
 
 static void watch_hops(struct session_step *step)
@@ -145,10 +182,42 @@ static void watch_hops(struct session_step *step)
 		ruin(step, VERDICT(554, 5, 4, 6, "Too many hops: this message goes round in a loop"));
 }
 
+static void finish_edit(struct session_step *step)
+{
+	cleanup(buffer_done) struct buffer edited;
+
+	buffer_init(&edited, HEADER_EDIT_HELD_MAX + HEADER_EDIT_ADDED_MAX);
+	if (header_edit_end(step->session->transaction->edit, &edited))
+		give_copy(step, buffer_text(&edited));
+	else
+		ruin(step, NO_MEMORY);
+}
+
+void begin_header(struct session_step *step)
+{
+	const struct session *session = step->session;
+	struct transaction *transaction = session->transaction;
+	struct text domain = session->settings->domain;
+
+	put_received(step);
+	if (transaction->edit == NULL)
+		return;
+	if (is_logged_in(session)) {
+		const struct text user = session_user(session);
+		const size_t at = text_find_byte_last(user, '@');
+
+		domain = at < user.length ? text_from(user, at + 1) : domain;
+	}
+	header_edit_init(transaction->edit, domain);
+	transaction->header.split = true;
+}
+
 void pass_text(struct session_step *step, struct text piece)
 {
 	struct transaction *transaction = step->session->transaction;
 
+	if (!transaction->header_done && transaction->edit != NULL)
+		edit_header(step, &piece);
 	while (!transaction->header_done && piece.length > 0) {
 		struct text part;
 
@@ -177,8 +246,10 @@ void finish_text(struct session_step *step)
 
 	if (transaction->header_done || transaction->ruin.code != 0)
 		return;
-	if (header->position == HEADER_VALUE && adds_fields(step->session))
-		give(step, TEXT("\r\n")); /* BDAT ended inside a field; ours would become its end. */
+	if (header->position == HEADER_VALUE && transaction->edit != NULL)
+		pass_text(step, TEXT("\r\n")); /* BDAT ended inside a field; ours would become its end. */
 	header_scan_finish(header);
+	if (transaction->edit != NULL)
+		finish_edit(step);
 	end_header(step);
 }

@@ -3,6 +3,7 @@
 #define INBOUND_SESSION_PRIVATE_H
 
 #include "inbound/body_scan.h"
+#include "inbound/header_edit.h"
 #include "inbound/header_scan.h"
 #include "inbound/session.h"
 #include "smtp/command.h"
@@ -47,6 +48,7 @@ struct transaction {
 	uint64_t wire_bytes;           /* Of the text so far. */
 	struct body_scan body;
 	struct header_scan header;
+	struct header_edit *edit;      /* Of our own users' mail; NULL: the header is passed on as it is. */
 	bool header_done;              /* What we add to it was added. */
 	struct text message_id;        /* That we made; empty when the client brought one. */
 	char message_id_room[MESSAGE_ID_MAX]; /* Kept free: recipients may have taken all the rest of the arena. */
@@ -180,7 +182,11 @@ event_handler message_begun, take_text, take_chunk, message_judged, message_stor
 
 /* -- session_header.c: what is put on top and into the header ------------------------ */
 
-void put_received(struct session_step *step);
+/* Pieces passed on while a header is edited must not be longer: what comes out lies in the step's arena. */
+enum { SESSION_EDIT_UNIT = 4096 };
+
+/* A message begins: what is put on top of it. */
+void begin_header(struct session_step *step);
 /* Pass a piece of message text on, watching the header while it lasts. */
 void pass_text(struct session_step *step, struct text piece);
 /* The text is over. */

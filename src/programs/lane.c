@@ -173,6 +173,7 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 	const struct conf *conf = lane->common.conf;
 
 	return (struct inbound_settings){ .hostname = conf->hostname,
+		.domain = conf->domain_count > 0 ? conf->domains[0] : conf->hostname,
 		.message_size_max = conf->limits.message_size,
 		.recipient_count_max = conf->limits.recipients,
 		.error_count_max = conf->limits.errors,
