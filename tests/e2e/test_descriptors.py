@@ -43,10 +43,12 @@ def test_no_descriptor_left(postroad, remote):
         assert [said for _, said in clients].count(False) >= 7
         conftest.until(lambda: troubles(server, "trouble"), "the trouble to be told")
 
-        # Who is in already goes on; what is taken waits in the queue.
-        early.sendmail("a@client.test", ["alice@example.org"], HELLO)
+        # Who is in already goes on; what takes a descriptor waits in the queue.
+        early.sendmail("a@client.test", ["bob@example.org"], HELLO)
+        early.sendmail("a@client.test", ["alice@example.org"], HELLO + "a large one takes a descriptor\r\n" * 1000)
         early.sendmail("a@client.test", ["carol@remote.test"], HELLO)
         conftest.until(lambda: len(deferred(server, "descriptor", "alice@example.org")) >= 2, "deferral of local mail")
+        server.mail("bob")
         conftest.until(lambda: len(deferred(server, "descriptor", "carol@remote.test")) >= 1, "deferral of remote mail")
         assert deferred(server, "descriptor", "carol@remote.test")[0]["status"] == "4.3.2"
         assert role_pid(server, "mail") == pid
