@@ -1,4 +1,4 @@
-"""Logins by the clients people have: swaks, msmtp, curl and Python's smtplib."""
+"""Logins by the clients people have: swaks, msmtp, curl, git send-email, nodemailer, gsasl and Python's smtplib."""
 import os
 import pathlib
 import smtplib
@@ -94,6 +94,48 @@ def test_curl(server, authority, tmp_path):
     run("curl", "-sS", f"smtps://localhost:{server.implicit}", "--cacert", authority.path, "--user", "alice:pencil",
         "--mail-from", "alice@example.org", "--mail-rcpt", "bob@example.org", "-T", tmp_path / "message")
     assert arrived(server)
+
+
+def test_git_send_email(server, authority, tmp_path):
+    (tmp_path / "0001-one.patch").write_text(f"From {'0' * 40} Mon Sep 17 00:00:00 2001\n{HELLO}")
+
+    def send(port, encryption, password="pencil", good=True):
+        run("git", "-C", tmp_path, "-c", "sendemail.confirm=never", "send-email", "--no-validate", "--quiet", "--smtp-server=localhost",
+            f"--smtp-server-port={port}", f"--smtp-encryption={encryption}", "--smtp-user=alice", f"--smtp-pass={password}",
+            f"--smtp-ssl-cert-path={authority.path}", "--smtp-domain=client.test", "--from=alice@example.org", "--to=bob@example.org",
+            "0001-one.patch", good=good)
+    send(server.submission, "tls")
+    send(server.implicit, "ssl")
+    assert arrived(server, 2)
+    send(server.implicit, "ssl", password="wrong", good=False)
+
+
+NODE = """
+const [port, secure, password, ca] = process.argv.slice(1);
+require('/usr/share/nodejs/nodemailer').createTransport({
+    host: 'localhost', port: Number(port), secure: secure === 'true', requireTLS: true,
+    auth: {user: 'alice', pass: password}, tls: {ca: require('fs').readFileSync(ca)},
+}).sendMail({from: 'alice@example.org', to: 'bob@example.org', subject: 'Hello', text: 'Hello.'}).then(
+    () => process.exit(0), (error) => { console.log(error.responseCode); process.exit(1); });
+"""
+
+
+def test_nodemailer(server, authority):
+    def send(port, secure, password="pencil", good=True):
+        return run("node", "-e", NODE, "--", port, secure, password, authority.path, good=good)
+    send(server.submission, "false")
+    send(server.implicit, "true")
+    assert arrived(server, 2)
+    assert send(server.implicit, "true", password="wrong", good=False).strip() == "535"
+
+
+@pytest.mark.parametrize("password", ["pencil", "wrong"])
+def test_gsasl(server, authority, password):
+    """GNU SASL's client binds the login to the channel (RFC 9266); it sends no mail."""
+    said = run("gsasl", "--client", "--smtp", "--verbose", "--connect", f"localhost:{server.submission}", "-m", "SCRAM-SHA-256-PLUS",
+               "-a", "alice", "-z", "", "-p", password, f"--x509-ca-file={authority.path}", text="", good=password == "pencil")
+    assert "AUTH SCRAM-SHA-256-PLUS" in said and ("235 2.7.0" in said) == (password == "pencil")
+    assert "cD10bHMtZXhwb3J0ZXIs" in said  # p=tls-exporter,
 
 
 def test_smtplib(server, authority):
