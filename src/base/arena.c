@@ -90,6 +90,13 @@ void arena_reset(struct arena *arena)
 	arena->used = 0;
 }
 
+void arena_wipe(struct arena *arena)
+{
+	for (struct block *block = arena->newest; block != NULL; block = block->next)
+		explicit_bzero(block->bytes, block->used);
+	arena_reset(arena);
+}
+
 void *arena_alloc(struct arena *arena, size_t size_bytes)
 {
 	if (size_bytes > SIZE_MAX / 2)

@@ -25,6 +25,9 @@ void arena_free(struct arena *arena);
 /* Forget every piece, keep the first block for reuse. */
 void arena_reset(struct arena *arena);
 
+/* The same, and overwrite all of them before: they held a password. */
+void arena_wipe(struct arena *arena);
+
 /* Zeroed bytes, or NULL at the cap. */
 [[nodiscard]] void *arena_alloc(struct arena *arena, size_t size_bytes);
 

@@ -13,26 +13,55 @@ void buffer_init(struct buffer *buffer, size_t limit_bytes)
 	*buffer = (struct buffer){ .limit = limit_bytes };
 }
 
+void buffer_init_secret(struct buffer *buffer, size_t limit_bytes)
+{
+	buffer_init(buffer, limit_bytes);
+	buffer->secret = true;
+}
+
+/* Before `start` there is nothing: it was wiped when it left. */
+static void wipe(struct buffer *buffer, size_t size)
+{
+	if (buffer->secret && size > 0)
+		explicit_bzero(buffer->bytes + buffer->start, size);
+}
+
 void buffer_done(struct buffer *buffer)
 {
+	wipe(buffer, buffer->length);
 	free(buffer->bytes);
 	*buffer = (struct buffer){ 0 };
 }
 
 void buffer_clear(struct buffer *buffer)
 {
+	wipe(buffer, buffer->length);
 	buffer->start = buffer->length = 0;
 }
 
 void buffer_release(struct buffer *buffer)
 {
+	wipe(buffer, buffer->length);
 	free(buffer->bytes);
-	*buffer = (struct buffer){ .limit = buffer->limit };
+	*buffer = (struct buffer){ .limit = buffer->limit, .secret = buffer->secret };
 }
 
 struct text buffer_text(const struct buffer *buffer)
 {
 	return (struct text){ buffer->bytes ? buffer->bytes + buffer->start : NULL, buffer->length };
+}
+
+/* realloc leaves behind what it moved from. */
+static char *move_secret(const struct buffer *buffer, size_t capacity)
+{
+	char *bytes = malloc(capacity);
+
+	if (bytes != NULL && buffer->bytes != NULL) {
+		memcpy(bytes, buffer->bytes, buffer->start + buffer->length);
+		explicit_bzero(buffer->bytes, buffer->start + buffer->length);
+		free(buffer->bytes);
+	}
+	return bytes;
 }
 
 static bool grow(struct buffer *buffer, size_t needed)
@@ -42,7 +71,7 @@ static bool grow(struct buffer *buffer, size_t needed)
 	while (capacity < needed)
 		capacity *= 2;
 
-	char *bytes = realloc(buffer->bytes, capacity);
+	char *bytes = buffer->secret ? move_secret(buffer, capacity) : realloc(buffer->bytes, capacity);
 
 	if (bytes == NULL)
 		return false;
@@ -55,7 +84,11 @@ static bool grow(struct buffer *buffer, size_t needed)
 static char *make_room(struct buffer *buffer, size_t size)
 {
 	if (buffer->start > 0 && buffer->start + buffer->length + size > buffer->capacity) {
+		const size_t end = buffer->start + buffer->length;
+
 		memmove(buffer->bytes, buffer->bytes + buffer->start, buffer->length);
+		if (buffer->secret)
+			explicit_bzero(buffer->bytes + buffer->length, end - buffer->length);
 		buffer->start = 0;
 	}
 	/* Without bytes even room for nothing needs some: NULL means failure. */
@@ -148,6 +181,7 @@ void buffer_consume(struct buffer *buffer, size_t size)
 {
 	must(size <= buffer->length);
 	must(buffer->start + buffer->length <= buffer->capacity);
+	wipe(buffer, size);
 	buffer->length -= size;
 	buffer->start = buffer->length > 0 ? buffer->start + size : 0;
 }

@@ -13,9 +13,13 @@ struct buffer {
 	char *bytes; /* `length` of them from `start` on are in use. */
 	size_t start, length, capacity;
 	size_t limit; /* On length; the memory may be a power of two more. */
+	bool secret;
 };
 
 void buffer_init(struct buffer *buffer, size_t limit_bytes);
+
+/* For what may hold passwords: bytes are wiped when they leave the buffer, or the buffer their place. */
+void buffer_init_secret(struct buffer *buffer, size_t limit_bytes);
 void buffer_done(struct buffer *buffer);
 
 /* Forget the contents; _clear keeps the memory, _release gives it back. */

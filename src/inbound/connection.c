@@ -240,6 +240,7 @@ static size_t step(struct connection *connection, const struct session_event *ev
 {
 	struct session_output *output = &connection->inbound->output;
 	const size_t consumed = session_step(connection->session, event, output);
+	const bool secret = output->secret;
 	struct session_event answer;
 	bool answered;
 
@@ -250,6 +251,8 @@ static size_t step(struct connection *connection, const struct session_event *ev
 		if (answered)
 			(void)session_step(connection->session, &answer, output);
 	} while (answered);
+	if (secret)
+		arena_wipe(output->arena);
 	return consumed;
 }
 
@@ -561,7 +564,7 @@ void connection_new(struct inbound *inbound, struct stream *stream, const struct
 	connection->snapshot->reference_count++;
 	connection->implicit = peer->tls == SESSION_TLS_IMPLICIT;
 	connection->paused = true; /* As an accepted stream is. */
-	buffer_init(&connection->input, INBOUND_INPUT_MAX);
+	buffer_init_secret(&connection->input, INBOUND_INPUT_MAX);
 	link_connection(inbound, connection);
 	if (!equip(connection, peer)) {
 		connection_free(connection);

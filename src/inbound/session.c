@@ -220,6 +220,7 @@ size_t session_step(
 
 	must(event->kind < SESSION_EVENT_COUNT);
 	output->action_count = 0;
+	output->secret = false;
 	arena_reset(output->arena);
 	if (event->kind == SESSION_BYTES)
 		return step_bytes(&step);

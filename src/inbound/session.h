@@ -26,7 +26,9 @@
  *   S8  Nothing that was said before TLS counts behind it (RFC 3207 §4.2), and what stands behind STARTTLS
  *       in clear text ends the session: somebody may have put it there (CVE-2011-0411).
  *   S9  Memory: an idle session holds less than 1 KiB; a transaction at most SESSION_TRANSACTION_MAX.
- *   S10 A password is heard under TLS only (a front end that tells by XCLIENT who logged in has seen to that itself), and nothing a client says of it comes into replies, refusals or the log.
+ *   S10 A password is heard under TLS only (a front end that tells by XCLIENT who logged in has seen to that itself), and
+ *       nothing a client says of it comes into replies, refusals or the log. What was decoded of it is in output->arena,
+ *       and output->secret says so: who did the actions wipes it.
  *
  * Text of actions borrows from the event, from output->arena or from the transaction: it is valid
  * until the next step. */
@@ -156,6 +158,7 @@ struct session_output {
 	struct session_action actions[SESSION_ACTION_MAX];
 	size_t action_count;             /* Of the last step. */
 	struct arena *arena;             /* Of the last step. */
+	bool secret;                     /* S10 */
 };
 
 [[nodiscard]] bool session_output_init(struct session_output *output); /* False: no memory. */

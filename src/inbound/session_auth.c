@@ -47,12 +47,19 @@ static void ask(struct session_step *step, enum session_action_kind kind, enum s
 	step->session->state = STATE_PROVING;
 }
 
+/* What is said of a password (S10). */
+static enum error decode(struct session_step *step, struct text base64, struct text *out_response)
+{
+	step->output->secret = true;
+	return base64_decode_strict(base64, step->output->arena, out_response);
+}
+
 /* RFC 4954 §4: behind the mechanism, "=" is a response of no octets. */
 static void begin_by(struct session_step *step, enum sasl_mechanism mechanism, struct text initial)
 {
 	struct text response = TEXT_EMPTY;
 
-	if (text_equal(initial, TEXT("=")) || base64_decode_strict(initial, step->output->arena, &response) == OK)
+	if (text_equal(initial, TEXT("=")) || decode(step, initial, &response) == OK)
 		ask(step, SESSION_AUTH_BEGIN, mechanism, response);
 	else
 		complain(step, NOT_BASE64);
@@ -120,7 +127,7 @@ static void take_response_line(struct session_step *step, struct text line)
 		break_off(step, VERDICT(501, 5, 7, 0, "Cancelled"));
 	else if (line.length > RESPONSE_LINE_MAX) /* RFC 4954 §4 */
 		break_off(step, VERDICT(500, 5, 5, 6, "Line too long"));
-	else if (base64_decode_strict(line, step->output->arena, &response) != OK)
+	else if (decode(step, line, &response) != OK)
 		break_off(step, NOT_BASE64);
 	else if (step->session->login == NULL)
 		ask(step, SESSION_AUTH_STEP, 0, response);

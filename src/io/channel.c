@@ -67,6 +67,7 @@ static void waiting_free(struct waiting *waiting)
 {
 	for (size_t i = 0; i < waiting->fd_count; i++)
 		close(waiting->fds[i]);
+	explicit_bzero(waiting->bytes, waiting->length); /* There are passwords among what roles tell each other. */
 	free(waiting);
 }
 

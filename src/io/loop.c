@@ -36,7 +36,7 @@ struct loop *loop_new(void)
 	if (loop == NULL)
 		return NULL;
 	loop->read_room = malloc(LOOP_READ_ROOM);
-	buffer_init(&loop->plain_room, 4 * LOOP_READ_ROOM);
+	buffer_init_secret(&loop->plain_room, 4 * LOOP_READ_ROOM);
 	buffer_init(&loop->wire_room, 4 * STREAM_BACKLOG_MAX);
 	if (loop->read_room == NULL || uv_loop_init(&loop->uv) != 0) {
 		free(loop->read_room);

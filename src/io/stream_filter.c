@@ -24,8 +24,6 @@ void stream_filter_received(struct stream *stream, struct text wire)
 {
 	struct loop *loop = stream->loop;
 	struct stream_filter *filter = stream->filter;
-
-	buffer_clear(&loop->plain_room);
 	enum error error = filter->calls->received(filter, wire, &loop->plain_room, &loop->wire_room);
 
 	if (!send_wire(stream) && error == OK)
@@ -36,6 +34,7 @@ void stream_filter_received(struct stream *stream, struct text wire)
 	}
 	if (loop->plain_room.length > 0 && stream->handler != NULL && !stream->finishing)
 		stream->handler->bytes(stream->context, buffer_text(&loop->plain_room));
+	buffer_clear(&loop->plain_room); /* Not with the next reading: what is under TLS is not left lying about. */
 	if (error != OK)
 		stream_end(stream, error);
 }

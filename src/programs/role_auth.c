@@ -1,5 +1,6 @@
 /* The auth role: wires the supervisor's notes to src/sasl. It opens no file itself but the configuration: the supervisor
  * sends the one with the passwords, and that with the keys of tokens, at the start and with each reload. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,6 +109,8 @@ int role_auth(struct conf *conf, const struct privilege *privilege)
 	struct auth auth = { .keys_fd = -1 };
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Libraries free passwords as they are: whatever is freed is filled (R3 of sasl/role.h). */
+	mallopt(M_PERTURB, 0xa5);
 	if (accounts_new(TEXT_EMPTY, NULL, 0, &nobody.accounts) == OK)
 		auth.role = sasl_role_new(&nobody);
 	accounts_unref(nobody.accounts);

@@ -261,7 +261,6 @@ static enum error send_output(struct relay *relay)
 			return errno == EAGAIN || errno == EINTR ? OK : error_from_errno(errno);
 		buffer_consume(&relay->output, (size_t)sent);
 	}
-	buffer_release(&relay->output); /* It held passwords, and what is freed here is wiped (role.h R3). */
 	return OK;
 }
 
@@ -278,10 +277,12 @@ static void send_now(struct relay *relay, int64_t now_ms)
 /* The login is told to Dovecot. */
 static bool print_request(struct relay *relay, const struct login *login, const struct sasl_request *request)
 {
-	arena_reset(relay->scratch);
-	return request->kind == SASL_BEGIN
+	const bool printed = request->kind == SASL_BEGIN
 	    ? dovecot_print_begin(&relay->output, login->number, request, relay->scratch)
 	    : dovecot_print_step(&relay->output, login->number, request->response, relay->scratch);
+
+	arena_wipe(relay->scratch);
+	return printed;
 }
 
 static void say(struct relay *relay, struct login *login, const struct sasl_request *request, int64_t now_ms)
@@ -385,7 +386,7 @@ struct relay *relay_new(const char *path, const struct relay_handler *handler, v
 	relay->address.sun_family = AF_UNIX;
 	memcpy(relay->address.sun_path, path, strlen(path));
 	buffer_init(&relay->input, DOVECOT_LINE_MAX);
-	buffer_init(&relay->output, OUTPUT_MAX);
+	buffer_init_secret(&relay->output, OUTPUT_MAX);
 	return relay;
 }
 

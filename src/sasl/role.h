@@ -5,7 +5,11 @@
  *
  *   R1  Every BEGIN and STEP is answered once; an exchange that nobody goes on with is bounded by
  *       SASL_EXCHANGES_MAX of a channel: the oldest goes.
- *   R2  An exchange keeps the sources that it began with. */
+ *   R2  An exchange keeps the sources that it began with.
+ *   R3  What a client said of a password is wiped when it was used: where we hold it, by ourselves; where GNU SASL and
+ *       the hashes had it, because the role that runs this fills freed memory (M_PERTURB). What is left: the
+ *       registers and the stack of the last call, sockets while the kernel holds them, and the file with the stored
+ *       passwords, {PLAIN} among them, for as long as it is in force. */
 #ifndef SASL_ROLE_H
 #define SASL_ROLE_H
 

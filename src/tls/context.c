@@ -15,7 +15,7 @@ SSL_CTX *tls_context_new(const SSL_METHOD *method)
 	if (context == NULL)
 		return NULL;
 	SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-	        SSL_OP_PRIORITIZE_CHACHA);
+	        SSL_OP_PRIORITIZE_CHACHA | SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 	if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_cipher_list(context, ciphers_1_2) == 1 && SSL_CTX_set1_groups_list(context, groups) == 1)
