@@ -26,14 +26,15 @@ static void complain(struct users *users, size_t line, const char *sentence)
 	users->right = false;
 }
 
-/* A local part, or an address. A slash would leave the folder of mailboxes. */
+/* A local part, or an address. A slash would leave the folder of mailboxes, a colon end the name in its line. */
 bool users_name_is_valid(struct text name, struct arena *scratch)
 {
 	struct address address;
 	struct text whole = name;
 
 	/* A NUL would end what is printed below, and hide the rest of the name from the grammar. */
-	if (name.length > NAME_LENGTH_MAX || text_starts(name, TEXT("#")) || text_find_byte(name, '/') < name.length || text_find_byte(name, '\0') < name.length)
+	if (name.length > NAME_LENGTH_MAX || text_starts(name, TEXT("#")) || text_find_byte(name, '/') < name.length ||
+	    text_find_byte(name, ':') < name.length || text_find_byte(name, '\0') < name.length)
 		return false;
 	if (text_find_byte(name, '@') == name.length && !arena_print(scratch, &whole, "%.*s@x", TEXT_FORMAT(name)))
 		return false;
