@@ -1,0 +1,272 @@
+/* What the supervisor says to the mail role: sockets and channels, reload, stop. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "programs/role_mail_private.h"
+
+enum { NAMES_BYTES_MAX = 128 << 20 };
+
+/* -- jobs for lanes ------------------------------------------------------------ */
+
+struct listen_job {
+	int fd;
+	struct door door;
+};
+
+static void job_listen(struct lane *lane, void *context)
+{
+	struct listen_job *job = context;
+
+	(void)!lane_listen(lane, job->fd, job->door);
+	free(job);
+}
+
+static void job_close_listeners(struct lane *lane, void *context)
+{
+	(void)context;
+	lane_close_listeners(lane);
+}
+
+static void job_mailbox(struct lane *lane, void *context)
+{
+	lane_set_mailbox(lane, (int)(intptr_t)context);
+}
+
+static void job_auth(struct lane *lane, void *context)
+{
+	lane_set_auth(lane, (int)(intptr_t)context);
+}
+
+struct reload_job {
+	const struct conf *conf;
+	struct router *router;
+};
+
+static void job_reload(struct lane *lane, void *context)
+{
+	struct reload_job *job = context;
+
+	lane_reload(lane, job->conf, job->router);
+	router_unref(job->router);
+	free(job);
+}
+
+static void job_drain(struct lane *lane, void *context)
+{
+	(void)context;
+	lane_drain(lane);
+}
+
+/* -- listening ------------------------------------------------------------------ */
+
+/* Position of a word among some, their count if it is not there. */
+static unsigned position_of(struct text word, const char *const words[], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (text_equal(word, text_of(words[i])))
+			return i;
+	return count;
+}
+
+/* What stands behind "listen ": role, TLS, and who calls. */
+static bool read_door(const char *words, struct door *out_door)
+{
+	static const char *const roles[] = { [SESSION_MX] = "mx", [SESSION_SUBMISSION] = "submission", [SESSION_LMTP] = "lmtp" };
+	static const char *const tls[] = { [SESSION_TLS_NONE] = "none", [SESSION_TLS_OFFERED] = "starttls",
+		[SESSION_TLS_REQUIRED] = "required", [SESSION_TLS_IMPLICIT] = "implicit" };
+	enum { ROLES = sizeof roles / sizeof *roles, TLS = sizeof tls / sizeof *tls };
+	struct text rest = text_of(words), word;
+	const unsigned role = text_cut(&rest, ' ', &word) ? position_of(word, roles, ROLES) : ROLES;
+	const unsigned how = text_cut(&rest, ' ', &word) ? position_of(word, tls, TLS) : TLS;
+
+	*out_door = (struct door){ (enum session_role)role, (enum session_tls)how, text_equal(rest, TEXT("proxied")) };
+	return role < ROLES && how < TLS;
+}
+
+void mail_close_sockets(struct mail *mail)
+{
+	while (mail->socket_count > 0)
+		close(mail->sockets[--mail->socket_count].fd);
+}
+
+/* Every lane accepts from every socket: each has a descriptor of its own for it. */
+void mail_open_gates(struct mail *mail)
+{
+	for (unsigned s = 0; s < mail->socket_count; s++) {
+		for (unsigned i = 0; i < mail->lane_count; i++) {
+			struct listen_job *job = calloc(1, sizeof *job);
+
+			if (job == NULL)
+				continue;
+			job->fd = fcntl(mail->sockets[s].fd, F_DUPFD_CLOEXEC, 0);
+			job->door = mail->sockets[s].door;
+			if (job->fd >= 0 && lane_post(mail->lanes[i], job_listen, job))
+				continue;
+			if (job->fd >= 0)
+				close(job->fd);
+			free(job);
+		}
+	}
+	mail_close_sockets(mail);
+}
+
+/* The configuration in force becomes an old one; false: no memory. */
+static bool keep_old_conf(struct mail *mail)
+{
+	struct conf **grown = realloc(mail->old, (mail->old_count + 1) * sizeof *grown);
+
+	if (grown == NULL)
+		return false;
+	mail->old = grown;
+	mail->old[mail->old_count++] = mail->conf;
+	return true;
+}
+
+/* -- reloading ---------------------------------------------------------------- */
+
+/* The users come from the supervisor, the rest from the files that the configuration names. */
+struct router *mail_make_router(const struct mail *mail, const struct conf *conf, struct buffer *complaints)
+{
+	struct arena *arena = arena_new(NAMES_BYTES_MAX);
+	struct router *router = NULL;
+	struct text names;
+
+	if (arena != NULL && snapshot_read_fd(mail->names, arena, &names))
+		router = snapshot_router(conf, names, complaints);
+	else
+		(void)!buffer_print(complaints, "postroad: the names of the users cannot be read\n");
+	arena_free(arena);
+	return router;
+}
+
+static void reload(struct mail *mail)
+{
+	struct buffer complaints;
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	/* The supervisor has checked it; but the file may have changed again. */
+	struct conf *conf = mail->admin ? conf_load(mail->conf->path, &complaints) : NULL;
+	struct router *router = conf ? mail_make_router(mail, conf, &complaints) : NULL;
+
+	if (router == NULL || !mail_tls_read(mail, conf, &complaints) || !keep_old_conf(mail)) {
+		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
+		router_unref(router);
+		conf_free(conf);
+		mail_close_sockets(mail);
+	} else {
+		mail->conf = conf;
+		router_unref(mail->router);
+		mail->router = router;
+		admin_set_router(mail->admin, router);
+		tls_watch_reset(mail->tls_watch, conf);
+		mail_tls_spread(mail);
+		for (unsigned i = 0; i < mail->lane_count; i++) {
+			struct reload_job *job = calloc(1, sizeof *job);
+
+			if (job == NULL)
+				continue;
+			*job = (struct reload_job){ conf, router_ref(router) };
+			(void)!lane_post(mail->lanes[i], job_reload, job);
+			(void)!lane_post(mail->lanes[i], job_close_listeners, NULL);
+		}
+		mail_open_gates(mail);
+		log_writer_reopen(mail->log);
+	}
+	buffer_done(&complaints);
+}
+
+static void stop(struct mail *mail)
+{
+	if (mail->stopping)
+		return;
+	mail->stopping = true;
+	loop_watch_free(take(mail->notes));
+	tls_watch_free(take(mail->tls_watch));
+	ctl_server_free(take(mail->ctl));
+	for (unsigned i = 0; i < mail->lane_count; i++)
+		(void)!lane_post(mail->lanes[i], job_drain, NULL);
+}
+
+/* -- the supervisor -------------------------------------------------------------- */
+
+/* To the lane whose turn it is. Before they run it is there at once: mail that waits must not find that nobody writes
+ * mailboxes yet. */
+static bool give_channel(struct mail *mail, unsigned *next, lane_job *job, int fd)
+{
+	struct lane *lane = mail->lanes[(*next)++ % mail->lane_count];
+
+	if (mail->started)
+		return lane_post(lane, job, (void *)(intptr_t)fd);
+	job(lane, (void *)(intptr_t)fd);
+	return true;
+}
+
+static void take_descriptor(struct mail *mail, const char *word, int fd)
+{
+	if (strcmp(word, "mailbox") == 0 && mail->lane_count > 0) {
+		if (give_channel(mail, &mail->next_mailbox, job_mailbox, fd))
+			return;
+	} else if (strcmp(word, "auth") == 0 && mail->lane_count > 0) {
+		if (give_channel(mail, &mail->next_auth, job_auth, fd))
+			return;
+	} else if (strcmp(word, "names") == 0) {
+		if (mail->names >= 0)
+			close(mail->names);
+		mail->names = fd;
+		return;
+	} else if (strncmp(word, "listen ", 7) == 0 && mail->socket_count < SOCKETS_MAX &&
+	    read_door(word + 7, &mail->sockets[mail->socket_count].door)) {
+		mail->sockets[mail->socket_count++].fd = fd;
+		return;
+	} else if (strcmp(word, "control") == 0 && mail->control < 0) {
+		mail->control = fd;
+		return;
+	}
+	close(fd);
+}
+
+/* False: the supervisor is gone. */
+static bool take_note(struct mail *mail)
+{
+	char word[NOTE_LENGTH_MAX];
+	int fd;
+
+	if (!note_receive(NOTE_ROLE_FD, word, &fd))
+		return false;
+	if (fd >= 0)
+		take_descriptor(mail, word, fd);
+	else if (strcmp(word, "died") == 0)
+		mail->predecessor_died = true;
+	else if (strcmp(word, "start") == 0)
+		mail->started = true;
+	else if (strcmp(word, "reload") == 0)
+		reload(mail);
+	else if (strcmp(word, "stop") == 0)
+		stop(mail);
+	return true;
+}
+
+static void supervisor_speaks(void *context)
+{
+	struct mail *mail = context;
+
+	if (!take_note(mail))
+		stop(mail);
+}
+
+bool mail_wait_until(struct mail *mail, bool (*is_true)(const struct mail *mail))
+{
+	while (!is_true(mail) && !mail->stopping)
+		if (!take_note(mail))
+			return false;
+	return !mail->stopping;
+}
+
+void mail_notes_watch(struct mail *mail)
+{
+	mail->notes = loop_watch_new(lane_loop(mail->lanes[0]), NOTE_ROLE_FD, supervisor_speaks, mail);
+}
