@@ -269,6 +269,10 @@ static void build_dns(struct reading *reading, struct conf *conf)
 	conf->dns.trust_anchor = part_path(&dns, "trust-anchor");
 	conf->dns.config = part_path(&dns, "config");
 	conf->dns.zone = part_path(&dns, "zone");
+	if (conf->dns.server_count == 0 && conf->dns.config[0] == '\0' && conf->dns.zone[0] == '\0')
+		conf->dns.resolv_conf = "/etc/resolv.conf";
+	else
+		conf->dns.resolv_conf = "";
 	if (conf->dns.zone[0] != '\0' && (conf->dns.server_count > 0 || conf->dns.config[0] != '\0'))
 		reading_complain(reading, part_line(&dns, "zone"),
 		    "dns has a zone and somebody to ask (hint: keep the zone, or server and config)");

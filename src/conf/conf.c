@@ -45,6 +45,8 @@ static struct conf *load(struct arena *arena, const char *shown, struct text pat
 
 	if (conf == NULL || !reading_init(&reading, arena, shown, conf->folder)) {
 		complain_memory(shown, complaints);
+	} else if (!arena_copy(arena, text_of(text), &conf->source)) {
+		complain_memory(shown, complaints);
 	} else {
 		if (reading_parse(&reading, text))
 			conf_build(&reading, conf);
@@ -129,6 +131,41 @@ struct conf *conf_load(const char *path, struct buffer *complaints)
 	arena_free(arena);
 	buffer_done(&text);
 	return conf;
+}
+
+static void move_path(struct conf *conf, const char **path, conf_place *place, void *context)
+{
+	if ((*path)[0] != '\0')
+		*path = place(context, conf, *path);
+}
+
+/* In a copy: the snapshot's own are const. */
+static void move_paths(struct conf *conf, const struct text **paths, conf_place *place, void *context)
+{
+	const size_t count = conf->tls.certificate_count;
+	struct text *moved = arena_array(conf->arena, count, sizeof *moved);
+
+	for (size_t i = 0; i < count; i++) {
+		const char *path = (*paths)[i].bytes;
+
+		move_path(conf, &path, place, context);
+		if (moved != NULL)
+			moved[i] = text_of(path);
+	}
+	if (moved != NULL)
+		*paths = moved;
+}
+
+void conf_move_paths(struct conf *conf, conf_place *place, void *context)
+{
+	move_path(conf, &conf->aliases, place, context);
+	move_path(conf, &conf->dns.zone, place, context);
+	move_path(conf, &conf->dns.trust_anchor, place, context);
+	move_path(conf, &conf->dns.resolv_conf, place, context);
+	move_path(conf, &conf->tls.authorities, place, context);
+	move_path(conf, &conf->tls.client_authorities, place, context);
+	move_paths(conf, &conf->tls.certificates, place, context);
+	move_paths(conf, &conf->tls.keys, place, context);
 }
 
 void conf_free(struct conf *conf)

@@ -1,7 +1,8 @@
 /* The configuration: an immutable snapshot, read from one file (postroad.conf(5)).
  *
  *   C1  Options are defined once, in options.def. Whatever this version cannot act upon is refused, never ignored.
- *   C2  A snapshot is never changed after conf_load gave it: threads may share it.
+ *   C2  A snapshot is never changed after conf_load gave it: threads may share it. Who moves paths (conf_move_paths)
+ *       does so before.
  *   C3  Complaints read "FILE:LINE: what is wrong (hint: what would be right)", a line each, in the order of the
  *       file; as many as one reading can find are given together.
  *
@@ -53,6 +54,7 @@ struct conf_user {
 struct conf {
 	struct arena *arena;      /* Holds all of it. */
 	const char *path, *folder; /* Of the file. */
+	struct text source;       /* Its text: another process makes the same snapshot of it (conf_load_text). */
 
 	struct text hostname;
 	const struct text *domains; /* In A-label form. */
@@ -96,6 +98,7 @@ struct conf {
 		const struct text *servers;
 		size_t server_count;
 		const char *trust_anchor, *config, *zone;
+		const char *resolv_conf; /* Who is asked when no server, no configuration and no zone is named. */
 	} dns;
 	struct {
 		uint16_t port;
@@ -137,6 +140,13 @@ struct conf {
 
 /* The same from memory. `name` stands for the file in complaints, and its folder is where relative paths begin. */
 [[nodiscard]] struct conf *conf_load_text(const char *name, const char *text, struct buffer *complaints);
+
+/* Walks over the paths of the files that a server reads besides its users: aliases, zone, trust anchor, resolv.conf,
+ * certificates, keys and authorities, always in the same order; a path that is not given is left out. `place` gives
+ * the path to be read instead, in the snapshot's arena, or the one it was given. CONF_FILES_MAX at most. */
+enum { CONF_FILES_MAX = 2 * 64 + 6 };
+typedef const char *conf_place(void *context, const struct conf *conf, const char *path);
+void conf_move_paths(struct conf *conf, conf_place *place, void *context);
 
 void conf_free(struct conf *conf); /* NULL is fine. */
 

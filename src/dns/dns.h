@@ -51,6 +51,7 @@ struct dns_settings {            /* Borrows during the call. */
 	const struct text *servers;    /* "127.0.0.1", "127.0.0.1@5353"; none: /etc/resolv.conf. */
 	size_t server_count;
 	struct text trust_anchor;      /* File; may be empty. */
+	struct text resolv_conf;       /* File that says whom to ask without servers and config; empty: /etc/resolv.conf. */
 	struct text config;            /* File for libunbound; may be empty. Given without servers, it alone
 	                                * says whom to ask. */
 };

@@ -215,7 +215,9 @@ static const char *configure_servers(struct ub_ctx *context, const struct dns_se
 		if (!add_server(context, settings->servers[i]))
 			return "a dns server must look like 192.0.2.1, 192.0.2.1@5353 or 2001:db8::1";
 	/* A configuration file says by itself whom to ask. */
-	if (settings->server_count == 0 && settings->config.length == 0 && ub_ctx_resolvconf(context, NULL) != 0)
+	const char *resolv_conf = settings->resolv_conf.length > 0 ? settings->resolv_conf.bytes : NULL;
+
+	if (settings->server_count == 0 && settings->config.length == 0 && ub_ctx_resolvconf(context, resolv_conf) != 0)
 		return "/etc/resolv.conf cannot be read; name a dns server";
 	return NULL;
 }

@@ -242,6 +242,7 @@ static struct dns *dns_of(struct loop *loop, const struct conf *conf, const char
 	const struct dns_settings settings = { .servers = conf->dns.servers,
 		.server_count = conf->dns.server_count,
 		.trust_anchor = text_of(conf->dns.trust_anchor),
+		.resolv_conf = text_of(conf->dns.resolv_conf),
 		.config = text_of(conf->dns.config) };
 
 	return resolver_new(loop, conf->dns.zone, &settings, out_reason);

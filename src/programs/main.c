@@ -1,4 +1,6 @@
 /* postroad: one binary. The first word says what it does; under the names sendmail and mailq it is those. */
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +11,10 @@
 
 #include "ctl/commands.h"
 #include "ctl/offline.h"
+#include "programs/handed.h"
 #include "programs/roles.h"
 #include "programs/snapshot.h"
+#include "supervisor/note.h"
 #include "supervisor/privilege.h"
 #include "supervisor/supervisor.h"
 
@@ -91,6 +95,30 @@ static bool make_folders(const struct conf *conf, const struct privilege *privil
 	    make_folder(mail, 0755, privilege);
 }
 
+/* The mail role writes the log, and may not be able to make it: after a rotation either. A link is left to it. */
+static bool make_log(const struct conf *conf, const struct privilege *privilege)
+{
+	if (conf->log.to[0] != '/' || !privilege->drop)
+		return true;
+	const int fd = open(conf->log.to, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0640);
+	const bool made = fd >= 0 ? fchown(fd, privilege->uid, privilege->gid) == 0 : errno == ELOOP;
+
+	if (!made) {
+		fprintf(stderr, "postroad: cannot make the log ");
+		perror(conf->log.to);
+	}
+	if (fd >= 0)
+		close(fd);
+	return made;
+}
+
+static bool prepare(const struct conf *conf)
+{
+	struct privilege privilege;
+
+	return find_privilege(conf, &privilege) && make_folders(conf, &privilege) && make_log(conf, &privilege);
+}
+
 static int serve(const struct invocation *invocation)
 {
 	char program[PATH_MAX];
@@ -102,7 +130,7 @@ static int serve(const struct invocation *invocation)
 		conf_free(conf);
 		return EX_CONFIG;
 	}
-	if (length <= 0 || !make_folders(conf, &privilege)) {
+	if (length <= 0 || !prepare(conf)) {
 		conf_free(conf);
 		return EX_CANTCREAT;
 	}
@@ -111,18 +139,32 @@ static int serve(const struct invocation *invocation)
 		.config_path = invocation->config,
 		.lane_count = role_lane_count(conf),
 		.load = snapshot_load,
+		.prepare = prepare,
+		.text = snapshot_text_fd,
 		.names = snapshot_names_fd,
 		.passwords = snapshot_passwords_fd,
-		.keys = snapshot_keys_fd };
+		.keys = snapshot_keys_fd,
+		.files = handed_open,
+		.look = handed_look,
+		.tls_is_right = snapshot_tls_is_right };
 
 	return supervisor_run(&settings, conf);
+}
+
+/* The configuration that the supervisor's first note brings, which stays open in *out_fd. NULL: it is gone, or speaks otherwise. */
+static struct conf *role_conf(const char *path, int *out_fd)
+{
+	char word[NOTE_LENGTH_MAX];
+
+	return note_receive(NOTE_ROLE_FD, word, out_fd) && strcmp(word, "conf") == 0 ? handed_conf(*out_fd, path, NULL) : NULL;
 }
 
 static int role(const struct invocation *invocation)
 {
 	const char *name = invocation->count > 1 ? invocation->words[0] : "";
 	const unsigned lanes = invocation->count > 1 ? (unsigned)strtoul(invocation->words[1], NULL, 10) : 0;
-	struct conf *conf = snapshot_load_own(invocation->config);
+	int text;
+	struct conf *conf = role_conf(invocation->config, &text);
 	struct privilege privilege;
 
 	if (conf == NULL || !find_privilege(conf, &privilege)) {
@@ -130,7 +172,8 @@ static int role(const struct invocation *invocation)
 		return EX_CONFIG;
 	}
 	if (strcmp(name, "mail") == 0 && lanes >= 1 && lanes <= ROLE_LANES_MAX)
-		return role_mail(conf, &privilege, lanes);
+		return role_mail(conf, text, &privilege, lanes);
+	close(text);
 	if (strcmp(name, "mailbox") == 0)
 		return role_mailbox(conf, &privilege);
 	if (strcmp(name, "auth") == 0)

@@ -1,5 +1,5 @@
-/* The auth role: wires the supervisor's notes to src/sasl. It opens no file itself but the configuration: the supervisor
- * sends the one with the passwords, and that with the keys of tokens, at the start and with each reload. */
+/* The auth role: wires the supervisor's notes to src/sasl. It opens no file itself: the supervisor
+ * sends it, the one with the passwords, and that with the keys of tokens, at the start and with each reload. */
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "programs/handed.h"
 #include "programs/roles.h"
 #include "programs/snapshot.h"
 #include "sasl/role.h"
@@ -16,6 +17,7 @@ enum { PASSWORDS_BYTES_MAX = 128 << 20 };
 
 struct auth {
 	struct sasl_role *role;
+	struct conf *conf;
 	int keys_fd;            /* That came last; -1: none since the last passwords. */
 };
 
@@ -52,10 +54,10 @@ static struct token_rules *tokens_in(int fd, const struct conf *conf)
 	return rules;
 }
 
-static void take_passwords(struct auth *auth, int fd, const char *path)
+static void take_passwords(struct auth *auth, int fd)
 {
-	struct conf *conf = snapshot_load_own(path);
-	struct sasl_sources sources = { .accounts = conf ? accounts_in(fd, conf) : NULL };
+	const struct conf *conf = auth->conf;
+	struct sasl_sources sources = { .accounts = accounts_in(fd, conf) };
 
 	if (sources.accounts != NULL) {
 		if (conf->auth.dovecot.length > 0)
@@ -65,7 +67,16 @@ static void take_passwords(struct auth *auth, int fd, const char *path)
 	}
 	accounts_unref(sources.accounts);
 	token_rules_unref(sources.tokens);
-	conf_free(conf);
+}
+
+static void take_conf(struct auth *auth, int fd)
+{
+	struct conf *fresh = handed_conf(fd, auth->conf->path, NULL);
+
+	if (fresh == NULL)
+		return;
+	conf_free(auth->conf);
+	auth->conf = fresh;
 }
 
 static void keep_keys(struct auth *auth, int fd)
@@ -75,7 +86,7 @@ static void keep_keys(struct auth *auth, int fd)
 	auth->keys_fd = fd;
 }
 
-static void take_descriptor(struct auth *auth, const char *word, int fd, const char *path)
+static void take_descriptor(struct auth *auth, const char *word, int fd)
 {
 	if (strcmp(word, "channel") == 0) {
 		(void)!sasl_role_add_channel(auth->role, fd);
@@ -83,15 +94,17 @@ static void take_descriptor(struct auth *auth, const char *word, int fd, const c
 		keep_keys(auth, fd);
 	} else {
 		if (strcmp(word, "passwords") == 0) {
-			take_passwords(auth, fd, path);
+			take_passwords(auth, fd);
 			keep_keys(auth, -1);
+		} else if (strcmp(word, "conf") == 0) {
+			take_conf(auth, fd);
 		}
 		close(fd);
 	}
 }
 
 /* False: the supervisor is gone. */
-static bool take_note(struct auth *auth, const char *path)
+static bool take_note(struct auth *auth)
 {
 	char word[NOTE_LENGTH_MAX];
 	int fd;
@@ -99,14 +112,14 @@ static bool take_note(struct auth *auth, const char *path)
 	if (!note_receive(NOTE_ROLE_FD, word, &fd))
 		return false;
 	if (fd >= 0)
-		take_descriptor(auth, word, fd, path);
+		take_descriptor(auth, word, fd);
 	return true;
 }
 
 int role_auth(struct conf *conf, const struct privilege *privilege)
 {
 	struct sasl_sources nobody = { NULL };
-	struct auth auth = { .keys_fd = -1 };
+	struct auth auth = { .conf = conf, .keys_fd = -1 };
 
 	signal(SIGPIPE, SIG_IGN);
 	/* Libraries free passwords as they are: whatever is freed is filled (R3 of sasl/role.h). */
@@ -120,10 +133,10 @@ int role_auth(struct conf *conf, const struct privilege *privilege)
 		conf_free(conf);
 		return EX_OSERR;
 	}
-	while (take_note(&auth, conf->path))
+	while (take_note(&auth))
 		continue;
 	keep_keys(&auth, -1);
 	sasl_role_free(auth.role);
-	conf_free(conf);
+	conf_free(auth.conf);
 	return EX_OK;
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/must.h"
 #include "programs/role_mail_private.h"
 
@@ -124,20 +125,29 @@ static bool open_router(struct mail *mail)
 	return mail->router != NULL;
 }
 
+/* The configuration again, now with the files that came behind it. */
+static bool open_conf(struct mail *mail)
+{
+	struct conf *conf = mail_take_conf(mail, &mail->handed);
+
+	if (conf == NULL)
+		return false;
+	conf_free(mail->conf);
+	mail->conf = conf;
+	return true;
+}
+
 static bool prepare(struct mail *mail, const struct privilege *privilege)
 {
-	if (!mail_tls_open(mail) || !open_log(mail))
-		return false;
-	if (mail->conf->log.to[0] == '/' && privilege->drop)
-		(void)!chown(mail->conf->log.to, privilege->uid, privilege->gid);
 	if (!privilege_drop(privilege))
 		return mail_fail("mail", "cannot change user");
-	if (!open_spool(mail) || !mail_wait_until(mail, knows_names) || !open_router(mail) || !make_lanes(mail))
+	if (!mail_wait_until(mail, knows_names) || !open_conf(mail) || !mail_tls_open(mail) || !open_log(mail))
 		return false;
+	if (!open_spool(mail) || !open_router(mail) || !make_lanes(mail))
+		return false;
+	handed_unref(take(mail->handed)); /* What it named is read. */
 	if (!mail_wait_until(mail, is_started))
 		return false;
-	if (!mail_tls_watch(mail))
-		return mail_fail("mail", "out of memory");
 	suspects_judge(mail->suspects, mail->predecessor_died);
 	return (mail->control >= 0 && mail_control_open(mail)) || mail_fail("the control socket", "cannot be served");
 }
@@ -158,7 +168,6 @@ static void run(struct mail *mail)
 static void finish(struct mail *mail)
 {
 	loop_watch_free(mail->notes);
-	tls_watch_free(mail->tls_watch);
 	ctl_server_free(mail->ctl);
 	admin_free(mail->admin);
 	for (unsigned i = 0; i < mail->lane_count; i++)
@@ -177,12 +186,15 @@ static void finish(struct mail *mail)
 	free(mail->old);
 	if (mail->names >= 0)
 		close(mail->names);
-	mail_close_sockets(mail);
+	if (mail->text >= 0)
+		close(mail->text);
+	handed_unref(mail->handed);
+	mail_close_incoming(mail);
 }
 
-int role_mail(struct conf *conf, const struct privilege *privilege, unsigned lane_count)
+int role_mail(struct conf *conf, int text, const struct privilege *privilege, unsigned lane_count)
 {
-	struct mail mail = { .conf = conf, .control = -1, .names = -1, .wanted_lanes = lane_count };
+	struct mail mail = { .conf = conf, .text = text, .control = -1, .names = -1, .wanted_lanes = lane_count };
 	bool ready;
 
 	signal(SIGPIPE, SIG_IGN);

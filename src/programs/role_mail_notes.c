@@ -44,6 +44,7 @@ static void job_auth(struct lane *lane, void *context)
 struct reload_job {
 	const struct conf *conf;
 	struct router *router;
+	struct handed *handed; /* Where the paths of conf lead. */
 };
 
 static void job_reload(struct lane *lane, void *context)
@@ -52,6 +53,7 @@ static void job_reload(struct lane *lane, void *context)
 
 	lane_reload(lane, job->conf, job->router);
 	router_unref(job->router);
+	handed_unref(job->handed);
 	free(job);
 }
 
@@ -87,10 +89,18 @@ static bool read_door(const char *words, struct door *out_door)
 	return role < ROLES && how < TLS;
 }
 
-void mail_close_sockets(struct mail *mail)
+static void close_sockets(struct mail *mail)
 {
 	while (mail->socket_count > 0)
 		close(mail->sockets[--mail->socket_count].fd);
+}
+
+void mail_close_incoming(struct mail *mail)
+{
+	close_sockets(mail);
+	while (mail->file_count > 0)
+		if (mail->files[--mail->file_count] >= 0)
+			close(mail->files[mail->file_count]);
 }
 
 /* Every lane accepts from every socket: each has a descriptor of its own for it. */
@@ -111,7 +121,7 @@ void mail_open_gates(struct mail *mail)
 			free(job);
 		}
 	}
-	mail_close_sockets(mail);
+	close_sockets(mail);
 }
 
 /* The configuration in force becomes an old one; false: no memory. */
@@ -143,39 +153,60 @@ struct router *mail_make_router(const struct mail *mail, const struct conf *conf
 	return router;
 }
 
+struct conf *mail_take_conf(struct mail *mail, struct handed **out_handed)
+{
+	struct handed *handed = handed_new(mail->files, mail->file_count);
+
+	mail->file_count = 0; /* Taken, or closed. */
+	struct conf *conf = handed ? handed_conf(mail->text, mail->conf->path, handed) : NULL;
+
+	if (conf != NULL)
+		*out_handed = handed;
+	else
+		handed_unref(handed);
+	return conf;
+}
+
+/* What was made of the new configuration goes into force. */
+static void spread(struct mail *mail, struct conf *conf, struct router *router, struct handed *handed)
+{
+	mail->conf = conf;
+	router_unref(mail->router);
+	mail->router = router;
+	admin_set_router(mail->admin, router);
+	mail_tls_spread(mail);
+	for (unsigned i = 0; i < mail->lane_count; i++) {
+		struct reload_job *job = calloc(1, sizeof *job);
+
+		if (job == NULL)
+			continue;
+		*job = (struct reload_job){ conf, router_ref(router), handed_ref(handed) };
+		(void)!lane_post(mail->lanes[i], job_reload, job);
+		(void)!lane_post(mail->lanes[i], job_close_listeners, NULL);
+	}
+	mail_open_gates(mail);
+	log_writer_reopen(mail->log);
+}
+
 static void reload(struct mail *mail)
 {
 	struct buffer complaints;
+	struct handed *handed = NULL;
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
-	/* The supervisor has checked it; but the file may have changed again. */
-	struct conf *conf = mail->admin ? conf_load(mail->conf->path, &complaints) : NULL;
+	/* The supervisor has checked it; but a file that it names may have changed again. */
+	struct conf *conf = mail->admin ? mail_take_conf(mail, &handed) : NULL;
 	struct router *router = conf ? mail_make_router(mail, conf, &complaints) : NULL;
 
 	if (router == NULL || !mail_tls_read(mail, conf, &complaints) || !keep_old_conf(mail)) {
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
 		router_unref(router);
 		conf_free(conf);
-		mail_close_sockets(mail);
+		mail_close_incoming(mail);
 	} else {
-		mail->conf = conf;
-		router_unref(mail->router);
-		mail->router = router;
-		admin_set_router(mail->admin, router);
-		tls_watch_reset(mail->tls_watch, conf);
-		mail_tls_spread(mail);
-		for (unsigned i = 0; i < mail->lane_count; i++) {
-			struct reload_job *job = calloc(1, sizeof *job);
-
-			if (job == NULL)
-				continue;
-			*job = (struct reload_job){ conf, router_ref(router) };
-			(void)!lane_post(mail->lanes[i], job_reload, job);
-			(void)!lane_post(mail->lanes[i], job_close_listeners, NULL);
-		}
-		mail_open_gates(mail);
-		log_writer_reopen(mail->log);
+		spread(mail, conf, router, handed);
 	}
+	handed_unref(handed);
 	buffer_done(&complaints);
 }
 
@@ -185,7 +216,6 @@ static void stop(struct mail *mail)
 		return;
 	mail->stopping = true;
 	loop_watch_free(take(mail->notes));
-	tls_watch_free(take(mail->tls_watch));
 	ctl_server_free(take(mail->ctl));
 	for (unsigned i = 0; i < mail->lane_count; i++)
 		(void)!lane_post(mail->lanes[i], job_drain, NULL);
@@ -205,28 +235,42 @@ static bool give_channel(struct mail *mail, unsigned *next, lane_job *job, int f
 	return true;
 }
 
-static void take_descriptor(struct mail *mail, const char *word, int fd)
+static void replace(int *held, int fd)
 {
-	if (strcmp(word, "mailbox") == 0 && mail->lane_count > 0) {
-		if (give_channel(mail, &mail->next_mailbox, job_mailbox, fd))
-			return;
-	} else if (strcmp(word, "auth") == 0 && mail->lane_count > 0) {
-		if (give_channel(mail, &mail->next_auth, job_auth, fd))
-			return;
+	if (*held >= 0)
+		close(*held);
+	*held = fd;
+}
+
+/* False: there is no use for it. */
+static bool use_descriptor(struct mail *mail, const char *word, int fd)
+{
+	if (strcmp(word, "mailbox") == 0)
+		return mail->lane_count > 0 && give_channel(mail, &mail->next_mailbox, job_mailbox, fd);
+	if (strcmp(word, "auth") == 0)
+		return mail->lane_count > 0 && give_channel(mail, &mail->next_auth, job_auth, fd);
+	if (strcmp(word, "conf") == 0) {
+		replace(&mail->text, fd);
 	} else if (strcmp(word, "names") == 0) {
-		if (mail->names >= 0)
-			close(mail->names);
-		mail->names = fd;
-		return;
+		replace(&mail->names, fd);
+	} else if (strcmp(word, "control") == 0 && mail->control < 0) {
+		mail->control = fd;
 	} else if (strncmp(word, "listen ", 7) == 0 && mail->socket_count < SOCKETS_MAX &&
 	    read_door(word + 7, &mail->sockets[mail->socket_count].door)) {
 		mail->sockets[mail->socket_count++].fd = fd;
-		return;
-	} else if (strcmp(word, "control") == 0 && mail->control < 0) {
-		mail->control = fd;
-		return;
+	} else {
+		return false;
 	}
-	close(fd);
+	return true;
+}
+
+/* Also without a descriptor a file has its place. */
+static void take_file(struct mail *mail, int fd)
+{
+	if (mail->file_count < CONF_FILES_MAX)
+		mail->files[mail->file_count++] = fd;
+	else if (fd >= 0)
+		close(fd);
 }
 
 /* False: the supervisor is gone. */
@@ -237,14 +281,18 @@ static bool take_note(struct mail *mail)
 
 	if (!note_receive(NOTE_ROLE_FD, word, &fd))
 		return false;
-	if (fd >= 0)
-		take_descriptor(mail, word, fd);
+	if (strcmp(word, "file") == 0)
+		take_file(mail, fd);
+	else if (fd >= 0 && !use_descriptor(mail, word, fd))
+		close(fd);
 	else if (strcmp(word, "died") == 0)
 		mail->predecessor_died = true;
 	else if (strcmp(word, "start") == 0)
 		mail->started = true;
 	else if (strcmp(word, "reload") == 0)
 		reload(mail);
+	else if (strcmp(word, "tls") == 0)
+		mail_tls_changed(mail);
 	else if (strcmp(word, "stop") == 0)
 		stop(mail);
 	return true;

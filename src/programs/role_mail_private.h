@@ -1,4 +1,4 @@
-/* What the files of the mail role share: role_mail.c opens and runs, _notes.c obeys the supervisor, _tls.c reads
+/* What the files of the mail role share: role_mail.c opens and runs, _notes.c obeys the supervisor, _tls.c takes
  * certificates, _operators.c serves the control socket. */
 #ifndef PROGRAMS_ROLE_MAIL_PRIVATE_H
 #define PROGRAMS_ROLE_MAIL_PRIVATE_H
@@ -7,11 +7,11 @@
 
 #include "admin/admin.h"
 #include "ctl/server.h"
+#include "programs/handed.h"
 #include "programs/lane.h"
 #include "programs/roles.h"
 #include "programs/snapshot.h"
 #include "programs/surveyor.h"
-#include "programs/tls_watch.h"
 #include "supervisor/note.h"
 
 enum { LANES_MAX = ROLE_LANES_MAX, SOCKETS_MAX = 64 };
@@ -22,7 +22,6 @@ struct mail {
 	size_t old_count;
 	struct router *router;
 	struct snapshot_tls tls;
-	struct tls_watch *tls_watch;
 	struct spool *spool;
 	struct in_doubt *in_doubt;
 	struct suspects *suspects;
@@ -43,6 +42,10 @@ struct mail {
 	} sockets[SOCKETS_MAX];        /* Listeners as they come in, until start or reload. */
 	unsigned socket_count;
 	unsigned next_mailbox, next_auth; /* The lanes that the next channels are for. */
+	int text;                      /* The configuration that came last: a memory file. */
+	int files[CONF_FILES_MAX];     /* What it names, as they come in; until they are taken. */
+	unsigned file_count;
+	struct handed *handed;         /* At the start: what the paths of conf lead to. */
 	int names;                     /* What the users are called: a memory file; -1: not here yet. */
 	bool started, stopping;
 	bool predecessor_died;         /* Of its own making (suspects.h U2). */
@@ -59,9 +62,9 @@ bool mail_tls_read(struct mail *mail, const struct conf *conf, struct buffer *co
 /* What was read goes to all lanes. */
 void mail_tls_spread(struct mail *mail);
 
-/* At the start, and when the files change: see tls_watch. */
+/* At the start; and when the supervisor sent files because they have changed or are old. */
 bool mail_tls_open(struct mail *mail);
-bool mail_tls_watch(struct mail *mail);
+void mail_tls_changed(struct mail *mail);
 
 /* -- role_mail_notes.c ----------------------------------------------------------- */
 
@@ -74,9 +77,12 @@ void mail_notes_watch(struct mail *mail);
 /* The router of this configuration and of the names that the supervisor sent. NULL: complaints tell. */
 struct router *mail_make_router(const struct mail *mail, const struct conf *conf, struct buffer *complaints);
 
+/* The configuration that came last and its files, which are there as long as *out_handed is. NULL: stderr tells. */
+struct conf *mail_take_conf(struct mail *mail, struct handed **out_handed);
+
 /* Every lane accepts from every socket that came in. */
 void mail_open_gates(struct mail *mail);
-void mail_close_sockets(struct mail *mail);
+void mail_close_incoming(struct mail *mail);
 
 /* -- role_mail_operators.c --------------------------------------------------------- */
 

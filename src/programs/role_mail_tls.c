@@ -1,4 +1,4 @@
-/* Certificates, keys and authorities of the mail role: read at the start, on reload, and when they change. */
+/* Certificates, keys and authorities of the mail role: taken at the start, on reload, and when they change. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,17 +40,20 @@ bool mail_tls_read(struct mail *mail, const struct conf *conf, struct buffer *co
 	return true;
 }
 
-static void tls_changed(void *context)
+void mail_tls_changed(struct mail *mail)
 {
-	struct mail *mail = context;
+	struct handed *handed = NULL;
+	struct conf *conf = mail_take_conf(mail, &handed);
 	struct buffer complaints;
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
-	if (mail_tls_read(mail, mail->conf, &complaints))
+	if (conf != NULL && mail_tls_read(mail, conf, &complaints))
 		mail_tls_spread(mail);
 	else
-		fprintf(stderr, "postroad: the certificates in use stay: %.*s", TEXT_FORMAT(buffer_text(&complaints)));
+		fprintf(stderr, "postroad: the certificates in use stay: %.*s\n", TEXT_FORMAT(buffer_text(&complaints)));
 	buffer_done(&complaints);
+	conf_free(conf);
+	handed_unref(handed);
 }
 
 bool mail_tls_open(struct mail *mail)
@@ -64,10 +67,4 @@ bool mail_tls_open(struct mail *mail)
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
 	buffer_done(&complaints);
 	return right;
-}
-
-bool mail_tls_watch(struct mail *mail)
-{
-	mail->tls_watch = tls_watch_new(lane_loop(mail->lanes[0]), mail->conf, tls_changed, mail);
-	return mail->tls_watch != NULL;
 }

@@ -5,27 +5,29 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "mailbox/role.h"
+#include "programs/handed.h"
 #include "programs/roles.h"
-#include "programs/snapshot.h"
 #include "supervisor/note.h"
 
 struct wiring {
 	struct mailbox_role *role;
-	struct conf *conf;
+	struct conf *conf, *next; /* In force; to be so by the next reload. */
 };
+
+static void take_conf(struct wiring *wiring, int fd)
+{
+	conf_free(wiring->next);
+	wiring->next = handed_conf(fd, wiring->conf->path, NULL);
+}
 
 static void reload(struct wiring *wiring)
 {
-	struct conf *conf = snapshot_load_own(wiring->conf->path);
-
-	/* The supervisor has checked the file; what cannot be read now changes nothing. */
-	if (conf == NULL || mailbox_role_set_path(wiring->role, text_of(conf->mailbox.path)) != OK) {
-		conf_free(conf);
+	if (wiring->next == NULL || mailbox_role_set_path(wiring->role, text_of(wiring->next->mailbox.path)) != OK)
 		return;
-	}
 	conf_free(wiring->conf);
-	wiring->conf = conf;
+	wiring->conf = take(wiring->next);
 }
 
 static void take_note(void *context)
@@ -40,9 +42,13 @@ static void take_note(void *context)
 	}
 	if (strcmp(word, "reload") == 0)
 		reload(wiring);
-	if (strcmp(word, "channel") == 0 && fd >= 0)
+	if (strcmp(word, "channel") == 0 && fd >= 0) {
 		(void)!mailbox_role_add_channel(wiring->role, fd);
-	else if (fd >= 0)
+		return;
+	}
+	if (strcmp(word, "conf") == 0 && fd >= 0)
+		take_conf(wiring, fd);
+	if (fd >= 0)
 		close(fd);
 }
 
@@ -62,5 +68,6 @@ int role_mailbox(struct conf *conf, const struct privilege *privilege)
 	mailbox_role_run(wiring.role);
 	mailbox_role_free(wiring.role);
 	conf_free(wiring.conf);
+	conf_free(wiring.next);
 	return EX_OK;
 }

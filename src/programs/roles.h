@@ -7,8 +7,8 @@
 
 enum { ROLE_LANES_MAX = 16 };
 
-/* Each takes conf, runs until it is told to stop or its supervisor is gone, and returns an exit code. */
-int role_mail(struct conf *conf, const struct privilege *privilege, unsigned lane_count);
+/* Each takes conf (and mail the memory file that it came from), runs until it is told to stop or its supervisor is gone, and returns an exit code. */
+int role_mail(struct conf *conf, int text, const struct privilege *privilege, unsigned lane_count);
 int role_mailbox(struct conf *conf, const struct privilege *privilege);
 int role_auth(struct conf *conf, const struct privilege *privilege);
 

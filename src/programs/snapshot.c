@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/users.h"
 #include "dns/dns.h"
 #include "mailbox/path.h"
+#include "programs/handed.h"
 
 enum {
 	FILE_BYTES_MAX = 64 << 20,
@@ -176,6 +176,21 @@ void snapshot_tls_done(struct snapshot_tls *tls)
 	*tls = (struct snapshot_tls){ NULL, NULL };
 }
 
+bool snapshot_tls_is_right(const struct conf *conf)
+{
+	struct buffer complaints;
+	struct snapshot_tls tls = { NULL, NULL };
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
+	const bool right = snapshot_tls(conf, &tls, &complaints);
+
+	if (!right)
+		fprintf(stderr, "postroad: the certificates in use stay: %.*s", TEXT_FORMAT(buffer_text(&complaints)));
+	snapshot_tls_done(&tls);
+	buffer_done(&complaints);
+	return right;
+}
+
 static bool zone_is_right(const struct conf *conf, struct buffer *complaints)
 {
 	struct arena *arena = arena_new(ROUTER_ARENA_BYTES);
@@ -216,6 +231,11 @@ static bool print_names(const struct conf *conf, struct buffer *out, struct buff
 	return printed;
 }
 
+int snapshot_text_fd(const struct conf *conf)
+{
+	return handed_text("conf", conf->source);
+}
+
 int snapshot_names_fd(const struct conf *conf)
 {
 	struct buffer names, complaints;
@@ -224,11 +244,7 @@ int snapshot_names_fd(const struct conf *conf)
 	buffer_init(&names, FILE_BYTES_MAX);
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
 	if (print_names(conf, &names, &complaints))
-		fd = memfd_create("names", MFD_CLOEXEC);
-	if (fd >= 0 && write(fd, buffer_text(&names).bytes, names.length) != (ssize_t)names.length) {
-		close(fd);
-		fd = -1;
-	}
+		fd = handed_text("names", buffer_text(&names));
 	buffer_done(&complaints);
 	buffer_done(&names);
 	return fd;
@@ -319,25 +335,15 @@ struct conf *snapshot_conf(const char *path, struct buffer *complaints)
 	return conf;
 }
 
-static struct conf *load(const char *path, struct conf *(*read)(const char *path, struct buffer *complaints))
+struct conf *snapshot_load(const char *path)
 {
 	struct buffer complaints;
 	struct conf *conf;
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
-	conf = read(path, &complaints);
+	conf = snapshot_conf(path, &complaints);
 	if (conf == NULL)
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
 	buffer_done(&complaints);
 	return conf;
-}
-
-struct conf *snapshot_load(const char *path)
-{
-	return load(path, snapshot_conf);
-}
-
-struct conf *snapshot_load_own(const char *path)
-{
-	return load(path, conf_load);
 }

@@ -15,9 +15,6 @@ enum { COMPLAINTS_BYTES_MAX = 256 << 10 };
 /* The same, with complaints on stderr. */
 [[nodiscard]] struct conf *snapshot_load(const char *path);
 
-/* Only the configuration file itself, with complaints on stderr: for roles that may not read the rest. */
-[[nodiscard]] struct conf *snapshot_load_own(const char *path);
-
 /* Domains, aliases and routes of a configuration, and its users, whose names are in `names`, one a line.
  * NULL: complaints tell. */
 [[nodiscard]] struct router *snapshot_router(const struct conf *conf, struct text names, struct buffer *complaints);
@@ -25,6 +22,7 @@ enum { COMPLAINTS_BYTES_MAX = 256 << 10 };
 /* What the supervisor reads for the roles, since it may: the names of the users, one a line, in a memory file (the
  * mail role is to know who there is, but no password); the file with the passwords, open, for the auth role, and
  * that with the keys of tokens. Give a descriptor, or -1: there is none. */
+[[nodiscard]] int snapshot_text_fd(const struct conf *conf); /* The configuration itself. */
 [[nodiscard]] int snapshot_names_fd(const struct conf *conf);
 [[nodiscard]] int snapshot_passwords_fd(const struct conf *conf);
 [[nodiscard]] int snapshot_keys_fd(const struct conf *conf);
@@ -43,5 +41,8 @@ struct snapshot_tls {
 };
 [[nodiscard]] bool snapshot_tls(const struct conf *conf, struct snapshot_tls *out_tls, struct buffer *complaints);
 void snapshot_tls_done(struct snapshot_tls *tls);
+
+/* Whether they can be used; else stderr says why those in use stay. */
+[[nodiscard]] bool snapshot_tls_is_right(const struct conf *conf);
 
 #endif

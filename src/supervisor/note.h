@@ -2,18 +2,24 @@
  *
  * They go over a SOCK_SEQPACKET pair; a role finds its end at descriptor NOTE_ROLE_FD.
  *
- *   to mail           names + descriptor                               a memory file with the users' names, one a line; first
+ *   to all            conf + descriptor                                a memory file with the configuration; first, and
+ *                                                                      before a reload
+ *   to mail           file + descriptor                                a memory file with what a file that it names holds, in
+ *                                                                      the order of conf_move_paths; none: not to be read
+ *                     names + descriptor                               a memory file with the users' names, one a line
  *                     control, mailbox, auth + descriptor              what it will work with
  *                     listen mx|submission|lmtp none|starttls|required|implicit direct|proxied + descriptor
  *                                                                      the same: sockets, what their clients are, TLS, and
  *                                                                      whether front ends speak for them
  *                     died                                             to mail: the one before ended of its own making
  *                     start                                            all of it has been sent
- *                     reload                                           read the configuration again; names and listen
- *                                                                      notes came before
+ *                     reload                                           take what came before for the old: configuration,
+ *                                                                      files, names and sockets
+ *                     tls                                              take certificates, keys and authorities among the
+ *                                                                      files that came before
  *                     stop                                             finish what is open and end
  *   to mailbox, auth  channel + descriptor                             a lane's
- *   to mailbox        reload                                           read the configuration again
+ *   to mailbox        reload                                           work by the configuration that came before
  *   to auth           keys + descriptor                                the file with those of tokens, if there is one
  *                     passwords + descriptor                           the file with them, also after a reload; keys came
  *                                                                      before

@@ -1,5 +1,3 @@
-#include "supervisor/supervisor.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,51 +16,12 @@
 
 #include "base/must.h"
 #include "supervisor/backoff.h"
-#include "supervisor/note.h"
 #include "supervisor/sockets.h"
+#include "supervisor/supervisor_private.h"
 
 enum { LANES_MAX = 64, STOP_PATIENCE_MS = 60000 };
 
-/* Mail comes last: it is given what leads to the others. */
-enum role_name { ROLE_MAILBOX, ROLE_AUTH, ROLE_MAIL, ROLE_COUNT };
-static const char *const role_words[ROLE_COUNT] = {
-	[ROLE_MAILBOX] = "mailbox", [ROLE_AUTH] = "auth", [ROLE_MAIL] = "mail"
-};
-
-struct role {
-	pid_t pid;            /* 0: not running. */
-	int channel;          /* Our end; -1: none. */
-	int64_t started_ms, due_ms; /* due_ms: when to start it again. */
-	int64_t wait_ms;
-	bool died;            /* The last one ended of its own making. */
-	bool fresh;           /* Started, and not yet given what it works with. */
-	bool outdated;        /* The configuration changed while it was fresh. */
-};
-
-struct bound {
-	enum conf_role role;
-	enum conf_tls tls;
-	bool proxied;
-	struct endpoint endpoint;
-	int fd;
-};
-
-struct supervisor {
-	struct supervisor_settings settings;
-	struct conf *conf;
-	struct role roles[ROLE_COUNT];
-	struct bound *bound;
-	size_t bound_count;
-	int control;
-	char control_path[ENDPOINT_PATH_MAX + 1]; /* Where it is, whatever a reload says. */
-	int signals;
-	bool ready;           /* The mail role has worked once. */
-	bool stopping;
-	int64_t stop_by_ms;
-	int exit_code;
-};
-
-static int64_t now_ms(void)
+int64_t supervisor_now_ms(void)
 {
 	struct timespec now;
 
@@ -70,7 +29,7 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-[[gnu::format(printf, 1, 2)]] static void report(const char *format, ...)
+void supervisor_report(const char *format, ...)
 {
 	char line[512];
 	va_list list;
@@ -81,57 +40,13 @@ static int64_t now_ms(void)
 	fprintf(stderr, "postroad: %s\n", line);
 }
 
-/* -- sockets ----------------------------------------------------------------- */
-
-static int *find_bound(struct supervisor *supervisor, const struct endpoint *endpoint)
+const char *role_word(enum role_name name)
 {
-	for (size_t i = 0; i < supervisor->bound_count; i++)
-		if (endpoint_equal(&supervisor->bound[i].endpoint, endpoint))
-			return &supervisor->bound[i].fd;
-	return NULL;
-}
+	static const char *const words[ROLE_COUNT] = {
+		[ROLE_MAILBOX] = "mailbox", [ROLE_AUTH] = "auth", [ROLE_MAIL] = "mail"
+	};
 
-static void close_bound(struct bound *bound, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (bound[i].fd >= 0)
-			close(bound[i].fd);
-	free(bound);
-}
-
-/* Listen on what `conf` names, keeping the sockets that stay. False, with nothing
- * changed, when one cannot be bound (V2). */
-static bool bind_listeners(struct supervisor *supervisor, const struct conf *conf)
-{
-	struct bound *fresh = calloc(conf->listener_count, sizeof *fresh);
-	char room[ENDPOINT_TEXT_MAX];
-
-	must(fresh != NULL);
-	for (size_t i = 0; i < conf->listener_count; i++) {
-		const struct endpoint *endpoint = &conf->listeners[i].endpoint;
-		const int *old = find_bound(supervisor, endpoint);
-		enum error error = OK;
-
-		fresh[i].endpoint = *endpoint;
-		fresh[i].role = conf->listeners[i].role;
-		fresh[i].tls = conf->listeners[i].tls;
-		fresh[i].proxied = conf->listeners[i].proxied;
-		if (old == NULL)
-			error = sockets_listen(endpoint, &fresh[i].fd);
-		else if ((fresh[i].fd = fcntl(*old, F_DUPFD_CLOEXEC, 0)) < 0)
-			error = error_from_errno(errno);
-		if (error != OK) {
-			report("cannot listen on %s: %s%s", endpoint_print(endpoint, room).bytes, error_text(error),
-			    error == ERR_BUSY ? " (another server has it)"
-			        : error == ERR_DENIED ? " (a port below 1024 needs root)" : "");
-			close_bound(fresh, i);
-			return false;
-		}
-	}
-	close_bound(supervisor->bound, supervisor->bound_count);
-	supervisor->bound = fresh;
-	supervisor->bound_count = conf->listener_count;
-	return true;
+	return words[name];
 }
 
 /* -- roles ------------------------------------------------------------------- */
@@ -150,8 +65,7 @@ _Noreturn static void become_role(const struct supervisor *supervisor, enum role
 	char lanes[16];
 
 	snprintf(lanes, sizeof lanes, "%u", supervisor->settings.lane_count);
-	execl(supervisor->settings.program, "postroad", "role", role_words[name], lanes, "-c",
-	    supervisor->settings.config_path, (char *)NULL);
+	execl(supervisor->settings.program, "postroad", "role", role_word(name), lanes, "-c", supervisor->conf->path, (char *)NULL);
 	_exit(EX_OSERR);
 }
 
@@ -161,7 +75,7 @@ static bool start_role(struct supervisor *supervisor, enum role_name name)
 	int pair[2];
 
 	must(role->pid == 0);
-	role->started_ms = now_ms();
+	role->started_ms = supervisor_now_ms();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return false;
 	role->pid = fork();
@@ -178,117 +92,20 @@ static bool start_role(struct supervisor *supervisor, enum role_name name)
 	return true;
 }
 
-/* A send that fails means that the role died: its SIGCHLD follows. */
-static void send_note(const struct role *role, const char *word, int fd)
-{
-	(void)!note_send(role->channel, word, fd);
-}
-
-/* A descriptor that was opened for a role goes to it, and is not kept. */
-static void give(const struct role *role, const char *word, int fd)
-{
-	if (fd < 0)
-		return;
-	send_note(role, word, fd);
-	close(fd);
-}
-
-/* A socket pair for each lane: one end to mail, one to a role that serves it. */
-static void join_role(struct supervisor *supervisor, enum role_name name)
-{
-	for (unsigned i = 0; i < supervisor->settings.lane_count; i++) {
-		int pair[2];
-
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
-			return;
-		give(&supervisor->roles[ROLE_MAIL], role_words[name], pair[0]);
-		give(&supervisor->roles[name], "channel", pair[1]);
-	}
-}
-
-/* The note says what the socket is for: the file may have changed by the time that mail reads it. */
-static void send_listener(const struct role *mail, const struct bound *bound)
-{
-	static const char *const roles[] = {
-		[CONF_ROLE_MX] = "mx", [CONF_ROLE_SUBMISSION] = "submission", [CONF_ROLE_LMTP] = "lmtp"
-	};
-	static const char *const tls[] = { [CONF_TLS_NONE] = "none", [CONF_TLS_STARTTLS] = "starttls",
-		[CONF_TLS_REQUIRED] = "required", [CONF_TLS_IMPLICIT] = "implicit" };
-	char word[NOTE_LENGTH_MAX];
-
-	snprintf(word, sizeof word, "listen %s %s %s", roles[bound->role], tls[bound->tls], bound->proxied ? "proxied" : "direct");
-	send_note(mail, word, bound->fd);
-}
-
-static void send_listeners(struct supervisor *supervisor, const char *word)
-{
-	const struct role *mail = &supervisor->roles[ROLE_MAIL];
-
-	for (size_t i = 0; i < supervisor->bound_count; i++)
-		send_listener(mail, &supervisor->bound[i]);
-	send_note(mail, word, -1);
-}
-
-/* Mail reads no file with passwords, and gets the names out of it by us; auth gets the file. */
-static void send_names(struct supervisor *supervisor)
-{
-	give(&supervisor->roles[ROLE_MAIL], "names", supervisor->settings.names(supervisor->conf));
-}
-
-static void send_passwords(struct supervisor *supervisor)
-{
-	give(&supervisor->roles[ROLE_AUTH], "keys", supervisor->settings.keys(supervisor->conf));
-	give(&supervisor->roles[ROLE_AUTH], "passwords", supervisor->settings.passwords(supervisor->conf));
-}
-
-/* Give fresh roles what they work with. One that is missing is joined when it is there again: mail does
- * without it until then. */
-static void supply_roles(struct supervisor *supervisor)
-{
-	struct role *mail = &supervisor->roles[ROLE_MAIL];
-	const bool mail_fresh = mail->fresh;
-
-	if (mail->pid == 0)
-		return;
-	if (mail_fresh) {
-		send_names(supervisor);
-		send_note(mail, "control", supervisor->control);
-	}
-	if (supervisor->roles[ROLE_AUTH].fresh)
-		send_passwords(supervisor);
-	for (unsigned name = 0; name < ROLE_MAIL; name++) {
-		struct role *role = &supervisor->roles[name];
-
-		if (role->pid != 0 && (mail_fresh || role->fresh))
-			join_role(supervisor, (enum role_name)name);
-		role->fresh = false;
-	}
-	if (mail_fresh && mail->died)
-		send_note(mail, "died", -1);
-	if (mail_fresh)
-		send_listeners(supervisor, "start");
-	mail->died = false;
-	if (mail->outdated) {
-		send_names(supervisor);
-		send_listeners(supervisor, "reload");
-	}
-	mail->fresh = mail->outdated = false;
-}
-
 /* Start what is due. */
 static void start_due(struct supervisor *supervisor)
 {
 	for (unsigned name = 0; name < ROLE_COUNT; name++) {
 		struct role *role = &supervisor->roles[name];
 
-		if (role->pid != 0 || now_ms() < role->due_ms)
+		if (role->pid != 0 || supervisor_now_ms() < role->due_ms)
 			continue;
 		if (!start_role(supervisor, (enum role_name)name)) {
-			report("cannot start role %s: %s", role_words[name], strerror(errno));
-			role->due_ms = now_ms() + 1000;
+			supervisor_report("cannot start role %s: %s", role_word(name), strerror(errno));
+			role->due_ms = supervisor_now_ms() + 1000;
 		}
 	}
-	supply_roles(supervisor);
+	giving_supply(supervisor);
 }
 
 /* No more roles are started. Mail is told, and then left alone: one that is still starting up
@@ -300,7 +117,7 @@ static void stop(struct supervisor *supervisor)
 	if (supervisor->stopping)
 		return;
 	supervisor->stopping = true;
-	supervisor->stop_by_ms = now_ms() + STOP_PATIENCE_MS;
+	supervisor->stop_by_ms = supervisor_now_ms() + STOP_PATIENCE_MS;
 	if (mail->channel < 0)
 		return;
 	(void)!note_send(mail->channel, "stop", -1);
@@ -311,10 +128,10 @@ static void stop(struct supervisor *supervisor)
 static void role_died(struct supervisor *supervisor, enum role_name name, int status)
 {
 	struct role *role = &supervisor->roles[name];
-	const int64_t life_ms = now_ms() - role->started_ms;
+	const int64_t life_ms = supervisor_now_ms() - role->started_ms;
 
 	role->pid = 0;
-	role->fresh = role->outdated = false;
+	role->fresh = false;
 	/* SIGKILL comes from outside, from an operator or a kernel without memory: the role did nothing wrong. */
 	role->died |= WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0;
 	if (role->channel >= 0)
@@ -329,8 +146,8 @@ static void role_died(struct supervisor *supervisor, enum role_name name, int st
 		return;
 	}
 	role->wait_ms = backoff_next(role->wait_ms, life_ms);
-	role->due_ms = now_ms() + role->wait_ms;
-	report("role %s %s %d; started again in %lld ms", role_words[name],
+	role->due_ms = supervisor_now_ms() + role->wait_ms;
+	supervisor_report("role %s %s %d; started again in %lld ms", role_word(name),
 	    WIFSIGNALED(status) ? "was ended by signal" : "ended with code",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (long long)role->wait_ms);
 	/* The others live on: they get new channels when this one is there again. */
@@ -356,24 +173,17 @@ static void reload(struct supervisor *supervisor)
 
 	struct conf *conf = supervisor->settings.load(supervisor->settings.config_path);
 
-	if (conf == NULL || !bind_listeners(supervisor, conf)) {
-		report("reload refused: the configuration in force stays");
+	if (conf == NULL || !supervisor->settings.prepare(conf) || !bound_listen(supervisor, conf)) {
+		supervisor_report("reload refused: the configuration in force stays");
 		conf_free(conf);
 		return;
 	}
 	conf_free(supervisor->conf);
 	supervisor->conf = conf;
-	if (supervisor->roles[ROLE_MAIL].fresh) {
-		supervisor->roles[ROLE_MAIL].outdated = true;
-	} else {
-		send_names(supervisor);
-		send_listeners(supervisor, "reload");
-	}
-	send_note(&supervisor->roles[ROLE_MAILBOX], "reload", -1);
-	send_passwords(supervisor);
+	giving_reload(supervisor);
 	if (strcmp(conf->control, supervisor->control_path) != 0)
-		report("the control socket stays at %s until the next start", supervisor->control_path);
-	report("configuration reloaded");
+		supervisor_report("the control socket stays at %s until the next start", supervisor->control_path);
+	supervisor_report("configuration reloaded");
 }
 
 static void take_signals(struct supervisor *supervisor)
@@ -401,7 +211,7 @@ static void take_note(struct supervisor *supervisor)
 		close(fd);
 	if (strcmp(word, "ready") == 0) {
 		if (!supervisor->ready)
-			report("ready");
+			supervisor_report("ready");
 		supervisor->ready = true;
 	} else if (strcmp(word, "reload") == 0) {
 		reload(supervisor);
@@ -412,17 +222,15 @@ static void take_note(struct supervisor *supervisor)
 
 /* -- the loop ----------------------------------------------------------------- */
 
-/* Milliseconds until something is to be done without being asked; -1: never. */
+/* Milliseconds until something is to be done without being asked. */
 static int next_wait_ms(const struct supervisor *supervisor)
 {
-	int64_t next = supervisor->stopping ? supervisor->stop_by_ms : INT64_MAX;
+	int64_t next = supervisor->stopping ? supervisor->stop_by_ms : supervisor->look_ms;
 
 	for (unsigned name = 0; name < ROLE_COUNT && !supervisor->stopping; name++)
 		if (supervisor->roles[name].pid == 0 && supervisor->roles[name].due_ms < next)
 			next = supervisor->roles[name].due_ms;
-	if (next == INT64_MAX)
-		return -1;
-	const int64_t wait = next - now_ms();
+	const int64_t wait = next - supervisor_now_ms();
 
 	return wait < 0 ? 0 : wait > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : (int)wait;
 }
@@ -431,7 +239,7 @@ static int next_wait_ms(const struct supervisor *supervisor)
 static bool stopped(struct supervisor *supervisor)
 {
 	const pid_t mail = supervisor->roles[ROLE_MAIL].pid;
-	const bool late = now_ms() >= supervisor->stop_by_ms;
+	const bool late = supervisor_now_ms() >= supervisor->stop_by_ms;
 	bool all_gone = mail == 0;
 
 	if (mail != 0 && late)
@@ -449,8 +257,10 @@ static bool stopped(struct supervisor *supervisor)
 static void run(struct supervisor *supervisor)
 {
 	while (!supervisor->stopping || !stopped(supervisor)) {
-		if (!supervisor->stopping)
+		if (!supervisor->stopping) {
 			start_due(supervisor);
+			giving_look(supervisor);
+		}
 
 		struct pollfd watched[2] = {
 			{ .fd = supervisor->signals, .events = POLLIN },
@@ -502,12 +312,12 @@ static int start(struct supervisor *supervisor)
 	const enum error error = sockets_control(control, &supervisor->control);
 
 	if (error != OK) {
-		report("cannot open the control socket %s: %s%s", control, error_text(error),
+		supervisor_report("cannot open the control socket %s: %s%s", control, error_text(error),
 		    error == ERR_BUSY ? " (a server is running there)" : "");
 		return EX_CANTCREAT;
 	}
 	memcpy(supervisor->control_path, control, strlen(control) + 1);
-	if (!bind_listeners(supervisor, supervisor->conf))
+	if (!bound_listen(supervisor, supervisor->conf))
 		return EX_UNAVAILABLE;
 	return watch_signals(supervisor) ? EX_OK : EX_OSERR;
 }
@@ -523,7 +333,7 @@ int supervisor_run(const struct supervisor_settings *settings, struct conf *conf
 	supervisor.exit_code = start(&supervisor);
 	if (supervisor.exit_code == EX_OK)
 		run(&supervisor);
-	close_bound(supervisor.bound, supervisor.bound_count);
+	bound_close(supervisor.bound, supervisor.bound_count);
 	if (supervisor.control >= 0) {
 		unlink(supervisor.control_path);
 		close(supervisor.control);

@@ -17,11 +17,19 @@ struct supervisor_settings {
 	unsigned lane_count;
 	/* Reads the configuration; on failure prints the complaints and gives NULL. */
 	struct conf *(*load)(const char *path);
-	/* What roles must not open themselves: the names of the users, for mail; their passwords, and the keys of tokens,
-	 * for auth. Give a descriptor, or -1. */
+	/* Makes the folders and files that the roles cannot make for themselves; else it says why. */
+	bool (*prepare)(const struct conf *conf);
+	/* What roles are not to open themselves. Give a descriptor, or -1: the text of the configuration; the names of the
+	 * users, for mail; their passwords, for auth; */
+	int (*text)(const struct conf *conf);
 	int (*names)(const struct conf *conf);
 	int (*passwords)(const struct conf *conf);
-	int (*keys)(const struct conf *conf);
+	int (*keys)(const struct conf *conf); /* Of tokens, for auth; */
+	/* the files that the configuration names, for mail, and how many they are. */
+	size_t (*files)(const struct conf *conf, int out_fds[CONF_FILES_MAX]);
+	/* What certificates, keys and authorities look like from outside, and whether they can be used: else it says why. */
+	uint64_t (*look)(const struct conf *conf);
+	bool (*tls_is_right)(const struct conf *conf);
 };
 
 /* Until it is stopped, or cannot start. Returns an exit code of sysexits(3). Takes conf. */
