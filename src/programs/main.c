@@ -1,16 +1,14 @@
 /* postroad: one binary. The first word says what it does; under the names sendmail and mailq it is those. */
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "ctl/commands.h"
 #include "ctl/offline.h"
+#include "programs/folders.h"
 #include "programs/handed.h"
 #include "programs/roles.h"
 #include "programs/snapshot.h"
@@ -62,61 +60,11 @@ static bool find_privilege(const struct conf *conf, struct privilege *out_privil
 	return false;
 }
 
-/* The part of a path up to its last slash that comes before `stop` (a template's first percent sign). */
-static bool parent_of(const char *path, char room[PATH_MAX])
-{
-	const size_t fixed = strcspn(path, "%");
-	const char *slash = memrchr(path, '/', fixed);
-	const size_t length = slash ? (size_t)(slash - path) : 0;
-
-	if (length >= PATH_MAX)
-		return false;
-	memcpy(room, path, length);
-	room[length] = '\0';
-	return true;
-}
-
-static bool make_folder(const char *path, mode_t mode, const struct privilege *privilege)
-{
-	if (path[0] == '\0' || privilege_make_folder(path, mode, privilege))
-		return true;
-	fprintf(stderr, "postroad: cannot make the folder ");
-	perror(path);
-	return false;
-}
-
-/* Folders that the roles could not make once they have dropped their privileges. */
-static bool make_folders(const struct conf *conf, const struct privilege *privilege)
-{
-	char control[PATH_MAX], mail[PATH_MAX];
-
-	return parent_of(conf->control, control) && parent_of(conf->mailbox.path, mail) &&
-	    make_folder(conf->spool.path, 0700, privilege) && make_folder(control, 0755, privilege) &&
-	    make_folder(mail, 0755, privilege);
-}
-
-/* The mail role writes the log, and may not be able to make it: after a rotation either. A link is left to it. */
-static bool make_log(const struct conf *conf, const struct privilege *privilege)
-{
-	if (conf->log.to[0] != '/' || !privilege->drop)
-		return true;
-	const int fd = open(conf->log.to, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0640);
-	const bool made = fd >= 0 ? fchown(fd, privilege->uid, privilege->gid) == 0 : errno == ELOOP;
-
-	if (!made) {
-		fprintf(stderr, "postroad: cannot make the log ");
-		perror(conf->log.to);
-	}
-	if (fd >= 0)
-		close(fd);
-	return made;
-}
-
 static bool prepare(const struct conf *conf)
 {
 	struct privilege privilege;
 
-	return find_privilege(conf, &privilege) && make_folders(conf, &privilege) && make_log(conf, &privilege);
+	return find_privilege(conf, &privilege) && folders_make(conf, &privilege);
 }
 
 static int serve(const struct invocation *invocation)

@@ -11,9 +11,10 @@
 #include "programs/roles.h"
 #include "programs/snapshot.h"
 #include "sasl/role.h"
+#include "supervisor/confine.h"
 #include "supervisor/note.h"
 
-enum { PASSWORDS_BYTES_MAX = 128 << 20 };
+enum { PASSWORDS_BYTES_MAX = 128 << 20, DESCRIPTORS_MAX = 256 };
 
 struct auth {
 	struct sasl_role *role;
@@ -116,6 +117,14 @@ static bool take_note(struct auth *auth)
 	return true;
 }
 
+/* It opens nothing, and connects to nothing but the socket of a Dovecot, which a reload may name. */
+static bool confine_auth(void)
+{
+	const struct confine_rules rules = { .role = "auth", .groups = CONFINE_CLIENT, .descriptors = DESCRIPTORS_MAX };
+
+	return confine(&rules);
+}
+
 int role_auth(struct conf *conf, const struct privilege *privilege)
 {
 	struct sasl_sources nobody = { NULL };
@@ -129,6 +138,11 @@ int role_auth(struct conf *conf, const struct privilege *privilege)
 	accounts_unref(nobody.accounts);
 	if (auth.role == NULL || !privilege_drop(privilege)) {
 		fprintf(stderr, "postroad: the auth role cannot start: %s\n", auth.role ? "cannot change user" : "out of memory");
+		sasl_role_free(auth.role);
+		conf_free(conf);
+		return EX_OSERR;
+	}
+	if (!confine_auth()) {
 		sasl_role_free(auth.role);
 		conf_free(conf);
 		return EX_OSERR;

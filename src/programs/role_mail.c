@@ -10,7 +10,9 @@
 
 #include "base/cleanup.h"
 #include "base/must.h"
+#include "programs/folders.h"
 #include "programs/role_mail_private.h"
+#include "supervisor/confine.h"
 
 enum { SPOOL_TRY_MS = 100, SPOOL_TRIES = 300 };
 
@@ -137,10 +139,35 @@ static bool open_conf(struct mail *mail)
 	return true;
 }
 
+/* Spool and log are all it opens; libraries read what the system offers to everybody. */
+static bool confine_mail(const struct conf *conf)
+{
+	char log[PATH_MAX] = "", dns[PATH_MAX] = "";
+
+	if ((conf->log.to[0] == '/' && !folders_parent(conf->log.to, log)) || !folders_parent(conf->dns.config, dns))
+		return mail_fail("mail", "a path is too long");
+	const struct confine_path paths[] = {
+		{ conf->spool.path, CONFINE_CHANGE },
+		{ log, CONFINE_APPEND },
+		{ dns, CONFINE_READ }, /* What a file for libunbound includes. */
+		{ "/usr", CONFINE_READ }, /* Libraries, time zones. */
+		{ "/lib", CONFINE_READ },
+		{ "/etc/ssl/certs", CONFINE_READ },
+	};
+	const struct confine_rules rules = { .role = "mail",
+		.groups = CONFINE_FILES | CONFINE_NETWORK,
+		.paths = paths,
+		.path_count = sizeof paths / sizeof *paths };
+
+	return confine(&rules);
+}
+
 static bool prepare(struct mail *mail, const struct privilege *privilege)
 {
 	if (!privilege_drop(privilege))
 		return mail_fail("mail", "cannot change user");
+	if (!confine_mail(mail->conf))
+		return false;
 	if (!mail_wait_until(mail, knows_names) || !open_conf(mail) || !mail_tls_open(mail) || !open_log(mail))
 		return false;
 	if (!open_spool(mail) || !open_router(mail) || !make_lanes(mail))

@@ -7,13 +7,19 @@
 
 #include "base/cleanup.h"
 #include "mailbox/role.h"
+#include "programs/folders.h"
 #include "programs/handed.h"
 #include "programs/roles.h"
+#include "supervisor/confine.h"
 #include "supervisor/note.h"
+
+/* A batch has two for each message and one for its body; more are channels. */
+enum { DESCRIPTORS_MAX = 1024 };
 
 struct wiring {
 	struct mailbox_role *role;
 	struct conf *conf, *next; /* In force; to be so by the next reload. */
+	char root[PATH_MAX];      /* Where mailboxes are. */
 };
 
 static void take_conf(struct wiring *wiring, int fd)
@@ -22,8 +28,28 @@ static void take_conf(struct wiring *wiring, int fd)
 	wiring->next = handed_conf(fd, wiring->conf->path, NULL);
 }
 
+/* Where its mailboxes are, and nothing else. */
+static bool confine_mailbox(const char *root)
+{
+	const struct confine_path paths[] = { { root[0] != '\0' ? root : "/", CONFINE_CHANGE } };
+	const struct confine_rules rules = { .role = "mailbox",
+		.groups = CONFINE_FILES,
+		.paths = paths,
+		.path_count = sizeof paths / sizeof *paths,
+		.descriptors = DESCRIPTORS_MAX };
+
+	return confine(&rules);
+}
+
+/* Another root is out of reach: then the role ends, and the supervisor starts one that is confined to it. */
 static void reload(struct wiring *wiring)
 {
+	char root[PATH_MAX];
+
+	if (wiring->next != NULL && (!folders_parent(wiring->next->mailbox.path, root) || strcmp(root, wiring->root) != 0)) {
+		mailbox_role_stop(wiring->role);
+		return;
+	}
 	if (wiring->next == NULL || mailbox_role_set_path(wiring->role, text_of(wiring->next->mailbox.path)) != OK)
 		return;
 	conf_free(wiring->conf);
@@ -61,6 +87,11 @@ int role_mailbox(struct conf *conf, const struct privilege *privilege)
 	error = mailbox_role_new(text_of(conf->mailbox.path), conf->hostname, &wiring.role);
 	if (error != OK || !privilege_drop(privilege)) {
 		fprintf(stderr, "postroad: the mailbox role cannot start: %s\n", error != OK ? error_text(error) : "cannot change user");
+		conf_free(wiring.conf);
+		return EX_OSERR;
+	}
+	if (!folders_parent(conf->mailbox.path, wiring.root) || !confine_mailbox(wiring.root)) {
+		mailbox_role_free(wiring.role);
 		conf_free(wiring.conf);
 		return EX_OSERR;
 	}

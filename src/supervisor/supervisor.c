@@ -16,6 +16,7 @@
 
 #include "base/must.h"
 #include "supervisor/backoff.h"
+#include "supervisor/confine.h"
 #include "supervisor/sockets.h"
 #include "supervisor/supervisor_private.h"
 
@@ -62,6 +63,13 @@ _Noreturn static void become_role(const struct supervisor *supervisor, enum role
 	/* dup2 to itself would leave close-on-exec set. */
 	if (channel == NOTE_ROLE_FD ? fcntl(channel, F_SETFD, 0) != 0 : dup2(channel, NOTE_ROLE_FD) < 0)
 		_exit(EX_OSERR);
+	/* Nothing of what we were started with: not what we read, nor what somebody forgot to close. */
+	const int nothing = open("/dev/null", O_RDONLY);
+
+	if (nothing >= 0)
+		(void)dup2(nothing, STDIN_FILENO);
+	(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+	(void)close_range(NOTE_ROLE_FD + 1, ~0U, 0);
 	char lanes[16];
 
 	snprintf(lanes, sizeof lanes, "%u", supervisor->settings.lane_count);
@@ -330,6 +338,8 @@ int supervisor_run(const struct supervisor_settings *settings, struct conf *conf
 	for (unsigned name = 0; name < ROLE_COUNT; name++)
 		supervisor.roles[name].channel = -1;
 	allow_descriptors();
+	if (!confine_has_landlock())
+		supervisor_report("this kernel cannot keep the roles from files of others (Landlock); the rights of their users do");
 	supervisor.exit_code = start(&supervisor);
 	if (supervisor.exit_code == EX_OK)
 		run(&supervisor);

@@ -82,7 +82,7 @@ class Postroad(servers.Server):
         code = super().stop()
         assert code in (None, 0), self.said()
         said = self.said() if code is not None else ""
-        assert "Sanitizer" not in said and "broken truth" not in said, said
+        assert "Sanitizer" not in said and "broken truth" not in said and "may not call" not in said, said
 
     def kill(self):
         """All roles at once, as a power cut of the machine's mind would."""

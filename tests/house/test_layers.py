@@ -15,6 +15,7 @@ FOREIGN = {
     r"confuse\.h": {"conf"},
     r"idn2\.h": {"mail"},
     r"gsasl\.h|crypt\.h|argon2\.h": {"sasl"},
+    r"seccomp\.h|linux/landlock\.h": {"supervisor"},
     r"microhttpd\.h": {"web"},
 }
 
