@@ -22,6 +22,7 @@ static void build_top(struct reading *reading, struct conf *conf)
 		reading_complain(reading, part_line(&top, "control"), "control \"%s\" is too long for a socket (hint: at most %d bytes)",
 		    conf->control, ENDPOINT_PATH_MAX);
 	conf->run_as = part_text(&top, "run-as").bytes;
+	conf->run_as_auth = part_text(&top, "run-as-auth").bytes;
 	conf->separator = part_text(&top, "separator");
 	if (conf->separator.length > 1 || (conf->separator.length == 1 && strchr("+-_=#/%!~^", conf->separator.bytes[0]) == NULL))
 		reading_complain(reading, part_line(&top, "separator"), "separator = \"%s\" cannot divide a name (hint: \"+\" or \"-\")",

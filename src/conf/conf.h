@@ -59,7 +59,7 @@ struct conf {
 	struct text hostname;
 	const struct text *domains; /* In A-label form. */
 	size_t domain_count;
-	const char *users, *aliases, *control, *run_as;
+	const char *users, *aliases, *control, *run_as, *run_as_auth;
 	struct text separator;    /* One character, or none. */
 	const struct network *relay_from;
 	size_t relay_from_count;

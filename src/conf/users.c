@@ -143,3 +143,23 @@ bool users_read(struct text text, const char *file_name, struct arena *arena, co
 	arena_free(users.scratch);
 	return users.right;
 }
+
+bool users_print_owners(struct text text, struct buffer *out)
+{
+	struct text line;
+
+	while (text.length > 0 && text_cut(&text, '\n', &line)) {
+		struct text rest = text_trim(line), name, password, uid_text, gid_text;
+		uint64_t uid, gid;
+
+		if (text_starts(rest, TEXT("#")) || !text_cut(&rest, ':', &name) || !text_cut(&rest, ':', &password) ||
+		    !text_cut(&rest, ':', &uid_text))
+			continue;
+		gid_text = text_part(rest, 0, text_find_byte(rest, ':'));
+		if (!text_to_u64(uid_text, &uid) || !text_to_u64(gid_text, &gid) || uid == 0 || uid >= UINT32_MAX || gid >= UINT32_MAX)
+			continue;
+		if (!buffer_print(out, "%.*s %u %u\n", TEXT_FORMAT(name), (unsigned)uid, (unsigned)gid))
+			return false;
+	}
+	return true;
+}

@@ -1,5 +1,5 @@
 /* The users file: Dovecot's passwd-file format (NAME:PASSWORD:UID:GID:GECOS:HOME:SHELL:EXTRA), of which only the
- * names are read here.
+ * names and, for mailboxes, UID and GID are read here.
  *
  *   U1  Pure, and nothing but names is kept: not the hash of a password, not in a complaint either. */
 #ifndef CONF_USERS_H
@@ -15,6 +15,10 @@ enum { USERS_MAX = 1000000 };
  * or begin with # are skipped. False: complaints, "FILE:LINE: ..." each, tell why; the out-parameters are untouched. */
 [[nodiscard]] bool users_read(struct text text, const char *file_name, struct arena *arena,
     const struct text **out_names, size_t *out_count, struct buffer *complaints);
+
+/* Whose files the mailboxes of users are, where their lines say so: "NAME UID GID" lines into `out`. Root's they are never.
+ * False: out is full. */
+[[nodiscard]] bool users_print_owners(struct text text, struct buffer *out);
 
 /* A local part or an address, as may stand at the front of a line. `scratch` is used up a little. */
 [[nodiscard]] bool users_name_is_valid(struct text name, struct arena *scratch);

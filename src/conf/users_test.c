@@ -137,6 +137,18 @@ static void edits_leave_the_rest_alone(void **state)
 	}
 }
 
+static void owners_are_who_has_two_numbers(void **state)
+{
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 1000);
+	assert_true(users_print_owners(TEXT("a:{X}y:1000:1001::/home/a:/bin/sh\n# b:x:1:1\nc:x\nd:x:5:6\ne:x:0:0:\nf:x:x:6\n"
+	                                    "g@h:x:4294967295:1\ni@j:x:7:8:"), &out));
+	assert_true(text_equal(buffer_text(&out), TEXT("a 1000 1001\nd 5 6\ni@j 7 8\n")));
+	buffer_done(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +156,7 @@ int main(void)
 		cmocka_unit_test(names_are_read_in_order_and_passwords_are_not),
 		cmocka_unit_test(an_empty_file_has_no_users),
 		cmocka_unit_test(wrong_lines_are_all_named_and_their_words_are_not),
+		cmocka_unit_test(owners_are_who_has_two_numbers),
 		cmocka_unit_test(nobody_stands_there_twice),
 		cmocka_unit_test(any_byte_may_come),
 	};

@@ -5,25 +5,32 @@
 /* Up to this many Maildirs are flushed one by one; beyond, one flush of the file system is cheaper. */
 enum { FOLDER_FLUSH_MAX = 3 };
 
+static bool same_owner(const struct owner *a, const struct owner *b)
+{
+	return a->differs == b->differs && a->uid == b->uid && a->gid == b->gid;
+}
+
 /* The Maildir of the item, which an item before it may have opened. */
-static enum error find_maildir(struct batch *batch, struct batch_item *item, struct maildir **out_maildir)
+static enum error find_maildir(
+    struct batch *batch, struct batch_item *item, const struct maildir_place *where, struct maildir **out_maildir)
 {
 	const size_t place = (size_t)(item - batch->items);
 
 	for (size_t i = place; i-- > 0;)
-		if (batch->items[i].owns && strcmp(batch->items[i].path, item->path) == 0) {
+		if (batch->items[i].owns && strcmp(batch->items[i].path, item->path) == 0 &&
+		    same_owner(&batch->maildirs[i].owner, &where->owner)) {
 			*out_maildir = &batch->maildirs[i];
 			return OK;
 		}
 	*out_maildir = &batch->maildirs[place];
-	const enum error error = maildir_open(item->path, *out_maildir);
+	const enum error error = maildir_open(where, *out_maildir);
 
 	item->owns = error == OK;
 	return error;
 }
 
 struct batch_item *batch_add(struct batch *batch, struct maildir_writer *writer, struct text path_template,
-    const struct mailbox_parts *parts, const struct maildir_mail *mail)
+    const struct mailbox_parts *parts, const struct owner *owner, const struct maildir_mail *mail)
 {
 	struct batch_item *item = &batch->items[batch->count];
 	struct maildir *maildir;
@@ -38,7 +45,9 @@ struct batch_item *batch_add(struct batch *batch, struct maildir_writer *writer,
 		item->path[0] = '\0';
 		return item;
 	}
-	item->error = find_maildir(batch, item, &maildir);
+	const struct maildir_place where = { item->path, mailbox_path_shared(path_template, parts), *owner };
+
+	item->error = find_maildir(batch, item, &where, &maildir);
 	if (item->error == OK)
 		item->error = maildir_write(writer, maildir, mail, &item->file);
 	item->open = item->error == OK;

@@ -34,7 +34,7 @@ struct batch {
 
 /* Writes the file of one delivery into the next item; a failure is kept there. Not for a full batch. */
 struct batch_item *batch_add(struct batch *batch, struct maildir_writer *writer, struct text path_template,
-    const struct mailbox_parts *parts, const struct maildir_mail *mail);
+    const struct mailbox_parts *parts, const struct owner *owner, const struct maildir_mail *mail);
 
 /* Flush all, show all, flush their names. */
 void batch_commit(struct batch *batch);

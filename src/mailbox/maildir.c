@@ -76,14 +76,14 @@ static bool make_folder(int at, const char *name)
 	return mkdirat(at, name, 0700) == 0 || errno == EEXIST;
 }
 
-/* The Maildir and its missing parents. */
-static bool make_path(const char *path)
+/* The Maildir and its missing parents behind `from`. */
+static bool make_path(const char *path, size_t from)
 {
 	char part[MAILBOX_PATH_MAX + 1];
 	const size_t length = strlen(path);
 
-	must(length <= MAILBOX_PATH_MAX);
-	for (size_t i = 1; i <= length; i++) {
+	must(length <= MAILBOX_PATH_MAX && from <= length);
+	for (size_t i = from + 1; i <= length; i++) {
 		if (path[i] != '/' && path[i] != '\0')
 			continue;
 		memcpy(part, path, i);
@@ -101,16 +101,62 @@ static int folder_open(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-enum error maildir_open(const char *path, struct maildir *out_maildir)
+/* With our own rights: folders for all, which no user's name is part of. */
+static void make_shared(const char *path, size_t shared_length)
 {
-	struct maildir maildir = { .fd = folder_open(AT_FDCWD, path) };
+	char part[MAILBOX_PATH_MAX + 1];
+
+	for (size_t i = 1; i <= shared_length; i++) {
+		if (path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		(void)!mkdir(part, 0755);
+	}
+}
+
+/* The user's own folder, in one of ours. Nobody else can put something in its place: the folders above are not a user's. It
+ * gets its name when it is the user's, so that a crash leaves none that nobody can use; names of users have no dot in front. */
+static bool hand_over(const char *path, size_t shared_length, const struct owner *owner)
+{
+	const int shared = (int)shared_length, name = (int)strcspn(path + shared_length + 1, "/");
+	char made[MAILBOX_PATH_MAX + 8], own[MAILBOX_PATH_MAX + 1];
+
+	snprintf(made, sizeof made, "%.*s/.new-%.*s", shared, path, name, path + shared_length + 1);
+	snprintf(own, sizeof own, "%.*s", shared + 1 + name, path);
+	return (mkdir(made, 0700) == 0 || errno == EEXIST) &&
+	    fchownat(AT_FDCWD, made, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) == 0 && rename(made, own) == 0;
+}
+
+/* As the owner, who has found the Maildir missing. */
+static bool make_owned_path(const struct maildir_place *place)
+{
+	if (!place->owner.differs)
+		return make_path(place->path, 0);
+	owner_leave(&place->owner);
+	make_shared(place->path, place->shared_length);
+	if (!owner_enter(&place->owner))
+		return false;
+	if (make_path(place->path, place->shared_length))
+		return true;
+	if (errno != EACCES && errno != ENOENT)
+		return false;
+	owner_leave(&place->owner);
+	const bool given = hand_over(place->path, place->shared_length, &place->owner);
+
+	return owner_enter(&place->owner) && given && make_path(place->path, place->shared_length);
+}
+
+static enum error open_or_make(const struct maildir_place *place, struct maildir *out_maildir)
+{
+	struct maildir maildir = { .fd = folder_open(AT_FDCWD, place->path), .owner = place->owner };
 	struct stat status;
 
 	if (maildir.fd < 0 && errno == ENOENT) {
-		if (!make_path(path))
+		if (!make_owned_path(place))
 			return error_from_errno(errno);
 		maildir.made_folders = true;
-		maildir.fd = folder_open(AT_FDCWD, path);
+		maildir.fd = folder_open(AT_FDCWD, place->path);
 	}
 	if (maildir.fd < 0)
 		return error_from_errno(errno);
@@ -124,6 +170,16 @@ enum error maildir_open(const char *path, struct maildir *out_maildir)
 	maildir.number = status.st_ino;
 	*out_maildir = maildir;
 	return OK;
+}
+
+enum error maildir_open(const struct maildir_place *place, struct maildir *out_maildir)
+{
+	if (!owner_enter(&place->owner))
+		return ERR_DENIED;
+	const enum error error = open_or_make(place, out_maildir);
+
+	owner_leave(&place->owner);
+	return error;
 }
 
 void maildir_done(struct maildir *maildir)
@@ -184,7 +240,10 @@ enum error maildir_write(struct maildir_writer *writer, struct maildir *maildir,
 	enum error error;
 
 	name_next(writer, file.name);
+	if (!owner_enter(&maildir->owner))
+		return ERR_DENIED;
 	error = create(&file);
+	owner_leave(&maildir->owner);
 	if (error == OK)
 		error = fill(writer, mail, file.fd);
 	if (error != OK) {
@@ -207,7 +266,7 @@ enum error maildir_flush_all(const struct maildir_file *file)
 	return syncfs(file->fd) == 0 ? OK : error_from_errno(errno);
 }
 
-enum error maildir_publish(struct maildir_file *file)
+static enum error publish(struct maildir_file *file)
 {
 	char from[MAILDIR_NAME_SIZE + 4], to[MAILDIR_NAME_SIZE + 4];
 	const int folder = file->maildir->fd;
@@ -227,11 +286,26 @@ enum error maildir_publish(struct maildir_file *file)
 	return OK;
 }
 
+enum error maildir_publish(struct maildir_file *file)
+{
+	const struct owner *owner = &file->maildir->owner;
+
+	if (!owner_enter(owner))
+		return ERR_DENIED;
+	const enum error error = publish(file);
+
+	owner_leave(owner);
+	return error;
+}
+
 enum error maildir_flush_new(const struct maildir_file *file)
 {
+	if (!owner_enter(&file->maildir->owner))
+		return ERR_DENIED;
 	const int new_fd = folder_open(file->maildir->fd, "new");
 	enum error error = OK;
 
+	owner_leave(&file->maildir->owner);
 	/* A folder made after the flush of the bytes: its own name is in the Maildir. */
 	if (new_fd < 0 || fsync(new_fd) != 0 || (file->maildir->made_folders && fsync(file->maildir->fd) != 0))
 		error = error_from_errno(errno);
@@ -251,9 +325,10 @@ void maildir_drop(struct maildir_file *file)
 {
 	char path[MAILDIR_NAME_SIZE + 4];
 
-	if (file->fd >= 0) {
+	if (file->fd >= 0 && owner_enter(&file->maildir->owner)) {
 		snprintf(path, sizeof path, "%s/%s", file->published ? "new" : "tmp", file->name);
 		unlinkat(file->maildir->fd, path, 0);
+		owner_leave(&file->maildir->owner);
 	}
 	maildir_close(file);
 }

@@ -10,12 +10,15 @@
  *   B1  A reader never sees a part of a message: names in new/ point to flushed bytes.
  *   B2  A crash before the last step leaves at most a file in tmp/, or a message that is delivered
  *       again: never half of one.
- *   B3  Line ends are LF on disk, as readers of Maildirs expect: CR LF becomes LF, every other byte
+ *   B3  With an owner, what is made is the owner's, and made with the owner's rights. Only folders above the user's own
+ *       are made with ours, for all (0755); and the user's own, where the owner may not make it, is handed over.
+ *   B4  Line ends are LF on disk, as readers of Maildirs expect: CR LF becomes LF, every other byte
  *       (a CR alone, too) is kept. */
 #ifndef MAILBOX_MAILDIR_H
 #define MAILBOX_MAILDIR_H
 
 #include "base/error.h"
+#include "mailbox/owner.h"
 #include "mailbox/path.h"
 
 enum { MAILDIR_HOST_MAX = 64, MAILDIR_NAME_SIZE = 160 };
@@ -49,10 +52,16 @@ struct maildir {
 	int fd;
 	uint64_t device, number;        /* Which file system, and which folder there. */
 	bool made_folders;              /* Their names are not flushed by maildir_flush: use maildir_flush_all. */
+	struct owner owner;
 };
 
-/* `path`: NUL-terminated. */
-[[nodiscard]] enum error maildir_open(const char *path, struct maildir *out_maildir);
+struct maildir_place {
+	const char *path;
+	size_t shared_length;           /* Of the path: see mailbox_path_shared. Of use with an owner. */
+	struct owner owner;             /* Zeros: ourselves. */
+};
+
+[[nodiscard]] enum error maildir_open(const struct maildir_place *place, struct maildir *out_maildir);
 void maildir_done(struct maildir *maildir); /* Behind all its files. */
 
 /* One message on its way. Open: an owner may move it, but must close or drop it once. */

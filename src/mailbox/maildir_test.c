@@ -66,7 +66,7 @@ static enum error deliver(struct place *place, const char *folder, int body_fd, 
 	enum error error;
 
 	snprintf(path, sizeof path, "%s/%s", place->root, folder);
-	error = maildir_open(path, &maildir);
+	error = maildir_open(&(struct maildir_place){ .path = path }, &maildir);
 	if (error != OK)
 		return error;
 	error = maildir_write(place->writer, &maildir, &mail, &file);
@@ -183,7 +183,7 @@ static void a_batch_fails_only_what_failed(void **state)
 		const struct mailbox_parts parts = { users[i % 4], TEXT("x.test"), TEXT_EMPTY };
 
 		mail.body_size = body.length + (i == 1); /* Not as long as it is said to be. */
-		batch_add(&batch, place->writer, text_of(path_template), &parts, &mail)->number = i;
+		batch_add(&batch, place->writer, text_of(path_template), &parts, &(struct owner){ 0 }, &mail)->number = i;
 	}
 	batch_commit(&batch);
 	assert_int_equal(batch.count, 8);
@@ -215,7 +215,7 @@ static void many_folders_share_flushes(void **state)
 		snprintf(user, sizeof user, "u%u", i);
 		const struct mailbox_parts parts = { text_of(user), TEXT("x.test"), TEXT_EMPTY };
 
-		batch_add(&batch, place->writer, text_of(path_template), &parts, &mail);
+		batch_add(&batch, place->writer, text_of(path_template), &parts, &(struct owner){ 0 }, &mail);
 	}
 	batch_commit(&batch);
 	for (unsigned i = 0; i < MAILBOX_BATCH_MAX; i++) {

@@ -71,13 +71,10 @@ static enum error append(char *room, size_t *length, struct text bytes)
 	return OK;
 }
 
-enum error mailbox_path_expand(struct text path_template, const struct mailbox_parts *parts,
-    char room[MAILBOX_PATH_MAX + 1], struct text *out_path)
+static enum error expand(struct text path_template, const struct mailbox_parts *parts, char *room, size_t *out_length)
 {
 	size_t length = 0;
 
-	if (mailbox_template_complaint(path_template) != NULL)
-		return ERR_SYNTAX;
 	for (size_t i = 0; i < path_template.length; i++) {
 		struct text piece = text_part(path_template, i, 1);
 		enum error error = OK;
@@ -91,7 +88,45 @@ enum error mailbox_path_expand(struct text path_template, const struct mailbox_p
 		if (error != OK)
 			return error;
 	}
+	*out_length = length;
+	return OK;
+}
+
+enum error mailbox_path_expand(struct text path_template, const struct mailbox_parts *parts,
+    char room[MAILBOX_PATH_MAX + 1], struct text *out_path)
+{
+	size_t length;
+
+	if (mailbox_template_complaint(path_template) != NULL)
+		return ERR_SYNTAX;
+
+	const enum error error = expand(path_template, parts, room, &length);
+
+	if (error != OK)
+		return error;
 	room[length] = '\0';
 	*out_path = (struct text){ room, length };
 	return OK;
+}
+
+/* The place of the first slash whose folder's name holds a user. */
+static size_t shared_template(struct text path_template)
+{
+	size_t slash = 0;
+
+	for (size_t i = 0; i + 1 < path_template.length; i++) {
+		if (path_template.bytes[i] == '/')
+			slash = i;
+		if (path_template.bytes[i] == '%' && strchr("un", path_template.bytes[++i]) != NULL)
+			break;
+	}
+	return slash;
+}
+
+size_t mailbox_path_shared(struct text path_template, const struct mailbox_parts *parts)
+{
+	char room[MAILBOX_PATH_MAX + 1];
+	size_t length;
+
+	return expand(text_part(path_template, 0, shared_template(path_template)), parts, room, &length) == OK ? length : 0;
 }

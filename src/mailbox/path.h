@@ -28,4 +28,7 @@ const char *mailbox_template_complaint(struct text path_template);
 [[nodiscard]] enum error mailbox_path_expand(struct text path_template, const struct mailbox_parts *parts,
     char room[MAILBOX_PATH_MAX + 1], struct text *out_path);
 
+/* How much of that path leads to folders that belong to no user: up to the folder whose name holds the first %u. */
+[[nodiscard]] size_t mailbox_path_shared(struct text path_template, const struct mailbox_parts *parts);
+
 #endif

@@ -88,11 +88,30 @@ static void lengths(void **state)
 	assert_int_equal(path.length, MAILBOX_PATH_MAX);
 }
 
+static void folders_above_the_user_are_shared(void **state)
+{
+	static const struct {
+		const char *path_template, *shared;
+	} rows[] = {
+		{ "/var/mail/%d/%u", "/var/mail/example.org" },
+		{ "/home/%u/Maildir", "/home" },
+		{ "/%u", "" },
+		{ "/var/%%/x-%n/%d", "/var/%" },
+		{ "/%d/%d-%u/%u", "/example.org" },
+	};
+	const struct mailbox_parts parts = { TEXT("alice"), TEXT("example.org"), nothing };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(mailbox_path_shared(text_of(rows[i].path_template), &parts), strlen(rows[i].shared));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(expansions),
 		cmocka_unit_test(lengths),
+		cmocka_unit_test(folders_above_the_user_are_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

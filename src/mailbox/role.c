@@ -14,6 +14,7 @@ struct mailbox_role {
 	char path[MAILBOX_PATH_MAX];
 	size_t path_length;
 	struct maildir_writer *writer;
+	struct owners *owners; /* NULL: all is ours. */
 
 	/* Channels first, the watched descriptor behind them; a dead channel's fd is -1 until swept. */
 	struct pollfd channels[MAILBOX_CHANNEL_MAX + 1];
@@ -64,6 +65,7 @@ void mailbox_role_free(struct mailbox_role *role)
 		if (role->channels[i].fd >= 0)
 			close(role->channels[i].fd);
 	maildir_writer_free(role->writer);
+	owners_free(role->owners);
 	free(role);
 }
 
@@ -75,6 +77,12 @@ bool mailbox_role_add_channel(struct mailbox_role *role, int fd)
 	}
 	role->channels[role->channel_count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 	return true;
+}
+
+void mailbox_role_set_owners(struct mailbox_role *role, struct owners *owners)
+{
+	owners_free(role->owners);
+	role->owners = owners;
 }
 
 void mailbox_role_watch(struct mailbox_role *role, int fd, void (*readable)(void *context), void *context)
@@ -127,8 +135,9 @@ static void take_request(struct mailbox_role *role, size_t index)
 			.body_size = request.body_size,
 			.return_path = request.return_path,
 			.delivered_to = request.delivered_to };
+		const struct owner owner = role->owners ? owners_find(role->owners, &request.parts) : (struct owner){ 0 };
 		struct batch_item *item = batch_add(&role->batch, role->writer,
-		    (struct text){ role->path, role->path_length }, &request.parts, &mail);
+		    (struct text){ role->path, role->path_length }, &request.parts, &owner, &mail);
 
 		item->number = request.number;
 		item->channel = index;

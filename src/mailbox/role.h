@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "mailbox/owner.h"
 
 enum { MAILBOX_BATCH_MAX = 128, MAILBOX_CHANNEL_MAX = 64 };
 
@@ -35,6 +36,9 @@ void mailbox_role_watch(struct mailbox_role *role, int fd, void (*readable)(void
 
 /* Another template from the next request on. ERR_SYNTAX: it is wrong, the old one stays. */
 [[nodiscard]] enum error mailbox_role_set_path(struct mailbox_role *role, struct text path);
+
+/* To whom mailboxes belong, from the next request on (takes); without it they are ours. */
+void mailbox_role_set_owners(struct mailbox_role *role, struct owners *owners);
 
 /* Until mailbox_role_stop, or until there is neither a channel nor a watched descriptor. */
 void mailbox_role_run(struct mailbox_role *role);

@@ -30,11 +30,13 @@ static bool make_folder(const char *path, mode_t mode, const struct privilege *p
 
 static bool make_folders(const struct conf *conf, const struct privilege *privilege)
 {
+	/* Among the mailboxes of users of the system none of ours has a place, or its owner could do with theirs as it likes. */
+	const struct privilege ourselves = { .drop = false };
 	char control[PATH_MAX], mail[PATH_MAX];
 
 	return folders_parent(conf->control, control) && folders_parent(conf->mailbox.path, mail) &&
 	    make_folder(conf->spool.path, 0700, privilege) && make_folder(control, 0755, privilege) &&
-	    make_folder(mail, 0755, privilege);
+	    make_folder(mail, 0755, conf->users[0] == '\0' ? &ourselves : privilege);
 }
 
 /* The mail role writes the log, and may not be able to make it: after a rotation either. A link is left to it. */

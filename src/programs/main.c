@@ -51,30 +51,40 @@ static int help(FILE *out)
 
 /* -- serve ------------------------------------------------------------------- */
 
-static bool find_privilege(const struct conf *conf, struct privilege *out_privilege)
+static bool complain_user(const struct conf *conf, const char *option, const char *user)
 {
-	if (privilege_find(conf->run_as, out_privilege))
-		return true;
-	fprintf(stderr, "%s: run-as = \"%s\": there is no such user (hint: make it with useradd --system %s, or run-as = \"\")\n",
-	    conf->path, conf->run_as, conf->run_as);
+	fprintf(stderr, "%s: %s = \"%s\": there is no such user (hint: make it with useradd --system %s, or %s = \"\")\n", conf->path,
+	    option, user, user, option);
 	return false;
+}
+
+static bool find_privileges(const struct conf *conf, struct privilege *out_mail, struct privilege *out_auth)
+{
+	struct privilege mail;
+
+	if (!privilege_find(conf->run_as, &mail))
+		return complain_user(conf, "run-as", conf->run_as);
+	if (!privilege_find_auth(conf->run_as_auth, &mail, out_auth))
+		return complain_user(conf, "run-as-auth", conf->run_as_auth);
+	*out_mail = mail;
+	return true;
 }
 
 static bool prepare(const struct conf *conf)
 {
-	struct privilege privilege;
+	struct privilege mail, auth;
 
-	return find_privilege(conf, &privilege) && folders_make(conf, &privilege);
+	return find_privileges(conf, &mail, &auth) && folders_make(conf, &mail);
 }
 
 static int serve(const struct invocation *invocation)
 {
 	char program[PATH_MAX];
-	struct privilege privilege;
+	struct privilege mail, auth;
 	struct conf *conf = snapshot_load(invocation->config);
 	const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
 
-	if (conf == NULL || !find_privilege(conf, &privilege)) {
+	if (conf == NULL || !find_privileges(conf, &mail, &auth)) {
 		conf_free(conf);
 		return EX_CONFIG;
 	}
@@ -90,6 +100,7 @@ static int serve(const struct invocation *invocation)
 		.prepare = prepare,
 		.text = snapshot_text_fd,
 		.names = snapshot_names_fd,
+		.owners = snapshot_owners_fd,
 		.passwords = snapshot_passwords_fd,
 		.keys = snapshot_keys_fd,
 		.files = handed_open,
@@ -113,24 +124,35 @@ static int role(const struct invocation *invocation)
 	const unsigned lanes = invocation->count > 1 ? (unsigned)strtoul(invocation->words[1], NULL, 10) : 0;
 	int text;
 	struct conf *conf = role_conf(invocation->config, &text);
-	struct privilege privilege;
+	struct privilege mail, auth;
 
-	if (conf == NULL || !find_privilege(conf, &privilege)) {
+	if (conf == NULL || !find_privileges(conf, &mail, &auth)) {
 		conf_free(conf);
 		return EX_CONFIG;
 	}
 	if (strcmp(name, "mail") == 0 && lanes >= 1 && lanes <= ROLE_LANES_MAX)
-		return role_mail(conf, text, &privilege, lanes);
+		return role_mail(conf, text, &mail, lanes);
 	close(text);
 	if (strcmp(name, "mailbox") == 0)
-		return role_mailbox(conf, &privilege);
+		return role_mailbox(conf, &mail);
 	if (strcmp(name, "auth") == 0)
-		return role_auth(conf, &privilege);
+		return role_auth(conf, &auth);
 	conf_free(conf);
 	return EX_USAGE;
 }
 
 /* -- the rest ---------------------------------------------------------------- */
+
+/* Who the roles would be. Only for root are they somebody else. */
+static void print_users(const struct conf *conf)
+{
+	struct privilege mail, auth;
+
+	if (geteuid() != 0 || !find_privileges(conf, &mail, &auth) || !mail.drop)
+		return;
+	printf("  runs as       %s; passwords are compared by %s\n", conf->run_as,
+	    auth.uid != mail.uid ? conf->run_as_auth : "the same (hint: useradd --system " PRIVILEGE_AUTH_USER ")");
+}
 
 static int check(const struct invocation *invocation)
 {
@@ -142,6 +164,8 @@ static int check(const struct invocation *invocation)
 	conf = snapshot_conf(invocation->config, &out);
 	right = conf != NULL && conf_summary(conf, &out);
 	fprintf(right ? stdout : stderr, "%.*s", TEXT_FORMAT(buffer_text(&out)));
+	if (right)
+		print_users(conf);
 	buffer_done(&out);
 	conf_free(conf);
 	return right ? EX_OK : 1;

@@ -47,6 +47,11 @@ static bool read_text(const char *path, struct arena *arena, struct text *out_te
 	return ok;
 }
 
+static bool is_person(const struct passwd *entry)
+{
+	return (entry->pw_uid >= PEOPLE_UID_MIN && entry->pw_uid < PEOPLE_UID_MAX) || entry->pw_uid == 0;
+}
+
 /* The accounts of this system that belong to people. */
 static bool system_users(struct arena *arena, const struct text **out_names, size_t *out_count)
 {
@@ -56,7 +61,7 @@ static bool system_users(struct arena *arena, const struct text **out_names, siz
 	bool ok = names != NULL && file != NULL;
 
 	for (const struct passwd *entry; ok && count < SYSTEM_USERS_MAX && (entry = fgetpwent(file)) != NULL;)
-		if ((entry->pw_uid >= PEOPLE_UID_MIN && entry->pw_uid < PEOPLE_UID_MAX) || entry->pw_uid == 0)
+		if (is_person(entry))
 			ok = arena_copy(arena, text_of(entry->pw_name), &names[count++]);
 	if (file != NULL)
 		fclose(file);
@@ -236,18 +241,55 @@ int snapshot_text_fd(const struct conf *conf)
 	return handed_text("conf", conf->source);
 }
 
-int snapshot_names_fd(const struct conf *conf)
+static bool print_system_owners(struct buffer *out)
 {
-	struct buffer names, complaints;
+	FILE *file = fopen("/etc/passwd", "re");
+	bool printed = file != NULL;
+
+	for (const struct passwd *entry; printed && (entry = fgetpwent(file)) != NULL;)
+		if (is_person(entry))
+			printed = buffer_print(out, "%s %u %u\n", entry->pw_name, entry->pw_uid, entry->pw_gid);
+	if (file != NULL)
+		fclose(file);
+	return printed;
+}
+
+static bool print_owners(const struct conf *conf, struct buffer *out, struct buffer *complaints)
+{
+	struct arena *arena = arena_new(ROUTER_ARENA_BYTES);
+	struct text users;
+	const bool printed = arena != NULL &&
+	    (conf->users[0] == '\0' ? print_system_owners(out)
+	                            : read_text(conf->users, arena, &users, complaints) && users_print_owners(users, out));
+
+	arena_free(arena);
+	return printed;
+}
+
+/* What is printed into a memory file; -1: nothing could be. */
+static int printed_fd(const struct conf *conf, const char *name,
+    bool (*print)(const struct conf *conf, struct buffer *out, struct buffer *complaints))
+{
+	struct buffer lines, complaints;
 	int fd = -1;
 
-	buffer_init(&names, FILE_BYTES_MAX);
+	buffer_init(&lines, FILE_BYTES_MAX);
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
-	if (print_names(conf, &names, &complaints))
-		fd = handed_text("names", buffer_text(&names));
+	if (print(conf, &lines, &complaints))
+		fd = handed_text(name, buffer_text(&lines));
 	buffer_done(&complaints);
-	buffer_done(&names);
+	buffer_done(&lines);
 	return fd;
+}
+
+int snapshot_names_fd(const struct conf *conf)
+{
+	return printed_fd(conf, "names", print_names);
+}
+
+int snapshot_owners_fd(const struct conf *conf)
+{
+	return printed_fd(conf, "owners", print_owners);
 }
 
 int snapshot_passwords_fd(const struct conf *conf)

@@ -24,6 +24,7 @@ enum { COMPLAINTS_BYTES_MAX = 256 << 10 };
  * that with the keys of tokens. Give a descriptor, or -1: there is none. */
 [[nodiscard]] int snapshot_text_fd(const struct conf *conf); /* The configuration itself. */
 [[nodiscard]] int snapshot_names_fd(const struct conf *conf);
+[[nodiscard]] int snapshot_owners_fd(const struct conf *conf); /* To whom mailboxes belong: lines "NAME UID GID". */
 [[nodiscard]] int snapshot_passwords_fd(const struct conf *conf);
 [[nodiscard]] int snapshot_keys_fd(const struct conf *conf);
 

@@ -42,8 +42,8 @@ static const char *const file_calls[] = { "open", "openat", "stat", "lstat", "ne
 static const char *const network_calls[] = { "accept", "accept4", "bind", "connect", "listen", "sendmmsg", "recvmmsg",
 	"socketpair" };
 static const char *const client_calls[] = { "connect" };
-/* setgroups and its like come with a switch to the owner of a mailbox; what they may do is bounded by the capabilities. */
-static const char *const owner_calls[] = { "setfsuid", "setfsgid", "setgroups", "fchown", "fchownat" };
+/* To act as the owner of a mailbox, not to become the owner. */
+static const char *const owner_calls[] = { "setfsuid", "setfsgid", "fchownat" };
 /* Leak detection stops all threads and looks at them. */
 static const char *const sanitizer_calls[] = { "ptrace", "wait4", "kill", "tgkill", "process_vm_readv", "personality", "open",
 	"openat", "readlink", "readlinkat", "stat", "newfstatat", "getdents", "getdents64", "sched_getscheduler", "setitimer", "mprotect",

@@ -91,6 +91,11 @@ static void send_passwords(struct supervisor *supervisor)
 	give(&supervisor->roles[ROLE_AUTH], "passwords", supervisor->settings.passwords(supervisor->conf));
 }
 
+static void send_owners(struct supervisor *supervisor)
+{
+	give(&supervisor->roles[ROLE_MAILBOX], "owners", supervisor->settings.owners(supervisor->conf));
+}
+
 static void supply_mail(struct supervisor *supervisor)
 {
 	send_conf(supervisor, ROLE_MAIL);
@@ -106,6 +111,8 @@ static void supply_other(struct supervisor *supervisor, enum role_name name)
 	send_conf(supervisor, name);
 	if (name == ROLE_AUTH)
 		send_passwords(supervisor);
+	else
+		send_owners(supervisor);
 }
 
 void giving_supply(struct supervisor *supervisor)
@@ -141,7 +148,10 @@ void giving_reload(struct supervisor *supervisor)
 	send_files(supervisor);
 	send_names(supervisor);
 	send_listeners(supervisor, "reload");
-	send_note(&supervisor->roles[ROLE_MAILBOX], "reload", -1);
+	if (supervisor->roles[ROLE_MAILBOX].pid != 0 && !supervisor->roles[ROLE_MAILBOX].fresh) {
+		send_owners(supervisor);
+		send_note(&supervisor->roles[ROLE_MAILBOX], "reload", -1);
+	}
 	send_passwords(supervisor);
 	supervisor->look = supervisor->settings.look(supervisor->conf);
 	supervisor->read_ms = supervisor_now_ms();

@@ -19,7 +19,8 @@
  *                                                                      files that came before
  *                     stop                                             finish what is open and end
  *   to mailbox, auth  channel + descriptor                             a lane's
- *   to mailbox        reload                                           work by the configuration that came before
+ *   to mailbox        owners + descriptor                              a memory file: to whom mailboxes belong; behind conf
+ *                     reload                                           work by the configuration that came before
  *   to auth           keys + descriptor                                the file with those of tokens, if there is one
  *                     passwords + descriptor                           the file with them, also after a reload; keys came
  *                                                                      before

@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 bool privilege_find(const char *user, struct privilege *out_privilege)
@@ -23,6 +26,31 @@ bool privilege_find(const char *user, struct privilege *out_privilege)
 		return false;
 	*out_privilege = (struct privilege){ .drop = entry->pw_uid != 0, .uid = entry->pw_uid, .gid = entry->pw_gid };
 	return true;
+}
+
+bool privilege_find_auth(const char *user, const struct privilege *others, struct privilege *out_privilege)
+{
+	/* With run-as empty all stay what they are. */
+	if (!others->drop || user[0] == '\0' || (strcmp(user, PRIVILEGE_AUTH_USER) == 0 && getpwnam(user) == NULL)) {
+		*out_privilege = *others;
+		return true;
+	}
+	return privilege_find(user, out_privilege);
+}
+
+bool privilege_keep_owners(void)
+{
+	const uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct sets[2] = { { .effective = kept, .permitted = kept } };
+
+	if (setgroups(0, NULL) != 0)
+		return false;
+	/* What the bounding set lacks no later program can get back. It ends at the kernel's last capability. */
+	for (int number = 0; number <= 63 && prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; number++)
+		if ((number > 31 || !(kept >> number & 1)) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0 && errno != EPERM)
+			return false;
+	return syscall(SYS_capset, &header, sets) == 0;
 }
 
 bool privilege_drop(const struct privilege *privilege)

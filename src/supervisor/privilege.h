@@ -15,6 +15,15 @@ struct privilege {
  * root, and the user does not exist. */
 [[nodiscard]] bool privilege_find(const char *user, struct privilege *out_privilege);
 
+/* The same for the auth role: an empty user, and an unknown one called PRIVILEGE_AUTH_USER, is that of `others`. */
+#define PRIVILEGE_AUTH_USER "postroad-auth"
+[[nodiscard]] bool privilege_find_auth(
+    const char *user, const struct privilege *others, struct privilege *out_privilege);
+
+/* Stay root, without groups and without root's powers but those to act as the owner of files, and to make a folder in one of
+ * somebody else and give it away (CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE, CAP_CHOWN). False: the system refused. */
+[[nodiscard]] bool privilege_keep_owners(void);
+
 /* Become that user for good, without supplementary groups. False: the system refused. */
 [[nodiscard]] bool privilege_drop(const struct privilege *privilege);
 

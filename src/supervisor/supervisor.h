@@ -24,7 +24,8 @@ struct supervisor_settings {
 	int (*text)(const struct conf *conf);
 	int (*names)(const struct conf *conf);
 	int (*passwords)(const struct conf *conf);
-	int (*keys)(const struct conf *conf); /* Of tokens, for auth; */
+	int (*keys)(const struct conf *conf); /* of tokens, for auth; */
+	int (*owners)(const struct conf *conf); /* to whom mailboxes belong, for mailbox; */
 	/* the files that the configuration names, for mail, and how many they are. */
 	size_t (*files)(const struct conf *conf, int out_fds[CONF_FILES_MAX]);
 	/* What certificates, keys and authorities look like from outside, and whether they can be used: else it says why. */

@@ -28,7 +28,7 @@ def group_lives(group):
 
 
 # Without sanitizers: they have an allocator and much address space of their own.
-PLAIN = str(servers.ROOT / "build" / "postroad")
+PLAIN = os.environ.get("POSTROAD_PLAIN", str(servers.ROOT / "build" / "postroad"))
 
 
 def preload(folder, name):
