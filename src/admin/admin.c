@@ -83,6 +83,8 @@ void admin_request(struct admin *admin, const json_t *request, uint32_t uid, adm
 	}
 	if (answer == NULL && text_equal(verb, TEXT("reload")))
 		answer = ask_supervisor(settings->reload, settings->context);
+	if (answer == NULL && text_equal(verb, TEXT("upgrade")))
+		answer = ask_supervisor(settings->upgrade, settings->context);
 	if (answer == NULL && text_equal(verb, TEXT("stop")))
 		answer = ask_supervisor(settings->stop, settings->context);
 	if (answer == NULL)

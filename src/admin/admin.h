@@ -52,6 +52,7 @@ struct admin_settings {
 	    void *surveyed_context);
 	/* Ask the supervisor: false when it cannot be reached. */
 	bool (*reload)(void *context);
+	bool (*upgrade)(void *context);
 	bool (*stop)(void *context);
 	void *context;
 };

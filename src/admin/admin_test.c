@@ -149,6 +149,7 @@ static int set_up(void **state)
 		.sum_counters = sum_counters,
 		.survey = ask_queue,
 		.reload = tell_supervisor,
+		.upgrade = tell_supervisor,
 		.stop = tell_supervisor,
 		.context = world };
 

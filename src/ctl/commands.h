@@ -12,12 +12,13 @@ struct ctl_place {
 	const char *spool;   /* Folder of the spool, read directly when no server runs. */
 };
 
-/* postroad queue, trace, explain, stats, reload, stop. */
+/* postroad queue, trace, explain, stats, reload, upgrade, stop. */
 int ctl_queue(const struct ctl_place *place, int count, char **words);
 int ctl_trace(const struct ctl_place *place, int count, char **words);
 int ctl_explain(const struct ctl_place *place, int count, char **words);
 int ctl_stats(const struct ctl_place *place, int count, char **words);
 int ctl_reload(const struct ctl_place *place, int count, char **words);
+int ctl_upgrade(const struct ctl_place *place, int count, char **words);
 int ctl_stop(const struct ctl_place *place, int count, char **words);
 
 /* postroad user add|remove|password|list. `path`: the users file; empty: there is none. */

@@ -168,6 +168,7 @@ static int set_up(void **state)
 		.sum_counters = sum_counters,
 		.survey = survey_nothing,
 		.reload = tell,
+		.upgrade = tell,
 		.stop = tell,
 		.context = world };
 

@@ -1,4 +1,4 @@
-/* postroad stats, reload, stop: the server as a whole. */
+/* postroad stats, reload, upgrade, stop: the server as a whole. */
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -89,6 +89,11 @@ static int tell(const struct ctl_place *place, const char *verb, const char *don
 int ctl_reload(const struct ctl_place *place, int count, char **rest)
 {
 	return tell(place, "reload", "Reload requested; the log tells how it ended.", count, rest);
+}
+
+int ctl_upgrade(const struct ctl_place *place, int count, char **rest)
+{
+	return tell(place, "upgrade", "Upgrade requested; the log tells how it ended.", count, rest);
 }
 
 int ctl_stop(const struct ctl_place *place, int count, char **rest)

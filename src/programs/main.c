@@ -41,7 +41,7 @@ static int help(FILE *out)
 	      "  stats                       counters\n"
 	      "  user add|remove|password NAME, user list\n"
 	      "                              who has a mailbox here\n"
-	      "  reload, stop                the running server\n"
+	      "  reload, upgrade, stop       the running server\n"
 	      "  help, version\n\n"
 	      "queue, trace, explain, verify and stats take --json. FILE is /etc/postroad/postroad.conf unless -c names another.\n"
 	      "The manual: postroad(8), postroad.conf(5).\n",
@@ -200,7 +200,7 @@ static int ask_server(const char *name, const struct invocation *invocation)
 		ctl_command *command;
 	} commands[] = {
 		{ "queue", ctl_queue }, { "trace", ctl_trace }, { "explain", ctl_explain }, { "stats", ctl_stats },
-		{ "reload", ctl_reload }, { "stop", ctl_stop },
+		{ "reload", ctl_reload }, { "upgrade", ctl_upgrade }, { "stop", ctl_stop },
 	};
 	struct buffer complaints;
 

@@ -32,6 +32,12 @@ static bool ask_reload(void *context)
 	return note_send(NOTE_ROLE_FD, "reload", -1);
 }
 
+static bool ask_upgrade(void *context)
+{
+	(void)context;
+	return note_send(NOTE_ROLE_FD, "upgrade", -1);
+}
+
 static bool ask_stop(void *context)
 {
 	(void)context;
@@ -50,6 +56,7 @@ bool mail_control_open(struct mail *mail)
 		.sum_counters = sum_counters,
 		.survey = survey,
 		.reload = ask_reload,
+		.upgrade = ask_upgrade,
 		.stop = ask_stop,
 		.context = mail };
 

@@ -161,12 +161,14 @@ void giving_look(struct supervisor *supervisor)
 {
 	const int64_t now_ms = supervisor_now_ms();
 
-	if (supervisor->roles[ROLE_MAIL].pid == 0 || now_ms < supervisor->look_ms)
+	if (now_ms < supervisor->look_ms)
+		return;
+	supervisor->look_ms = now_ms + GIVING_LOOK_EVERY_MS;
+	if (supervisor->roles[ROLE_MAIL].pid == 0)
 		return;
 	const uint64_t look = supervisor->settings.look(supervisor->conf);
 	const bool old = now_ms - supervisor->read_ms > TICKET_KEY_AGE_MS;
 
-	supervisor->look_ms = now_ms + GIVING_LOOK_EVERY_MS;
 	if (look == supervisor->look && !old)
 		return;
 	/* Also when they turn out to be wrong: that is said once, and the next change is looked at. */

@@ -25,7 +25,7 @@
  *                     passwords + descriptor                           the file with them, also after a reload; keys came
  *                                                                      before
  *   to the supervisor ready                                            it works
- *                     reload, stop                                     an operator asks for it */
+ *                     reload, upgrade, stop                            an operator asks for it */
 #ifndef SUPERVISOR_NOTE_H
 #define SUPERVISOR_NOTE_H
 

@@ -73,7 +73,8 @@ _Noreturn static void become_role(const struct supervisor *supervisor, enum role
 	char lanes[16];
 
 	snprintf(lanes, sizeof lanes, "%u", supervisor->settings.lane_count);
-	execl(supervisor->settings.program, "postroad", "role", role_word(name), lanes, "-c", supervisor->conf->path, (char *)NULL);
+	/* Ours, even if another stands in its place by now: the notes must be understood. */
+	execl("/proc/self/exe", "postroad", "role", role_word(name), lanes, "-c", supervisor->conf->path, (char *)NULL);
 	_exit(EX_OSERR);
 }
 
@@ -122,8 +123,10 @@ static void stop(struct supervisor *supervisor)
 {
 	struct role *mail = &supervisor->roles[ROLE_MAIL];
 
-	if (supervisor->stopping)
+	if (supervisor->stopping) {
+		supervisor->upgrading = false; /* Whoever asks again wants an end. */
 		return;
+	}
 	supervisor->stopping = true;
 	supervisor->stop_by_ms = supervisor_now_ms() + STOP_PATIENCE_MS;
 	if (mail->channel < 0)
@@ -166,10 +169,13 @@ static void reap(struct supervisor *supervisor)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (upgrade_judge(supervisor, pid, status) && supervisor->upgrading)
+			stop(supervisor);
 		for (unsigned name = 0; name < ROLE_COUNT; name++)
 			if (supervisor->roles[name].pid == pid)
 				role_died(supervisor, (enum role_name)name, status);
+	}
 }
 
 /* -- what operators ask ------------------------------------------------------- */
@@ -219,10 +225,12 @@ static void take_note(struct supervisor *supervisor)
 		close(fd);
 	if (strcmp(word, "ready") == 0) {
 		if (!supervisor->ready)
-			supervisor_report("ready");
+			supervisor_report(supervisor->inherited ? "upgraded" : "ready");
 		supervisor->ready = true;
 	} else if (strcmp(word, "reload") == 0) {
 		reload(supervisor);
+	} else if (strcmp(word, "upgrade") == 0) {
+		upgrade_try(supervisor);
 	} else if (strcmp(word, "stop") == 0) {
 		stop(supervisor);
 	}
@@ -262,9 +270,21 @@ static bool stopped(struct supervisor *supervisor)
 	return all_gone;
 }
 
+/* All have ended. True: for good. */
+static bool is_end(struct supervisor *supervisor)
+{
+	if (!supervisor->upgrading)
+		return true;
+	upgrade_become(supervisor);
+	supervisor->upgrading = supervisor->stopping = false;
+	for (unsigned name = 0; name < ROLE_COUNT; name++)
+		supervisor->roles[name].due_ms = 0;
+	return false;
+}
+
 static void run(struct supervisor *supervisor)
 {
-	while (!supervisor->stopping || !stopped(supervisor)) {
+	while (!supervisor->stopping || !stopped(supervisor) || !is_end(supervisor)) {
 		if (!supervisor->stopping) {
 			start_due(supervisor);
 			giving_look(supervisor);
@@ -317,7 +337,9 @@ static void allow_descriptors(void)
 static int start(struct supervisor *supervisor)
 {
 	const char *control = supervisor->conf->control;
-	const enum error error = sockets_control(control, &supervisor->control);
+
+	upgrade_inherit(supervisor);
+	const enum error error = supervisor->control < 0 ? sockets_control(control, &supervisor->control) : OK;
 
 	if (error != OK) {
 		supervisor_report("cannot open the control socket %s: %s%s", control, error_text(error),

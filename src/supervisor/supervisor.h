@@ -4,7 +4,9 @@
  *   V1  A role that dies is started again after a wait that doubles up to half a minute; a minute of
  *       life makes the wait short again.
  *   V2  A configuration that is wrong never replaces the one in force.
- *   V3  Sockets stay open while roles die: clients wait in the backlog instead of being refused. */
+ *   V3  Sockets stay open while roles die, and while another program takes our place (upgrade): clients wait in the
+ *       backlog instead of being refused.
+ *   V4  Roles are of the program that the supervisor is: `PROGRAM role NAME LANES -c CONFIG`. */
 #ifndef SUPERVISOR_SUPERVISOR_H
 #define SUPERVISOR_SUPERVISOR_H
 
@@ -12,7 +14,7 @@
 
 /* What a supervisor works with: who wires gives it, so that this folder knows no role's inside. */
 struct supervisor_settings {
-	const char *program;     /* Executed as `PROGRAM role NAME LANES -c CONFIG`. */
+	const char *program;     /* Its path: what stands there on an upgrade takes our place. */
 	const char *config_path;
 	unsigned lane_count;
 	/* Reads the configuration; on failure prints the complaints and gives NULL. */

@@ -1,5 +1,5 @@
 /* What the files of the supervisor share: supervisor.c starts and ends processes, bound.c keeps the sockets, giving.c tells
- * roles what they work with. */
+ * roles what they work with, upgrade.c makes place for another program. */
 #ifndef SUPERVISOR_PRIVATE_H
 #define SUPERVISOR_PRIVATE_H
 
@@ -40,6 +40,9 @@ struct supervisor {
 	int signals;
 	uint64_t look;        /* Of the files of TLS when they were read last, */
 	int64_t read_ms, look_ms; /* when that was, and when they are looked at again. */
+	pid_t trial;          /* The new program is tried; 0: it is not. */
+	bool inherited;       /* We took the place of one before us. */
+	bool upgrading;       /* When all roles have ended, it takes our place. */
 	bool ready;           /* The mail role has worked once. */
 	bool stopping;
 	int64_t stop_by_ms;
@@ -59,6 +62,23 @@ const char *role_word(enum role_name name);
 /* Listen on what `conf` names, keeping the sockets that stay. False, with nothing changed, when one cannot be bound (V2). */
 bool bound_listen(struct supervisor *supervisor, const struct conf *conf);
 void bound_close(struct bound *bound, size_t count);
+
+/* Sockets of the one before us, in a list of descriptors that begins with that of the control socket. */
+void bound_adopt(struct supervisor *supervisor, const char *descriptors);
+
+/* -- upgrade.c ---------------------------------------------------------------- */
+
+/* Let the program that now stands where ours stood look at the configuration. */
+void upgrade_try(struct supervisor *supervisor);
+
+/* A child has ended. False: it was not the trial. True: it was; supervisor->upgrading says whether to go on. */
+bool upgrade_judge(struct supervisor *supervisor, pid_t pid, int status);
+
+/* All roles have ended: become the new program, with our sockets. Comes back if that fails. */
+void upgrade_become(struct supervisor *supervisor);
+
+/* At the start: take what one before us left. */
+void upgrade_inherit(struct supervisor *supervisor);
 
 /* -- giving.c ----------------------------------------------------------------- */
 
