@@ -1,8 +1,8 @@
 /* What roles are given: their configuration, files, sockets, and channels to each other. */
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/channel.h"
 #include "supervisor/supervisor_private.h"
 
 /* Keys of session tickets are made anew with each reading: a stolen one opens the sessions of its whole time. */
@@ -29,7 +29,7 @@ static void join_role(struct supervisor *supervisor, enum role_name name)
 	for (unsigned i = 0; i < supervisor->settings.lane_count; i++) {
 		int pair[2];
 
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+		if (channel_pair(pair) != OK)
 			return;
 		give(&supervisor->roles[ROLE_MAIL], role_word(name), pair[0]);
 		give(&supervisor->roles[name], "channel", pair[1]);

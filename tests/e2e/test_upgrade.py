@@ -70,6 +70,7 @@ def test_a_program_that_does_not_take_the_configuration_is_refused(postroad):
         conftest.until(lambda: "upgrade refused" in server.said(), "the refusal")
         # The session knows nothing of it, and roles that die are still those of the program that runs.
         client.sendmail("a@client.test", ["alice@example.org"], HELLO)
+    conftest.until(server.queue_is_empty, "the delivery to be settled")
     old = role_pid(server, "mailbox")
     os.kill(old, 9)
     conftest.until(lambda: role_pid(server, "mailbox") not in (None, old), "another mailbox role")
