@@ -172,6 +172,18 @@ static void keep_authors(struct header_edit *edit, struct text value)
 	edit->authors_length += kept.length + (kept.length < value.length);
 }
 
+static bool edit_value(struct header_edit *edit, struct text value, struct buffer *out)
+{
+	const size_t before = out->length;
+
+	for (size_t i = 0; i < value.length; i++)
+		if (!take_byte(edit, value.bytes[i], out))
+			return false;
+	if (edit->field == HEADER_FROM)
+		keep_authors(edit, text_from(buffer_text(out), before));
+	return true;
+}
+
 void header_edit_init(struct header_edit *edit, struct text domain)
 {
 	*edit = (struct header_edit){ .domain = domain };
@@ -193,29 +205,24 @@ bool header_edit_piece(
 		return buffer_append(out, piece);
 
 	const size_t name = name_length(edit, piece);
-	const struct text value = text_from(piece, name);
 
-	if (edit->field == HEADER_FROM)
-		keep_authors(edit, value);
-	if (!buffer_append(out, text_part(piece, 0, name)))
-		return false;
-	for (size_t i = 0; i < value.length; i++)
-		if (!take_byte(edit, value.bytes[i], out))
-			return false;
-	return true;
+	return buffer_append(out, text_part(piece, 0, name)) && edit_value(edit, text_from(piece, name), out);
 }
 
 bool header_edit_end(struct header_edit *edit, struct buffer *out)
 {
-	const bool was_list = is_list(edit->field);
+	const size_t before = out->length;
+	const bool fits = !is_list(edit->field) || finish_item(edit, true, out);
 
+	if (edit->field == HEADER_FROM)
+		keep_authors(edit, text_from(buffer_text(out), before));
 	edit->field = HEADER_OTHER;
-	return !was_list || finish_item(edit, true, out);
+	return fits;
 }
 
 bool header_edit_authors(const struct header_edit *edit, struct text *out_value)
 {
-	if (edit->author_field_count != 1 || edit->authors_length > HEADER_EDIT_AUTHORS_MAX)
+	if (edit->author_field_count > 1 || edit->authors_length > HEADER_EDIT_AUTHORS_MAX)
 		return false;
 	*out_value = (struct text){ edit->authors, edit->authors_length };
 	return true;

@@ -50,7 +50,8 @@ void header_edit_init(struct header_edit *edit, struct text domain);
 /* The header is over. False: `out` is full. */
 [[nodiscard]] bool header_edit_end(struct header_edit *edit, struct buffer *out);
 
-/* The value of the only From field. False: there is none, there are several, or it is longer than anybody's. */
+/* The value of the only From field, as it came out; nothing when there is none. False: there are several, or it is
+ * longer than anybody's. */
 bool header_edit_authors(const struct header_edit *edit, struct text *out_value);
 
 #endif

@@ -46,7 +46,8 @@ static bool copy_settings(struct inbound_snapshot *snapshot, const struct inboun
 	snapshot->xclient_from_count = from->xclient_from_count;
 	if (snapshot->session.relay_from == NULL || snapshot->proxy_from == NULL || snapshot->xclient_from == NULL ||
 	    !arena_copy(snapshot->arena, from->hostname, &snapshot->session.hostname) ||
-	    !arena_copy(snapshot->arena, domain, &snapshot->session.domain))
+	    !arena_copy(snapshot->arena, domain, &snapshot->session.domain) ||
+	    !submitter_rules_copy(&from->submitters, snapshot->arena, &snapshot->submitters))
 		return false;
 	snapshot->session.message_size_max = from->message_size_max;
 	snapshot->session.recipient_count_max =

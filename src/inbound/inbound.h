@@ -18,6 +18,7 @@
 #include "events/counters.h"
 #include "events/sink.h"
 #include "inbound/session.h"
+#include "inbound/submitter.h"
 #include "io/stream.h"
 #include "route/router.h"
 #include "sasl/asker.h"
@@ -40,6 +41,7 @@ struct inbound_settings {                 /* Borrows during the call; it is copi
 	uint32_t connection_count_max;    /* Of this lane; 0: 20000 */
 	int64_t patience_ms;              /* 0: 5 minutes */
 	int64_t lifetime_ms;              /* Until an undelivered message is given up; 0: 5 days */
+	struct submitter_rules submitters; /* Who has logged in. */
 	const struct network *relay_from; /* Clients that are trusted. */
 	size_t relay_from_count;
 	const struct network *proxy_from; /* Front ends that may speak the PROXY protocol. */
@@ -54,6 +56,7 @@ struct inbound_wiring {                   /* Borrows all; it must outlive the in
 	struct queue_id_source *ids;      /* Of this lane. */
 	struct event_sink sink;
 	struct counters *counters;        /* Of this lane; NULL: nobody counts. */
+	struct rate_table *rates;         /* Of all lanes; NULL: nothing has a rate. */
 	struct sasl_asker *asker;         /* Of this lane; NULL: nobody logs in. */
 };
 

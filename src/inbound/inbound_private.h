@@ -13,6 +13,7 @@ struct inbound_snapshot {
 	int64_t lifetime_ms;
 	const struct network *proxy_from, *xclient_from;
 	size_t proxy_from_count, xclient_from_count;
+	struct submitter_rules submitters;
 };
 
 struct connection;
@@ -34,6 +35,7 @@ struct inbound {
 	void (*drained)(void *context);
 	void *drained_context;
 	struct loop_timer *drained_timer;
+	char submitter_reply[SUBMITTER_REPLY_MAX]; /* Text of a verdict, until the step that says it. */
 };
 
 void inbound_snapshot_unref(struct inbound_snapshot *snapshot);

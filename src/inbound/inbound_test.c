@@ -94,7 +94,7 @@ static void set_up(struct world *world)
 
 static void start(struct world *world)
 {
-	const struct inbound_wiring wiring = { world->loop, world->port, &world->ids, { report, world }, &world->counters, NULL };
+	const struct inbound_wiring wiring = { world->loop, world->port, &world->ids, { report, world }, &world->counters, .asker = NULL };
 
 	world->inbound = inbound_new(&wiring, &world->settings, world->router);
 	assert_non_null(world->inbound);

@@ -3,8 +3,37 @@
 
 #define YES VERDICT(250, 2, 0, 0, "Ok")
 
+/* What somebody who has logged in may do. */
+static struct verdict judge_submitter(
+    struct inbound *inbound, const struct session *session, const struct session_action *question)
+{
+	struct verdict verdict = YES;
+	struct submitter submitter = { .rules = &inbound->snapshot->submitters,
+		.router = inbound->router,
+		.rates = inbound->wiring.rates,
+		.name = session_login(session),
+		.reply = inbound->submitter_reply,
+		.now_ms = loop_now_ms(inbound->wiring.loop) };
+
+	if (submitter.name.length == 0)
+		return YES;
+	if (question->question == SESSION_OF_SENDER)
+		verdict = submitter_sender(&submitter, question->sender);
+	else if (question->question == SESSION_OF_RECIPIENT)
+		verdict = submitter_recipient(&submitter);
+	else if (question->question == SESSION_OF_MESSAGE)
+		verdict = submitter_authors(&submitter, question->authors);
+	if (submitter.is_foreign && inbound->wiring.counters != NULL)
+		counters_add(inbound->wiring.counters, COUNTER_SENDERS_FOREIGN, 1);
+	if (submitter.is_too_fast && inbound->wiring.counters != NULL)
+		counters_add(inbound->wiring.counters, COUNTER_USERS_LIMITED, 1);
+	return verdict;
+}
+
 struct verdict judge(struct inbound *inbound, const struct session *session, const struct session_action *question)
 {
+	struct verdict verdict = YES;
+
 	switch (question->question) {
 	case SESSION_OF_CLIENT:
 	case SESSION_OF_SENDER:
@@ -12,7 +41,8 @@ struct verdict judge(struct inbound *inbound, const struct session *session, con
 		break;
 	case SESSION_OF_RECIPIENT:
 		/* LMTP takes mail for mailboxes here, whoever hands it in; it relays for nobody it does not trust. */
-		return router_judge(inbound->router, question->recipient, session_is_trusted(session));
+		verdict = router_judge(inbound->router, question->recipient, session_is_trusted(session));
+		break;
 	}
-	return YES;
+	return verdict_is_success(&verdict) ? judge_submitter(inbound, session, question) : verdict;
 }

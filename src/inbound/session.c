@@ -463,9 +463,14 @@ bool session_is_trusted(const struct session *session)
 	return session->peer.trusted || is_logged_in(session);
 }
 
+struct text session_login(const struct session *session)
+{
+	return is_logged_in(session) ? (struct text){ session->login->name, session->login->length } : TEXT_EMPTY;
+}
+
 struct text session_user(const struct session *session)
 {
-	return is_logged_in(session) ? (struct text){ session->login->name, session->login->length } : session->peer.user;
+	return is_logged_in(session) ? session_login(session) : session->peer.user;
 }
 
 struct text session_tls(const struct session *session)

@@ -147,6 +147,8 @@ struct session_action {
 	struct text bytes;
 	enum sasl_mechanism mechanism;
 	struct verdict verdict;
+	struct text authors;             /* With OF_MESSAGE, of our own users' mail: the value of its From field, empty when it has
+	                                  * none; bytes NULL: it has several, or one too long to be kept. */
 	struct message *message;         /* The transaction's, with COMMIT and OF_MESSAGE; the receiver of COMMIT fills body_size,
 	                                  * chunk_count, expires_ms and due_ms. */
 	struct text message_id;          /* With COMMIT, for the log; may be empty. */
@@ -190,6 +192,7 @@ const char *session_protocol(const struct session *session); /* "SMTP", "ESMTPSA
 struct text session_tls(const struct session *session);      /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: clear text. */
 struct text session_certificate(const struct session *session); /* The client's, by its verified name; may be empty. */
 bool session_is_trusted(const struct session *session); /* By its address or its login. */
+struct text session_login(const struct session *session); /* Who logged in; empty: nobody. */
 struct text session_user(const struct session *session); /* Who logged in, else the peer's; may be empty. */
 struct text session_sender(const struct session *session, struct arena *arena); /* "<a@b>"; empty: none. */
 

@@ -99,7 +99,11 @@ static void end_text(struct session_step *step)
 	must(transaction->begun);
 	if (transaction->body.found & BODY_8BIT)
 		transaction->message.envelope.flags |= ENVELOPE_8BIT;
-	await_verdict(step, SESSION_OF_MESSAGE)->message = &transaction->message;
+	struct session_action *question = await_verdict(step, SESSION_OF_MESSAGE);
+
+	question->message = &transaction->message;
+	if (transaction->edit != NULL)
+		(void)!header_edit_authors(transaction->edit, &question->authors);
 }
 
 size_t message_judged(struct session_step *step)

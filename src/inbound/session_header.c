@@ -202,12 +202,11 @@ void begin_header(struct session_step *step)
 	put_received(step);
 	if (transaction->edit == NULL)
 		return;
-	if (is_logged_in(session)) {
-		const struct text user = session_user(session);
-		const size_t at = text_find_byte_last(user, '@');
+	const struct text login = session_login(session);
+	const size_t at = text_find_byte_last(login, '@');
 
-		domain = at < user.length ? text_from(user, at + 1) : domain;
-	}
+	if (at < login.length)
+		domain = text_from(login, at + 1);
 	header_edit_init(transaction->edit, domain);
 	transaction->header.split = true;
 }

@@ -39,6 +39,8 @@ struct lane {
 	struct dns *dns;
 	struct hosts_settings hosts;
 	struct endpoint *own;
+	struct submitter_user *named_users;
+	size_t named_user_count;
 	struct queue_id_source ids;
 	struct inbound *inbound;
 	struct outbound *outbound;
@@ -180,6 +182,10 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 		.connection_count_max = (conf->limits.connections + lane->common.lane_count - 1) / lane->common.lane_count,
 		.patience_ms = conf->limits.idle_ms,
 		.lifetime_ms = conf->queue.lifetime_ms,
+		.submitters = { .check = (enum submitter_check)conf->sender_check,
+			.rates = { conf->limits.user_messages, conf->limits.user_recipients },
+			.users = lane->named_users,
+			.user_count = lane->named_user_count },
 		.relay_from = conf->relay_from,
 		.relay_from_count = conf->relay_from_count,
 		.proxy_from = conf->proxy_from,
@@ -216,6 +222,21 @@ static struct outbound_settings outbound_settings_of(const struct conf *conf)
 	settings.sources = conf->outbound.sources;
 	settings.source_count = conf->outbound.source_count;
 	return settings;
+}
+
+static bool set_named_users(struct lane *lane, const struct conf *conf)
+{
+	struct submitter_user *users = calloc(conf->named_user_count + 1, sizeof *users);
+
+	if (users == NULL)
+		return false;
+	for (size_t i = 0; i < conf->named_user_count; i++)
+		users[i] = (struct submitter_user){ conf->named_users[i].name,
+			{ conf->named_users[i].messages, conf->named_users[i].recipients } };
+	free(lane->named_users);
+	lane->named_users = users;
+	lane->named_user_count = conf->named_user_count;
+	return true;
 }
 
 static bool set_hosts(struct lane *lane, const struct conf *conf)
@@ -299,7 +320,7 @@ static bool build_flow(struct lane *lane)
 {
 	lane->auth = sasl_asker_new(lane->loop);
 	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane), &lane->counters,
-		lane->auth };
+		lane->common.rates, lane->auth };
 	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
 	const struct queue_settings queue_settings = queue_settings_of(lane->common.conf);
 	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index,
@@ -359,7 +380,7 @@ struct lane *lane_new(const struct lane_common *common, unsigned index, const ch
 		goto fail;
 	lane->patience = loop_timer_new(lane->loop, patience_over, lane);
 	lane->dns = lane->patience ? dns_of(lane->loop, common->conf, out_reason) : NULL;
-	if (lane->dns == NULL || !set_hosts(lane, common->conf) || !build_spool(lane) || !build_flow(lane))
+	if (lane->dns == NULL || !set_hosts(lane, common->conf) || !set_named_users(lane, common->conf) || !build_spool(lane) || !build_flow(lane))
 		goto fail;
 	return lane;
 fail:
@@ -396,6 +417,7 @@ void lane_free(struct lane *lane)
 	pthread_mutex_destroy(&lane->lock);
 	buffer_done(&lane->line);
 	free(lane->own);
+	free(lane->named_users);
 	free(lane);
 }
 
@@ -467,6 +489,7 @@ void lane_reload(struct lane *lane, const struct conf *conf, struct router *rout
 
 	lane->common.conf = conf;
 	lane->common.router = router_ref(router);
+	(void)!set_named_users(lane, conf);
 	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
 	const struct queue_settings queue_settings = queue_settings_of(conf);
 	const struct outbound_settings outbound_settings = outbound_settings_of(conf);

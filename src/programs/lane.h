@@ -27,6 +27,7 @@ struct lane_common {
 	struct suspects *suspects;
 	struct log_writer *log;
 	struct troubles *troubles;
+	struct rate_table *rates;      /* NULL: nothing has a rate. */
 	_Atomic bool *spool_trouble; /* Some lane has seen it, and told. */
 	unsigned lane_count;
 };

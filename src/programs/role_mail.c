@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 #include "programs/role_mail_private.h"
 #include "supervisor/confine.h"
 
-enum { SPOOL_TRY_MS = 100, SPOOL_TRIES = 300 };
+enum { SPOOL_TRY_MS = 100, SPOOL_TRIES = 300, RATE_ENTRIES = 1 << 16 };
 
 unsigned role_lane_count(const struct conf *conf)
 {
@@ -74,6 +75,16 @@ static bool open_spool(struct mail *mail)
 	return error == OK || mail_fail(path, error_text(error));
 }
 
+static bool make_rates(struct mail *mail)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+		return mail_fail("limits", "no randomness to be had");
+	mail->rates = rate_table_new(RATE_ENTRIES, seed);
+	return mail->rates != NULL || mail_fail("limits", error_text(ERR_NO_MEMORY));
+}
+
 static bool make_lanes(struct mail *mail)
 {
 	const struct lane_common common = { .conf = mail->conf,
@@ -82,6 +93,7 @@ static bool make_lanes(struct mail *mail)
 		.tls_client = mail->tls.client,
 		.spool = mail->spool,
 		.in_doubt = mail->in_doubt,
+		.rates = mail->rates,
 		.suspects = mail->suspects,
 		.log = mail->log,
 		.troubles = &mail->troubles,
@@ -170,7 +182,7 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 		return false;
 	if (!mail_wait_until(mail, knows_names) || !open_conf(mail) || !mail_tls_open(mail) || !open_log(mail))
 		return false;
-	if (!open_spool(mail) || !open_router(mail) || !make_lanes(mail))
+	if (!open_spool(mail) || !open_router(mail) || !make_rates(mail) || !make_lanes(mail))
 		return false;
 	handed_unref(take(mail->handed)); /* What it named is read. */
 	if (!mail_wait_until(mail, is_started))
@@ -202,6 +214,7 @@ static void finish(struct mail *mail)
 	surveyor_free(mail->surveyor); /* What a stopped lane had not answered lies with that lane. */
 	in_doubt_close(mail->in_doubt);
 	suspects_close(mail->suspects);
+	rate_table_free(mail->rates);
 	if (mail->spool != NULL)
 		spool_close(mail->spool);
 	router_unref(mail->router);

@@ -25,6 +25,7 @@ struct mail {
 	struct spool *spool;
 	struct in_doubt *in_doubt;
 	struct suspects *suspects;
+	struct rate_table *rates;
 	struct log_writer *log;
 	struct troubles troubles;
 	_Atomic bool spool_trouble;

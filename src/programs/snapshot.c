@@ -126,6 +126,19 @@ static bool copy_rules(const struct conf *conf, struct arena *arena, struct rout
 	return rules != NULL;
 }
 
+static bool copy_permissions(const struct conf *conf, struct arena *arena, struct router_settings *settings)
+{
+	struct router_permission *permissions = arena_array(arena, conf->named_user_count + 1, sizeof *permissions);
+
+	for (size_t i = 0; permissions != NULL && i < conf->named_user_count; i++)
+		permissions[i] = (struct router_permission){ .user = conf->named_users[i].name,
+			.send_as = conf->named_users[i].send_as,
+			.send_as_count = conf->named_users[i].send_as_count };
+	settings->permissions = permissions;
+	settings->permission_count = conf->named_user_count;
+	return permissions != NULL;
+}
+
 struct router *snapshot_router(const struct conf *conf, struct text names, struct buffer *complaints)
 {
 	struct arena *arena = arena_new(ROUTER_ARENA_BYTES);
@@ -141,6 +154,7 @@ struct router *snapshot_router(const struct conf *conf, struct text names, struc
 
 	if (arena != NULL && split_names(names, arena, &settings) &&
 	    read_text(conf->aliases, arena, &settings.aliases, complaints) && copy_rules(conf, arena, &settings) &&
+	    copy_permissions(conf, arena, &settings) &&
 	    router_new(&settings, arena, &router, &complaint) != OK) {
 		router = NULL;
 		(void)!buffer_print(complaints, "%.*s\n", TEXT_FORMAT(complaint.length > 0 ? complaint : TEXT("out of memory")));
