@@ -94,7 +94,7 @@ static void report_refusal(struct connection *connection, const struct session_a
 
 	fields[EVENT_FIELD_CLIENT] = session_client_text(connection->session, arena);
 	fields[EVENT_FIELD_PROTOCOL] = text_of(session_protocol(connection->session));
-	fields[EVENT_FIELD_SENDER] = session_sender(connection->session, arena);
+	fields[EVENT_FIELD_SENDER] = action->bytes;
 	if (session_user(connection->session).length > 0)
 		fields[EVENT_FIELD_USER] = session_user(connection->session);
 	if (session_tls(connection->session).length > 0)

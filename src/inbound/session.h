@@ -136,7 +136,7 @@ enum session_action_kind {
 	SESSION_AUTH_BEGIN, /* Somebody wants to log in by `mechanism`, and says `bytes`. */
 	SESSION_AUTH_STEP,  /* He responds with `bytes`. */
 	SESSION_AUTH_ABORT, /* He gave up after a challenge. */
-	SESSION_REFUSED, /* For the log: `recipient`, or all when NULL, was answered with `verdict`. */
+	SESSION_REFUSED, /* For the log: `recipient`, or all when NULL, was answered with `verdict`; `bytes`: its "<sender>". */
 	SESSION_CLOSE    /* Send what was said, then close. */
 };
 

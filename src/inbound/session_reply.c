@@ -83,12 +83,19 @@ void complain(struct session_step *step, struct verdict verdict)
 		say_goodbye(step, VERDICT(421, 4, 7, 0, "Too many errors"));
 }
 
-void refuse(struct session_step *step, struct verdict verdict, const struct address *recipient)
+/* For the log. The transaction may be over before it is written. */
+static void report_refusal(struct session_step *step, struct verdict verdict, const struct address *recipient)
 {
 	struct session_action *action = act(step, SESSION_REFUSED);
 
 	action->recipient = recipient;
 	action->verdict = verdict;
+	action->bytes = session_sender(step->session, step->output->arena);
+}
+
+void refuse(struct session_step *step, struct verdict verdict, const struct address *recipient)
+{
+	report_refusal(step, verdict, recipient);
 	complain(step, verdict);
 }
 
@@ -108,11 +115,8 @@ static void say_to_each(struct session_step *step, struct verdict verdict)
 
 void say_of_message(struct session_step *step, struct verdict verdict)
 {
-	if (!verdict_is_success(&verdict)) {
-		struct session_action *action = act(step, SESSION_REFUSED);
-
-		action->verdict = verdict;
-	}
+	if (!verdict_is_success(&verdict))
+		report_refusal(step, verdict, NULL);
 	if (step->session->peer.role == SESSION_LMTP)
 		say_to_each(step, verdict);
 	else if (verdict_is_success(&verdict))

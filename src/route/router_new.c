@@ -230,7 +230,7 @@ static enum error make_routes(struct maker *maker, const struct router_settings 
 static enum error make_grant(struct maker *maker, struct text user, struct text given, struct router_grant *grant)
 {
 	const size_t at = text_find_byte_last(given, '@');
-	struct router_user named;
+	struct router_user named = { 0 };
 	enum error error = make_user(maker, user, &named);
 
 	if (error != OK)
