@@ -43,7 +43,8 @@ enum envelope_flag {
 	ENVELOPE_SMTPUTF8 = 1, /* Demanded by MAIL or by an address (RFC 6531). */
 	ENVELOPE_8BIT = 2,     /* BODY=8BITMIME, or 8-bit bytes seen in the body. */
 	ENVELOPE_BOUNCE = 4,   /* Made by us: a DSN. */
-	ENVELOPE_REQUIRETLS = 8
+	ENVELOPE_REQUIRETLS = 8,
+	ENVELOPE_JUNK = 16 /* Its author's domain disowns it: into a mailbox's folder for such. */
 };
 
 struct envelope {

@@ -178,7 +178,7 @@ static enum error encode(
 	struct mailbox_request request = { .number = job->number << PLACE_BITS | place,
 		.body_size = message->envelope.body_size,
 		.body = body,
-		.parts = { route->user, route->domain, route->detail } };
+		.parts = { route->user, route->domain, route->detail, message->envelope.flags & ENVELOPE_JUNK } };
 
 	if (!address_print(&message->envelope.reverse_path, job->delivery->arena, &request.return_path) ||
 	    !address_print(&message->recipients[place].address, job->delivery->arena, &request.delivered_to))

@@ -180,7 +180,7 @@ static void a_batch_fails_only_what_failed(void **state)
 	snprintf(path_template, sizeof path_template, "%s/%%d/%%u", place->root);
 	for (unsigned i = 0; i < 8; i++) {
 		const struct text users[] = { TEXT("a"), TEXT("b"), TEXT("../c"), TEXT("d") };
-		const struct mailbox_parts parts = { users[i % 4], TEXT("x.test"), TEXT_EMPTY };
+		const struct mailbox_parts parts = { users[i % 4], TEXT("x.test"), TEXT_EMPTY, false };
 
 		mail.body_size = body.length + (i == 1); /* Not as long as it is said to be. */
 		batch_add(&batch, place->writer, text_of(path_template), &parts, &(struct owner){ 0 }, &mail)->number = i;
@@ -213,7 +213,7 @@ static void many_folders_share_flushes(void **state)
 	snprintf(path_template, sizeof path_template, "%s/%%u", place->root);
 	for (unsigned i = 0; i < MAILBOX_BATCH_MAX; i++) {
 		snprintf(user, sizeof user, "u%u", i);
-		const struct mailbox_parts parts = { text_of(user), TEXT("x.test"), TEXT_EMPTY };
+		const struct mailbox_parts parts = { text_of(user), TEXT("x.test"), TEXT_EMPTY, false };
 
 		batch_add(&batch, place->writer, text_of(path_template), &parts, &(struct owner){ 0 }, &mail);
 	}

@@ -73,14 +73,17 @@ static enum error append(char *room, size_t *length, struct text bytes)
 
 static enum error expand(struct text path_template, const struct mailbox_parts *parts, char *room, size_t *out_length)
 {
+	struct mailbox_parts named = *parts;
 	size_t length = 0;
 
+	if (parts->junk)
+		named.detail = TEXT_EMPTY;
 	for (size_t i = 0; i < path_template.length; i++) {
 		struct text piece = text_part(path_template, i, 1);
 		enum error error = OK;
 
 		if (piece.bytes[0] == '%') {
-			must(part_of(path_template.bytes[++i], parts, &piece));
+			must(part_of(path_template.bytes[++i], &named, &piece));
 			error = part_judge(path_template.bytes[i], piece); /* E1 */
 		}
 		if (error == OK)
@@ -104,6 +107,8 @@ enum error mailbox_path_expand(struct text path_template, const struct mailbox_p
 
 	if (error != OK)
 		return error;
+	if (parts->junk && append(room, &length, TEXT("/" MAILBOX_JUNK)) != OK)
+		return ERR_TOO_LARGE;
 	room[length] = '\0';
 	*out_path = (struct text){ room, length };
 	return OK;

@@ -3,7 +3,7 @@
  * Pure. The parts come from strangers, the template from the operator.
  *
  *   E1  A part never leaves its place: one that is empty, begins with a dot, or holds a slash, a NUL or a
- *       control character is refused, so that an expanded path has the slashes of its template and no more.
+ *       control character is refused, so that an expanded path has the slashes of its template (and that of MAILBOX_JUNK) and no more.
  *   E2  Every other byte, UTF-8 included, is kept as it is. */
 #ifndef MAILBOX_PATH_H
 #define MAILBOX_PATH_H
@@ -17,7 +17,9 @@ enum { MAILBOX_PATH_MAX = 1023, MAILBOX_PART_MAX = 200 };
  * "/var/mail/%d/%u/.%t" is the Maildir++ folder of a detail and the inbox itself without one. */
 struct mailbox_parts {
 	struct text user, domain, detail;
+	bool junk; /* Then it is the Maildir++ folder MAILBOX_JUNK of the user, whatever the detail. */
 };
+#define MAILBOX_JUNK ".Junk"
 
 /* NULL when the template is absolute, has only known letters and distinguishes users; else what is
  * wrong, for the configuration's complaint. Static. */

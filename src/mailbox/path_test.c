@@ -52,7 +52,7 @@ static void expansions(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		const struct expansion *e = &table[i];
-		const struct mailbox_parts parts = { e->user, e->domain, e->detail };
+		const struct mailbox_parts parts = { .user = e->user, .domain = e->domain, .detail = e->detail };
 		char room[MAILBOX_PATH_MAX + 1];
 		struct text path = TEXT("untouched");
 
@@ -66,7 +66,7 @@ static void lengths(void **state)
 {
 	char room[MAILBOX_PATH_MAX + 1];
 	char long_part[MAILBOX_PART_MAX + 1], long_template[MAILBOX_PATH_MAX];
-	struct mailbox_parts parts = { TEXT("alice"), DOMAIN, nothing };
+	struct mailbox_parts parts = { TEXT("alice"), DOMAIN, nothing, false };
 	struct text path;
 
 	(void)state;
@@ -106,10 +106,26 @@ static void folders_above_the_user_are_shared(void **state)
 		assert_int_equal(mailbox_path_shared(text_of(rows[i].path_template), &parts), strlen(rows[i].shared));
 }
 
+/* What its author disowns is not sorted by its detail. */
+static void junk_has_its_folder(void **state)
+{
+	const struct mailbox_parts parts = { TEXT("bob"), DOMAIN, TEXT("lists"), true };
+	char room[MAILBOX_PATH_MAX + 1];
+	struct text path;
+
+	(void)state;
+	assert_int_equal(mailbox_path_expand(USUAL, &parts, room, &path), OK);
+	assert_string_equal(path.bytes, "/var/mail/example.org/bob/.Junk");
+	assert_int_equal(path.length, strlen(path.bytes));
+	assert_int_equal(mailbox_path_expand(TEXT("/m/%u/.%t"), &parts, room, &path), OK);
+	assert_string_equal(path.bytes, "/m/bob/./.Junk");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(expansions),
+		cmocka_unit_test(junk_has_its_folder),
 		cmocka_unit_test(lengths),
 		cmocka_unit_test(folders_above_the_user_are_shared),
 	};

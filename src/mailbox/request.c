@@ -12,6 +12,7 @@ size_t mailbox_request_encode(const struct mailbox_request *request, char room[M
 	pack_number(&pack, KIND_REQUEST, 1);
 	pack_number(&pack, request->number, 8);
 	pack_number(&pack, request->body_size, 8);
+	pack_number(&pack, request->parts.junk, 1);
 	pack_text(&pack, request->parts.user, MAILBOX_TEXT_MAX);
 	pack_text(&pack, request->parts.domain, MAILBOX_TEXT_MAX);
 	pack_text(&pack, request->parts.detail, MAILBOX_TEXT_MAX);
@@ -31,6 +32,7 @@ enum error mailbox_request_decode(struct text bytes, struct mailbox_request *out
 		return ERR_SYNTAX;
 	request.number = unpack_number(&unpack, 8);
 	request.body_size = unpack_number(&unpack, 8);
+	request.parts.junk = unpack_number(&unpack, 1) != 0;
 	request.parts.user = unpack_text(&unpack, MAILBOX_TEXT_MAX);
 	request.parts.domain = unpack_text(&unpack, MAILBOX_TEXT_MAX);
 	request.parts.detail = unpack_text(&unpack, MAILBOX_TEXT_MAX);

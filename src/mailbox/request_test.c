@@ -12,7 +12,7 @@
 static const struct mailbox_request sample = {
 	.number = 0x123456789abcdef0,
 	.body_size = 50u << 20,
-	.parts = { { "alice", 5 }, { "example.org", 11 }, { "lists", 5 } },
+	.parts = { { "alice", 5 }, { "example.org", 11 }, { "lists", 5 }, true },
 	.return_path = { "bob@example.net", 15 },
 	.delivered_to = { "alice+lists@example.org", 23 },
 };
@@ -31,6 +31,7 @@ static void a_request_survives(void **state)
 	assert_true(text_equal(request.parts.user, sample.parts.user));
 	assert_true(text_equal(request.parts.domain, sample.parts.domain));
 	assert_true(text_equal(request.parts.detail, sample.parts.detail));
+	assert_true(request.parts.junk);
 	assert_true(text_equal(request.return_path, sample.return_path));
 	assert_true(text_equal(request.delivered_to, sample.delivered_to));
 }
@@ -130,7 +131,7 @@ static void the_largest_fits_and_larger_is_not_encoded(void **state)
 
 	(void)state;
 	memset(big, 'x', sizeof big);
-	request.parts = (struct mailbox_parts){ full, full, full };
+	request.parts = (struct mailbox_parts){ full, full, full, true };
 	request.return_path = request.delivered_to = full;
 	assert_int_not_equal(mailbox_request_encode(&request, room), 0);
 	request.delivered_to.length++;
