@@ -279,6 +279,19 @@ static void build_dns(struct reading *reading, struct conf *conf)
 		    "dns has a zone and somebody to ask (hint: keep the zone, or server and config)");
 }
 
+static void build_authentication(struct reading *reading, struct conf *conf)
+{
+	const struct part part = part_section(reading, "authentication");
+
+	conf->authentication.spf = (enum conf_spf)part_word(&part, "spf");
+	conf->authentication.dkim = part_word(&part, "dkim") == 0;
+	conf->authentication.dmarc = (enum conf_dmarc)part_word(&part, "dmarc");
+	conf->authentication.defers = part_word(&part, "temporary-errors") == 1;
+	conf->authentication.arc_trusted = part_domains(&part, "arc-trusted", &conf->authentication.arc_trusted_count);
+	conf->authentication.forwarders = part_networks(&part, "forwarders", &conf->authentication.forwarder_count);
+	conf->authentication.timeout_ms = (int64_t)part_quantity(&part, "timeout");
+}
+
 static void build_outbound(struct reading *reading, struct conf *conf)
 {
 	const struct part outbound = part_section(reading, "outbound");
@@ -400,6 +413,7 @@ void conf_build(struct reading *reading, struct conf *conf)
 	build_routes(reading, conf);
 	build_mailbox(reading, conf);
 	build_dns(reading, conf);
+	build_authentication(reading, conf);
 	build_outbound(reading, conf);
 	build_queue(reading, conf);
 	build_rest(reading, conf);

@@ -19,6 +19,8 @@
 enum conf_role { CONF_ROLE_MX, CONF_ROLE_SUBMISSION, CONF_ROLE_LMTP };
 enum conf_tls { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_REQUIRED, CONF_TLS_IMPLICIT };
 enum conf_sender_check { CONF_SENDER_FREE, CONF_SENDER_ENVELOPE, CONF_SENDER_BOTH };
+enum conf_spf { CONF_SPF_MARK, CONF_SPF_OFF, CONF_SPF_REJECT };
+enum conf_dmarc { CONF_DMARC_QUARANTINE, CONF_DMARC_OFF, CONF_DMARC_MARK, CONF_DMARC_ENFORCE };
 enum conf_engine { CONF_ENGINE_LMDB, CONF_ENGINE_POSTGRES };
 
 struct conf_listener {
@@ -100,6 +102,17 @@ struct conf {
 		const char *trust_anchor, *config, *zone;
 		const char *resolv_conf; /* Who is asked when no server, no configuration and no zone is named. */
 	} dns;
+	struct {
+		enum conf_spf spf;
+		bool dkim;
+		enum conf_dmarc dmarc;
+		bool defers;
+		const struct text *arc_trusted; /* In A-label form. */
+		size_t arc_trusted_count;
+		const struct network *forwarders;
+		size_t forwarder_count;
+		int64_t timeout_ms;
+	} authentication;
 	struct {
 		uint16_t port;
 		const struct endpoint *sources;

@@ -70,8 +70,8 @@ struct dns_settings {            /* Borrows during the call. */
 
 void dns_free(struct dns *dns); /* Cancels what is open. */
 
-/* It is asked no more, and frees itself when its last open question has ended: for a resolver that another
- * one replaces while look-ups are under way. */
+/* It is asked no more but from its callbacks, and frees itself when its last open question has ended: for a resolver that
+ * another one replaces while look-ups, which may be chains of questions, are under way. */
 void dns_retire(struct dns *dns);
 
 /* NULL: no memory. */

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/must.h"
+#include "inbound/arrival.h"
 #include "inbound/inbound_private.h"
 #include "mail/queue_id.h"
 
@@ -15,6 +16,7 @@ struct connection {
 	struct loop_timer *timer;
 	struct session *session;
 	struct intake *intake;             /* The message under way, or NULL. */
+	struct arrival *arrival;           /* On its way there; NULL: as it is. */
 	struct sasl_dialogue *login;       /* Under way, or NULL. */
 	enum sasl_mechanism mechanism;     /* Its own. */
 	struct buffer input;               /* What the session did not consume yet. */
@@ -64,6 +66,7 @@ void connection_free(struct connection *connection)
 	unlink_connection(connection);
 	if (connection->intake != NULL)
 		intake_abandon(connection->intake);
+	arrival_free(connection->arrival);
 	stream_free(connection->stream);
 	if (connection->timer != NULL)
 		loop_timer_free(connection->timer);
@@ -135,6 +138,9 @@ static struct session_event begin(struct connection *connection)
 
 	must(connection->intake == NULL);
 	connection->intake = intake_new(inbound, connection, id);
+	if (connection->intake != NULL && !arrival_new(inbound, connection->snapshot, connection, connection->session,
+	        connection->intake, &connection->arrival))
+		intake_abandon(take(connection->intake));
 	return (struct session_event){ .kind = SESSION_BEGUN, .id = id, .unix_ms = now_ms,
 		.verdict = connection->intake != NULL
 		    ? VERDICT(250, 2, 0, 0, "Begin")
@@ -149,15 +155,19 @@ static enum error commit(struct connection *connection, const struct session_act
 	const struct intake_facts facts = { .protocol = session_protocol(session),
 		.message_id = action->message_id,
 		.tls = session_tls(session),
-		.certificate = session_certificate(session) };
+		.certificate = session_certificate(session),
+		.results = arrival_results(connection->arrival) };
 
+	message->envelope.flags |= arrival_flags(connection->arrival);
 	message->envelope.expires_ms = message->envelope.arrived_ms + connection->snapshot->lifetime_ms;
 	for (uint32_t i = 0; i < message->recipient_count; i++)
 		message->recipients[i].due_ms = message->envelope.arrived_ms;
 	const enum error error = intake_commit(connection->intake, message, &facts);
 
-	if (error != OK)
+	if (error != OK) {
 		connection->intake = NULL;
+		arrival_free(take(connection->arrival));
+	}
 	return error;
 }
 
@@ -190,6 +200,8 @@ static bool perform_one(
 	case SESSION_ASK:
 		*out_answer = (struct session_event){ .kind = SESSION_JUDGED,
 			.verdict = judge(connection->inbound, connection->session, action) };
+		if (action->question == SESSION_OF_MESSAGE && verdict_is_success(&out_answer->verdict) && connection->arrival)
+			out_answer->verdict = arrival_judge(connection->arrival);
 		return out_answer->verdict.code != 0;
 	case SESSION_BEGIN:
 		*out_answer = begin(connection);
@@ -198,7 +210,10 @@ static bool perform_one(
 		intake_put_on_top(connection->intake, action->bytes);
 		break;
 	case SESSION_BODY:
-		intake_body(connection->intake, action->bytes);
+		if (connection->arrival != NULL)
+			arrival_text(connection->arrival, action->bytes);
+		else
+			intake_body(connection->intake, action->bytes);
 		break;
 	case SESSION_COMMIT: {
 		const enum error error = commit(connection, action);
@@ -210,6 +225,7 @@ static bool perform_one(
 	}
 	case SESSION_ABANDON:
 		intake_abandon(take(connection->intake));
+		arrival_free(take(connection->arrival));
 		break;
 	case SESSION_START_TLS:
 		connection->wants_tls = true;
@@ -456,6 +472,9 @@ void connection_shut_down(struct connection *connection)
 {
 	const struct session_event event = { .kind = SESSION_SHUT_DOWN };
 
+	if (connection->arrival != NULL)
+		arrival_hurry(connection->arrival);
+
 	(void)step(connection, &event);
 	settle(connection, false);
 }
@@ -480,6 +499,7 @@ void connection_stored(struct connection *connection, struct verdict verdict)
 	const struct session_event event = { .kind = SESSION_STORED, .verdict = verdict };
 
 	connection->intake = NULL;
+	arrival_free(take(connection->arrival));
 	(void)step(connection, &event);
 	go_on(connection);
 }

@@ -12,6 +12,7 @@ enum {
 	CONNECTIONS_DEFAULT = 20000,
 	SNAPSHOT_MAX = 1 << 20 /* Bytes; a network is under 200. */
 };
+static const int64_t names_default_ms = 20 * 1000;                    /* RFC 7208 §4.6.4 */
 static const int64_t patience_default_ms = 5 * 60 * 1000;             /* RFC 5321 §4.5.3.2.7 */
 static const int64_t lifetime_default_ms = (int64_t)5 * 24 * 3600 * 1000; /* RFC 5321 §4.5.4.1: 4 to 5 days */
 
@@ -34,6 +35,24 @@ static const struct network *copy_networks(struct arena *arena, const struct net
 	return networks;
 }
 
+static bool copy_policy(struct arena *arena, const struct policy *from, struct policy *out_policy)
+{
+	struct text *trusted = arena_array(arena, from->arc_trusted_count + 1, sizeof *trusted);
+	const struct network *forwarders = copy_networks(arena, from->forwarders, from->forwarder_count);
+
+	if (trusted == NULL || forwarders == NULL)
+		return false;
+	for (size_t i = 0; i < from->arc_trusted_count; i++)
+		if (!arena_copy(arena, from->arc_trusted[i], &trusted[i]))
+			return false;
+	*out_policy = *from;
+	out_policy->arc_trusted = trusted;
+	out_policy->forwarders = forwarders;
+	if (out_policy->patience_ms == 0)
+		out_policy->patience_ms = names_default_ms;
+	return true;
+}
+
 static bool copy_settings(struct inbound_snapshot *snapshot, const struct inbound_settings *from)
 {
 	const struct text domain = from->domain.length > 0 ? from->domain : from->hostname;
@@ -47,7 +66,8 @@ static bool copy_settings(struct inbound_snapshot *snapshot, const struct inboun
 	if (snapshot->session.relay_from == NULL || snapshot->proxy_from == NULL || snapshot->xclient_from == NULL ||
 	    !arena_copy(snapshot->arena, from->hostname, &snapshot->session.hostname) ||
 	    !arena_copy(snapshot->arena, domain, &snapshot->session.domain) ||
-	    !submitter_rules_copy(&from->submitters, snapshot->arena, &snapshot->submitters))
+	    !submitter_rules_copy(&from->submitters, snapshot->arena, &snapshot->submitters) ||
+	    !copy_policy(snapshot->arena, &from->policy, &snapshot->policy))
 		return false;
 	snapshot->session.message_size_max = from->message_size_max;
 	snapshot->session.recipient_count_max =
@@ -178,6 +198,11 @@ void inbound_set_tls(struct inbound *inbound, struct tls_server *server)
 
 	inbound->tls = tls_server_ref(server);
 	tls_server_unref(old);
+}
+
+void inbound_set_dns(struct inbound *inbound, struct dns *dns)
+{
+	inbound->dns = dns;
 }
 
 void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role, enum session_tls tls)

@@ -17,6 +17,7 @@
 
 #include "events/counters.h"
 #include "events/sink.h"
+#include "inbound/policy.h"
 #include "inbound/session.h"
 #include "inbound/submitter.h"
 #include "io/stream.h"
@@ -48,6 +49,7 @@ struct inbound_settings {                 /* Borrows during the call; it is copi
 	size_t proxy_from_count;
 	const struct network *xclient_from; /* The same for XCLIENT. */
 	size_t xclient_from_count;
+	struct policy policy;             /* patience_ms 0: 20 s */
 };
 
 struct inbound_wiring {                   /* Borrows all; it must outlive the inbound. */
@@ -80,6 +82,9 @@ void inbound_accept_proxied(struct inbound *inbound, struct stream *stream, enum
 
 /* From now on new handshakes are made with these certificates (shares them); those that were made stand. */
 void inbound_set_tls(struct inbound *inbound, struct tls_server *server);
+
+/* From now on it is asked who mail is from (borrows until the next call, or its end); without it nothing is looked for. */
+void inbound_set_dns(struct inbound *inbound, struct dns *dns);
 
 /* From now on new connections get these settings, and every recipient is asked of this router.
  * ERR_NO_MEMORY: all stays as it was. */

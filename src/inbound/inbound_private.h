@@ -14,6 +14,7 @@ struct inbound_snapshot {
 	const struct network *proxy_from, *xclient_from;
 	size_t proxy_from_count, xclient_from_count;
 	struct submitter_rules submitters;
+	struct policy policy;
 };
 
 struct connection;
@@ -25,6 +26,7 @@ struct inbound {
 	struct inbound_snapshot *snapshot;  /* The newest. */
 	struct router *router;              /* The newest. */
 	struct tls_server *tls;             /* The newest; NULL: none. */
+	struct dns *dns;                    /* The newest; NULL: none. */
 	struct session_output output;       /* One for all: steps do not nest. */
 	struct connection *connections;     /* List; the newest first. */
 	size_t connection_count;
@@ -93,6 +95,7 @@ struct intake_facts { /* What the record says besides the envelope. Borrows. */
 	const char *protocol;
 	struct text message_id;
 	struct text tls, certificate;       /* Empty: none. */
+	struct text results;                /* Of its authentication; may be empty. */
 };
 /* The message is complete. OK: connection_stored follows, later; `message` is borrowed until then, or until
  * intake_abandon. A failure is the answer, and the end of the intake. */

@@ -202,6 +202,8 @@ static bool compose_event(struct intake *intake, const struct message *message, 
 		return false;
 	if (facts->certificate.length > 0 && !arena_copy(arena, facts->certificate, &fields[EVENT_FIELD_CERTIFICATE]))
 		return false;
+	if (facts->results.length > 0 && !arena_copy(arena, facts->results, &fields[EVENT_FIELD_RESULTS]))
+		return false;
 	fields[EVENT_FIELD_PROTOCOL] = text_of(facts->protocol);
 	return address_print(&envelope->reverse_path, arena, &sender) &&
 	    arena_print(arena, &fields[EVENT_FIELD_SENDER], "<%.*s>", TEXT_FORMAT(sender)) &&

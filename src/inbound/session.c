@@ -458,6 +458,11 @@ const char *session_protocol(const struct session *session)
 	return session->secured ? "ESMTPS" : "ESMTP";
 }
 
+const struct session_peer *session_peer(const struct session *session)
+{
+	return &session->peer;
+}
+
 bool session_is_trusted(const struct session *session)
 {
 	return session->peer.trusted || is_logged_in(session);

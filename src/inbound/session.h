@@ -191,6 +191,7 @@ struct text session_client_text(const struct session *session, struct arena *are
 const char *session_protocol(const struct session *session); /* "SMTP", "ESMTPSA" (RFC 3848), "LMTP", "local" ... */
 struct text session_tls(const struct session *session);      /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: clear text. */
 struct text session_certificate(const struct session *session); /* The client's, by its verified name; may be empty. */
+const struct session_peer *session_peer(const struct session *session);
 bool session_is_trusted(const struct session *session); /* By its address or its login. */
 struct text session_login(const struct session *session); /* Who logged in; empty: nobody. */
 struct text session_user(const struct session *session); /* Who logged in, else the peer's; may be empty. */

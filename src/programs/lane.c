@@ -170,6 +170,27 @@ static void report(void *context, const struct event *event)
 
 /* -- settings ----------------------------------------------------------------- */
 
+static struct policy policy_of(const struct conf *conf)
+{
+	static const enum policy_spf spf[] = { [CONF_SPF_MARK] = POLICY_SPF_MARK,
+		[CONF_SPF_OFF] = POLICY_SPF_OFF,
+		[CONF_SPF_REJECT] = POLICY_SPF_REJECT };
+	static const enum policy_dmarc dmarc[] = { [CONF_DMARC_QUARANTINE] = POLICY_DMARC_QUARANTINE,
+		[CONF_DMARC_OFF] = POLICY_DMARC_OFF,
+		[CONF_DMARC_MARK] = POLICY_DMARC_MARK,
+		[CONF_DMARC_ENFORCE] = POLICY_DMARC_ENFORCE };
+
+	return (struct policy){ .spf = spf[conf->authentication.spf],
+		.dkim = conf->authentication.dkim ? POLICY_DKIM_MARK : POLICY_DKIM_OFF,
+		.dmarc = dmarc[conf->authentication.dmarc],
+		.defers = conf->authentication.defers,
+		.patience_ms = conf->authentication.timeout_ms,
+		.arc_trusted = conf->authentication.arc_trusted,
+		.arc_trusted_count = conf->authentication.arc_trusted_count,
+		.forwarders = conf->authentication.forwarders,
+		.forwarder_count = conf->authentication.forwarder_count };
+}
+
 static struct inbound_settings inbound_settings_of(const struct lane *lane)
 {
 	const struct conf *conf = lane->common.conf;
@@ -186,6 +207,7 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 			.rates = { conf->limits.user_messages, conf->limits.user_recipients },
 			.users = lane->named_users,
 			.user_count = lane->named_user_count },
+		.policy = policy_of(conf),
 		.relay_from = conf->relay_from,
 		.relay_from_count = conf->relay_from_count,
 		.proxy_from = conf->proxy_from,
@@ -280,6 +302,7 @@ static bool set_dns(struct lane *lane, const struct conf *conf)
 		return false;
 	dns_retire(lane->dns);
 	lane->dns = dns;
+	inbound_set_dns(lane->inbound, dns);
 	return true;
 }
 
@@ -333,6 +356,7 @@ static bool build_flow(struct lane *lane)
 	lane->outbound = outbound_new(&world, &outbound_settings);
 	if (lane->auth == NULL || lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
 		return false;
+	inbound_set_dns(lane->inbound, lane->dns);
 	inbound_set_tls(lane->inbound, lane->common.tls_server);
 	outbound_set_tls(lane->outbound, lane->common.tls_client);
 	lane->mailbox_face = mailbox_courier_face(lane->mailbox);
