@@ -1,0 +1,313 @@
+/* Messages that are looked at as they arrive, over socket pairs, with names from a table: what the client hears, what the
+ * spool holds, and what is left when one of them breaks off. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "base/must.h"
+#include "inbound/inbound.h"
+
+static const char zone[] =
+    "{\"_dmarc.strict.test\": {\"TXT\": [[\"v=DMARC1; p=reject\"]]}, \"_dmarc.soft.test\": {\"TXT\": [[\"v=DMARC1; "
+    "p=quarantine\"]]}, \"_dmarc.slow.test\": \"TIMEOUT\", \"strict.test\": {\"A\": [\"192.0.2.1\"]}}";
+
+struct world {
+	struct loop *loop;
+	struct spool *spool;
+	struct spool_port *port;
+	struct loop_wake *wake;
+	struct router *router;
+	struct arena *arena;
+	struct dns *dns;
+	struct queue_id_source ids;
+	struct inbound *inbound;
+	struct stream *client;
+	struct buffer heard, log;
+	struct counters counters;
+	bool drained, hangs_up;        /* The client, when it has said all. */
+	struct loop_timer *moment;
+};
+
+static void report(void *context, const struct event *event)
+{
+	struct world *world = context;
+
+	must(event_print_text(event, &world->log) && buffer_append(&world->log, TEXT("\n")));
+}
+
+static void poll_spool(void *context)
+{
+	(void)spool_port_poll(((struct world *)context)->port);
+}
+
+static void wake_loop(void *context)
+{
+	loop_wake_send(context);
+}
+
+static void nothing(void *context)
+{
+	(void)context;
+}
+
+static void heard(void *context, struct text bytes)
+{
+	must(buffer_append(&((struct world *)context)->heard, bytes));
+}
+
+static void ended(void *context, enum error reason)
+{
+	(void)reason;
+	loop_stop(((struct world *)context)->loop);
+}
+
+static const struct stream_handler handler = { nothing, heard, nothing, ended };
+
+static void have_drained(void *context)
+{
+	((struct world *)context)->drained = true;
+	loop_stop(((struct world *)context)->loop);
+}
+
+static void set_up(struct world *world, const struct policy *policy)
+{
+	static const struct text domains[] = { { "here.test", 9 } }, users[] = { { "alice", 5 } };
+	const struct router_settings settings = { .hostname = TEXT("mx.here.test"), .domains = domains,
+		.domain_count = 1, .users_known = true, .users = users, .user_count = 1 };
+	const struct inbound_settings inbound_settings = { .hostname = TEXT("mx.here.test"), .policy = *policy };
+	struct text complaint;
+	const char *reason;
+
+	*world = (struct world){ .loop = loop_new(), .arena = arena_new(4 << 20) };
+	must(world->loop != NULL && world->arena != NULL);
+	assert_int_equal(router_new(&settings, world->arena, &world->router, &complaint), OK);
+	world->wake = loop_wake_new(world->loop, poll_spool, world);
+	world->dns = dns_zone_new(world->loop, text_of(zone), &reason);
+	assert_non_null(world->dns);
+	assert_int_equal(spool_memory_open(&world->spool), OK);
+	assert_int_equal(spool_port_open(world->spool, 0xffff, wake_loop, world->wake, &world->port), OK);
+	queue_id_source_init(&world->ids, 0, 0);
+	buffer_init(&world->heard, 1 << 20);
+	buffer_init(&world->log, 1 << 20);
+	const struct inbound_wiring wiring = { world->loop, world->port, &world->ids, { report, world }, &world->counters, NULL };
+
+	world->inbound = inbound_new(&wiring, &inbound_settings, world->router);
+	assert_non_null(world->inbound);
+	inbound_set_dns(world->inbound, world->dns);
+}
+
+static void tear_down(struct world *world)
+{
+	stream_free(world->client);
+	if (world->moment != NULL)
+		loop_timer_free(world->moment);
+	spool_port_close(world->port);
+	inbound_free(world->inbound);
+	dns_free(world->dns);
+	spool_close(world->spool);
+	loop_wake_free(world->wake);
+	router_unref(world->router);
+	loop_free(world->loop);
+	arena_free(world->arena);
+	buffer_done(&world->heard);
+	buffer_done(&world->log);
+}
+
+/* All that a client says about one message. */
+static void hand_in(struct world *world, const char *message)
+{
+	struct buffer words;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	struct stream *server = stream_from_fd(world->loop, pair[0], &handler, world);
+
+	stream_pause(server);
+	world->client = stream_from_fd(world->loop, pair[1], &handler, world);
+	inbound_accept(world->inbound, server, SESSION_MX, SESSION_TLS_NONE);
+	buffer_init(&words, 1 << 20);
+	must(buffer_print(&words, "EHLO c.test\r\nMAIL FROM:<a@far.test>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\n%s\r\n.\r\nQUIT\r\n", message));
+	must(stream_write(world->client, buffer_text(&words)));
+	buffer_done(&words);
+}
+
+static void assert_holds(struct text all, const char *part)
+{
+	if (text_find(all, text_of(part)) >= all.length)
+		fail_msg("'%s' is not in:\n%.*s", part, TEXT_FORMAT(all));
+}
+
+static uint16_t flags_of_stored(struct world *world, struct text *out_start)
+{
+	char *room = arena_alloc(world->arena, SPOOL_START_SIZE);
+	struct message message;
+	queue_id *ids;
+	size_t count;
+	bool complete;
+
+	must(room != NULL);
+	assert_int_equal(spool_list(world->spool, 0, 10, world->arena, &ids, &count), OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(spool_read_message(world->spool, ids[0], world->arena, &message), OK);
+	out_start->bytes = room;
+	assert_int_equal(spool_read_start(world->spool, &message.envelope, room, &out_start->length, &complete), OK);
+	assert_true(!complete || out_start->length == message.envelope.body_size);
+	return message.envelope.flags;
+}
+
+static uint64_t stored_count(struct world *world)
+{
+	struct spool_totals totals;
+
+	assert_int_equal(spool_totals(world->spool, &totals), OK);
+	return totals.messages;
+}
+
+#define FORGED "Authentication-Results: mx.here.test;\r\n dkim=pass\r\n"
+
+static void results_stand_on_top(void **state)
+{
+	struct world world;
+	struct text start;
+
+	(void)state;
+	set_up(&world, &(struct policy){ 0 });
+	hand_in(&world, "From: a@soft.test\r\n" FORGED "Subject: x\r\n\r\nhello");
+	loop_run(world.loop);
+	assert_holds(buffer_text(&world.heard), "250 2.0.0 Ok: queued as ");
+	assert_int_equal(flags_of_stored(&world, &start), ENVELOPE_JUNK);
+	assert_true(text_starts(start, TEXT("Authentication-Results: mx.here.test;\r\n\tdkim=none;\r\n\tarc=none;\r\n\tdmarc=fail ")));
+	assert_holds(start, " header.from=soft.test\r\nReceived: ");
+	assert_true(text_ends(start, TEXT("\r\nFrom: a@soft.test\r\nSubject: x\r\n\r\nhello\r\n")));
+	assert_holds(buffer_text(&world.log), "dkim=none arc=none dmarc=fail junk");
+	assert_int_equal(counters_get(&world.counters, COUNTER_DMARC_FAIL), 1);
+	assert_int_equal(counters_get(&world.counters, COUNTER_UNAUTHENTIC_JUNK), 1);
+	tear_down(&world);
+}
+
+static void what_is_disowned_is_refused(void **state)
+{
+	struct world world;
+
+	(void)state;
+	set_up(&world, &(struct policy){ .dmarc = POLICY_DMARC_ENFORCE });
+	hand_in(&world, "From: a@strict.test\r\n\r\nhello");
+	loop_run(world.loop);
+	assert_holds(buffer_text(&world.heard), "\r\n550 5.7.1 ");
+	assert_holds(buffer_text(&world.heard), "\r\n221 2.0.0 ");
+	assert_int_equal(stored_count(&world), 0);
+	assert_holds(buffer_text(&world.log), "rejected ");
+	assert_int_equal(counters_get(&world.counters, COUNTER_UNAUTHENTIC_REFUSED), 1);
+	tear_down(&world);
+}
+
+/* More than a chunk, so that the text went ahead of what stands on top of it. */
+static void results_of_a_large_message(void **state)
+{
+	static char message[100 << 10] = "From: a@strict.test\r\n\r\n";
+	struct world world;
+	struct text start;
+
+	(void)state;
+	while (strlen(message) + 80 < sizeof message)
+		strcat(message, "0123456789012345678901234567890123456789012345678901234567890123456789\r\n");
+	set_up(&world, &(struct policy){ .dmarc = POLICY_DMARC_MARK });
+	hand_in(&world, message);
+	loop_run(world.loop);
+	assert_int_equal(flags_of_stored(&world, &start), 0);
+	assert_true(text_starts(start, TEXT("Authentication-Results: mx.here.test;")));
+	assert_holds(start, " (p=reject) header.from=strict.test");
+	assert_holds(start, "\r\nFrom: a@strict.test\r\n\r\n0123");
+	tear_down(&world);
+}
+
+/* V1. A name that nobody answers for: the time is over at some time, and is a temporary error. */
+static void the_dns_keeps_silent(void **state)
+{
+	struct world world;
+	struct text start;
+
+	(void)state;
+	set_up(&world, &(struct policy){ .patience_ms = 20 });
+	hand_in(&world, "From: a@slow.test\r\n\r\nhello");
+	loop_run(world.loop);
+	(void)flags_of_stored(&world, &start);
+	assert_holds(start, "dmarc=temperror");
+	tear_down(&world);
+	set_up(&world, &(struct policy){ .patience_ms = 20, .defers = true });
+	hand_in(&world, "From: a@slow.test\r\n\r\nhello");
+	loop_run(world.loop);
+	assert_holds(buffer_text(&world.heard), "\r\n451 4.7.0 ");
+	assert_int_equal(stored_count(&world), 0);
+	tear_down(&world);
+}
+
+/* The client is gone, or we want to go, while the DNS is waited for. */
+static void drain_now(void *context)
+{
+	struct world *world = context;
+
+	if (world->hangs_up) {
+		stream_free(world->client);
+		world->client = NULL;
+	}
+	inbound_drain(world->inbound, have_drained, world);
+}
+
+static void nobody_waits_any_more(void **state)
+{
+	static const char *const authors[] = { "slow.test", "strict.test" };
+	struct world world;
+
+	(void)state;
+	for (int hangs_up = 0; hangs_up < 2; hangs_up++)
+		for (size_t i = 0; i < 2; i++) {
+			char message[64];
+
+			set_up(&world, &(struct policy){ .patience_ms = hangs_up ? 3600 * 1000 : 30, .dmarc = POLICY_DMARC_MARK });
+			world.hangs_up = hangs_up;
+			snprintf(message, sizeof message, "From: a@%s\r\n\r\nhello", authors[i]);
+			hand_in(&world, message);
+			world.moment = loop_timer_new(world.loop, drain_now, &world);
+			loop_timer_set(world.moment, 10);
+			loop_run(world.loop);
+			if (!world.drained) /* The client heard the end of it first. */
+				loop_run(world.loop);
+			assert_true(world.drained);
+			assert_int_equal(inbound_connection_count(world.inbound), 0);
+			tear_down(&world);
+		}
+}
+
+/* Changed for another while a chain of questions is under way. */
+static void names_are_asked_elsewhere(void **state)
+{
+	struct world world;
+	struct text start;
+	const char *reason;
+
+	(void)state;
+	set_up(&world, &(struct policy){ .patience_ms = 50 });
+	hand_in(&world, "From: a@one.two.three.slow.test\r\n\r\nhello");
+	struct dns *other = dns_zone_new(world.loop, text_of(zone), &reason);
+
+	dns_retire(world.dns);
+	world.dns = other;
+	inbound_set_dns(world.inbound, other);
+	loop_run(world.loop);
+	(void)flags_of_stored(&world, &start);
+	assert_holds(start, "dmarc=temperror");
+	tear_down(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(results_stand_on_top), cmocka_unit_test(what_is_disowned_is_refused),
+		cmocka_unit_test(results_of_a_large_message), cmocka_unit_test(the_dns_keeps_silent),
+		cmocka_unit_test(nobody_waits_any_more), cmocka_unit_test(names_are_asked_elsewhere) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
