@@ -12,7 +12,7 @@ static const struct owner others = { true, 7, 8 };
 
 static uid_t uid_of(const struct owners *owners, const char *user, const char *domain)
 {
-	const struct mailbox_parts parts = { text_of(user), text_of(domain), TEXT("") };
+	const struct mailbox_parts parts = { text_of(user), text_of(domain), TEXT(""), false };
 	const struct owner owner = owners_find(owners, &parts);
 
 	assert_true(owner.differs && owner.gid == owner.uid + 1);

@@ -99,7 +99,7 @@ static void folders_above_the_user_are_shared(void **state)
 		{ "/var/%%/x-%n/%d", "/var/%" },
 		{ "/%d/%d-%u/%u", "/example.org" },
 	};
-	const struct mailbox_parts parts = { TEXT("alice"), TEXT("example.org"), nothing };
+	const struct mailbox_parts parts = { TEXT("alice"), TEXT("example.org"), nothing, false };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
