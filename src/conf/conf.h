@@ -21,6 +21,7 @@ enum conf_tls { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_REQUIRED, CONF_TLS_IM
 enum conf_sender_check { CONF_SENDER_FREE, CONF_SENDER_ENVELOPE, CONF_SENDER_BOTH };
 enum conf_spf { CONF_SPF_MARK, CONF_SPF_OFF, CONF_SPF_REJECT };
 enum conf_dmarc { CONF_DMARC_QUARANTINE, CONF_DMARC_OFF, CONF_DMARC_MARK, CONF_DMARC_ENFORCE };
+enum conf_reverse_dns { CONF_REVERSE_NO, CONF_REVERSE_NOTE, CONF_REVERSE_NAME, CONF_REVERSE_CONFIRMED };
 enum conf_engine { CONF_ENGINE_LMDB, CONF_ENGINE_POSTGRES };
 
 struct conf_listener {
@@ -30,6 +31,14 @@ struct conf_listener {
 	bool proxied;             /* Front ends call, and speak the PROXY protocol first. */
 	struct text text;         /* As written: "*:25". */
 	int line;
+};
+
+struct conf_list {                /* In the DNS (RFC 5782). */
+	struct text zone;         /* In A-label form. */
+	bool allows, of_domains;
+	unsigned weight;
+	const struct network *replies; /* At least one. */
+	size_t reply_count;
 };
 
 struct conf_route {
@@ -83,6 +92,13 @@ struct conf {
 		const char *authorities;                /* Empty: the system's. */
 		const char *client_authorities;         /* Empty: clients are not asked. */
 	} tls;
+	const struct conf_list *lists; /* Those that block, then those that allow. */
+	size_t list_count;
+	struct {
+		unsigned block_at;
+		enum conf_reverse_dns reverse_dns;
+		bool require_helo_name, refuse_own_name, spare_postmaster;
+	} strangers;
 	struct {
 		struct text dovecot;           /* "unix:/path" of its socket; empty: passwords are checked here. */
 	} auth;

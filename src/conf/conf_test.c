@@ -257,6 +257,8 @@ static const struct {
 	{ SMALL "listen \"127.0.0.1\" {}\n", "4: listen \"127.0.0.1\" is not ADDRESS:PORT (hint: like 0.0.0.0:25, [::]:25 or *:25)\n" },
 	{ SMALL "listen \":26\" {\n\n role = mailer }\n",
 	    "6: listen role = \"mailer\" is not a word for this (hint: one of: mx submission lmtp)\n" },
+	{ SMALL "block-list \"no zone\" {}\n", "4: block-list \"no zone\" is no domain (hint: like zen.spamhaus.org)\n" },
+	{ SMALL "allow-list \"a.test\" { replies = {} }\n", "4: allow-list \"a.test\" has no replies (hint: 127.0.0.0/16)\n" },
 	{ SMALL "listen \":2525\" { proxy = yes }\n",
 	    "4: listen \":2525\" would send everybody away: proxy-from is empty (hint: proxy-from = {\"192.0.2.7\"})\n" },
 	{ SMALL "relay-from = {}\nlisten \":587\" { role = submission }\n",

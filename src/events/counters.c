@@ -74,11 +74,12 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_TROUBLE] = { .total = COUNTER_TROUBLES },
 		[EVENT_TROUBLE_OVER] = { .total = COUNTER_TROUBLES_OVER },
 		[EVENT_QUARANTINED] = { .total = COUNTER_QUARANTINED },
+		[EVENT_LIST_FAILED] = { .total = COUNTER_LISTS_FAILED },
 		[EVENT_PROXY_REFUSED] = { .total = COUNTER_PROXY_REFUSED },
 		[EVENT_LOGIN_FAILED] = { .total = COUNTER_LOGINS_FAILED },
 		[EVENT_LOGIN_DEFERRED] = { .total = COUNTER_LOGINS_DEFERRED },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 23, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 24, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];

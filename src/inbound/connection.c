@@ -17,6 +17,7 @@ struct connection {
 	struct session *session;
 	struct intake *intake;             /* The message under way, or NULL. */
 	struct arrival *arrival;           /* On its way there; NULL: as it is. */
+	struct vetting *vetting;           /* NULL: nothing is asked of strangers. */
 	struct sasl_dialogue *login;       /* Under way, or NULL. */
 	enum sasl_mechanism mechanism;     /* Its own. */
 	struct buffer input;               /* What the session did not consume yet. */
@@ -64,6 +65,7 @@ void connection_free(struct connection *connection)
 	struct inbound *inbound = connection->inbound;
 
 	unlink_connection(connection);
+	vetting_free(connection->vetting);
 	if (connection->intake != NULL)
 		intake_abandon(connection->intake);
 	arrival_free(connection->arrival);
@@ -142,6 +144,7 @@ static struct session_event begin(struct connection *connection)
 	        connection->intake, &connection->arrival))
 		intake_abandon(take(connection->intake));
 	return (struct session_event){ .kind = SESSION_BEGUN, .id = id, .unix_ms = now_ms,
+		.client_name = vetting_client_name(connection->vetting),
 		.verdict = connection->intake != NULL
 		    ? VERDICT(250, 2, 0, 0, "Begin")
 		    : VERDICT(452, 4, 3, 1, "Insufficient system resources") };
@@ -192,6 +195,17 @@ static bool begin_login(struct connection *connection, const struct session_acti
 	return connection->login != NULL;
 }
 
+static struct verdict judge_all(struct connection *connection, const struct session_action *question)
+{
+	struct verdict verdict = judge(connection->inbound, connection->session, question);
+
+	if (connection->vetting != NULL && verdict_is_success(&verdict))
+		verdict = vetting_judge(connection->vetting, connection->session, question);
+	if (connection->arrival != NULL && question->question == SESSION_OF_MESSAGE && verdict_is_success(&verdict))
+		verdict = arrival_judge(connection->arrival);
+	return verdict;
+}
+
 /* One action. True: *out_answer answers it. */
 static bool perform_one(
     struct connection *connection, const struct session_action *action, struct session_event *out_answer)
@@ -199,9 +213,7 @@ static bool perform_one(
 	switch (action->kind) {
 	case SESSION_ASK:
 		*out_answer = (struct session_event){ .kind = SESSION_JUDGED,
-			.verdict = judge(connection->inbound, connection->session, action) };
-		if (action->question == SESSION_OF_MESSAGE && verdict_is_success(&out_answer->verdict) && connection->arrival)
-			out_answer->verdict = arrival_judge(connection->arrival);
+			.verdict = judge_all(connection, action) };
 		return out_answer->verdict.code != 0;
 	case SESSION_BEGIN:
 		*out_answer = begin(connection);
@@ -564,6 +576,7 @@ static bool equip(struct connection *connection, const struct session_peer *peer
 	if (peer->user.length > 0)
 		memcpy(connection->user, peer->user.bytes, peer->user.length);
 	own.user = text_of(connection->user);
+	connection->vetting = vetting_new(connection->inbound, connection, connection->snapshot);
 	connection->session = session_new(&connection->snapshot->session, &own);
 	connection->timer = loop_timer_new(connection->inbound->wiring.loop, ran_out_of_patience, connection);
 	return connection->session != NULL && connection->timer != NULL;

@@ -63,6 +63,9 @@ static bool copy_settings(struct inbound_snapshot *snapshot, const struct inboun
 	snapshot->proxy_from_count = from->proxy_from_count;
 	snapshot->xclient_from = copy_networks(snapshot->arena, from->xclient_from, from->xclient_from_count);
 	snapshot->xclient_from_count = from->xclient_from_count;
+	snapshot->list_told_ms = arena_array(snapshot->arena, from->vetting.list_count + 1, sizeof *snapshot->list_told_ms);
+	if (snapshot->list_told_ms == NULL || !vetting_settings_copy(&from->vetting, snapshot->arena, &snapshot->vetting))
+		return false;
 	if (snapshot->session.relay_from == NULL || snapshot->proxy_from == NULL || snapshot->xclient_from == NULL ||
 	    !arena_copy(snapshot->arena, from->hostname, &snapshot->session.hostname) ||
 	    !arena_copy(snapshot->arena, domain, &snapshot->session.domain) ||

@@ -17,9 +17,11 @@
 
 #include "events/counters.h"
 #include "events/sink.h"
+#include "dns/dns.h"
 #include "inbound/policy.h"
 #include "inbound/session.h"
 #include "inbound/submitter.h"
+#include "inbound/vetting.h"
 #include "io/stream.h"
 #include "route/router.h"
 #include "sasl/asker.h"
@@ -50,6 +52,7 @@ struct inbound_settings {                 /* Borrows during the call; it is copi
 	const struct network *xclient_from; /* The same for XCLIENT. */
 	size_t xclient_from_count;
 	struct policy policy;             /* patience_ms 0: 20 s */
+	struct vetting_settings vetting;  /* All 0: nothing is asked of strangers. */
 };
 
 struct inbound_wiring {                   /* Borrows all; it must outlive the inbound. */
@@ -83,7 +86,8 @@ void inbound_accept_proxied(struct inbound *inbound, struct stream *stream, enum
 /* From now on new handshakes are made with these certificates (shares them); those that were made stand. */
 void inbound_set_tls(struct inbound *inbound, struct tls_server *server);
 
-/* From now on it is asked who mail is from (borrows until the next call, or its end); without it nothing is looked for. */
+/* From now on questions about clients, and about whom mail is from, go there (borrows it; one that was set before must
+ * be retired, not freed, while connections are open). NULL: nothing is asked. */
 void inbound_set_dns(struct inbound *inbound, struct dns *dns);
 
 /* From now on new connections get these settings, and every recipient is asked of this router.

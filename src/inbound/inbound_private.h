@@ -15,6 +15,8 @@ struct inbound_snapshot {
 	size_t proxy_from_count, xclient_from_count;
 	struct submitter_rules submitters;
 	struct policy policy;
+	struct vetting_settings vetting;
+	int64_t *list_told_ms;              /* When the log heard that a list fails; 0: never. */
 };
 
 struct connection;

@@ -105,6 +105,7 @@ struct session_event { /* Borrows all text during the step. */
 	struct verdict verdict;
 	queue_id id;
 	int64_t unix_ms;
+	struct text client_name;         /* With BEGUN: by which the DNS knows the client, confirmed; may be empty. */
 	struct {
 		struct text version, cipher; /* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */
 		struct text certificate;     /* The verified name of the client's; empty: none. */

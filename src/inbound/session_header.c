@@ -71,6 +71,7 @@ static void put_received(struct session_step *step)
 	struct received received = {
 		.helo = session_helo(session),
 		.client = &session->peer.client,
+		.client_name = step->event->client_name,
 		.user = session->peer.user,
 		.hostname = session->settings->hostname,
 		.protocol = protocol_of(session),

@@ -2,6 +2,7 @@
 #include "auth/arc.h"
 #include "auth/dkim.h"
 #include "auth/dmarc.h"
+#include "auth/dns_list.h"
 #include "auth/iprev.h"
 #include "auth/spf.h"
 #include "lookup/lookup.h"
@@ -22,3 +23,4 @@ KIND(iprev, struct iprev)
 KIND(dkim, struct dkim)
 KIND(arc, struct arc)
 KIND(dmarc, struct dmarc)
+KIND(dns_list, struct dns_list)

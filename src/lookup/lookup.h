@@ -15,7 +15,7 @@ struct lookup_kind {
 	bool (*question)(const void *evaluator, struct question *out_question);
 	void (*answer)(void *evaluator, const struct answer *answer);
 };
-extern const struct lookup_kind lookup_spf, lookup_iprev, lookup_dkim, lookup_arc, lookup_dmarc;
+extern const struct lookup_kind lookup_spf, lookup_iprev, lookup_dkim, lookup_arc, lookup_dmarc, lookup_dns_list;
 
 struct lookup_listener { /* Borrows `context`. */
 	void (*done)(void *context);

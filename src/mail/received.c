@@ -50,7 +50,7 @@ static bool append_path(struct buffer *out, struct text path, bool allow_utf8)
 	return append_tamed(out, path, is_path_byte, allow_utf8);
 }
 
-/* "from HELO ([IP])", which mail handed in locally has not. */
+/* "from HELO (NAME [IP])", which mail handed in locally has not. */
 static bool append_from(const struct received *received, bool allow_utf8, struct buffer *out)
 {
 	const struct text helo = received->helo.length > 0 ? received->helo : TEXT("unknown");
@@ -59,8 +59,9 @@ static bool append_from(const struct received *received, bool allow_utf8, struct
 
 	if (received->client->family == ENDPOINT_UNIX)
 		return true;
-	return buffer_append(out, TEXT("from ")) && append_word(out, helo, allow_utf8) &&
-	    buffer_append(out, TEXT(" ([")) && buffer_append(out, text_of(tag)) &&
+	return buffer_append(out, TEXT("from ")) && append_word(out, helo, allow_utf8) && buffer_append(out, TEXT(" (")) &&
+	    append_word(out, received->client_name, false) &&
+	    buffer_append(out, received->client_name.length > 0 ? TEXT(" [") : TEXT("[")) && buffer_append(out, text_of(tag)) &&
 	    buffer_append(out, endpoint_print_ip(received->client, room)) && buffer_append(out, TEXT("])\r\n\t"));
 }
 

@@ -1,6 +1,6 @@
 /* The Received field that we put on top of what we accept (RFC 5321 §4.4).
  *
- *     Received: from HELO ([192.0.2.1])
+ *     Received: from HELO (mx.example.net [192.0.2.1])
  *             by mail.example.org (postroad)
  *             with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384) id 6aedp49k6g000
  *             for <user@example.org>;
@@ -17,6 +17,7 @@
 struct received {                      /* A value; borrows all of its text. */
 	struct text helo;              /* As the client said it; hostile. */
 	const struct endpoint *client; /* A UNIX endpoint: handed in locally, no "from" clause. */
+	struct text client_name;       /* By which the DNS knows it, confirmed; empty: it does not. */
 	struct text user;              /* For mail handed in locally, "uid 1000"; empty otherwise. */
 	struct text hostname;          /* Ours. */
 	struct text protocol;          /* "ESMTP", "UTF8SMTP", "LMTP", "local" ... (RFC 3848, 6531); ours */

@@ -54,6 +54,11 @@ static void clauses_stand_in_the_order_of_the_rfc(void **state)
 	check(&received,
 	    "Received: from client.test ([IPv6:2001:db8::1])\r\n\tby mail.example.org (postroad)\r\n"
 	    "\twith ESMTP id 0000000000000;\r\n\tTue, 24 Nov 2026 04:28:01 +0000\r\n");
+	/* Whoever owns the reverse zone owns this word. */
+	received.client_name = TEXT("a.test) by b(");
+	check(&received,
+	    "Received: from client.test (a.test??by?b? [IPv6:2001:db8::1])\r\n\tby mail.example.org (postroad)\r\n"
+	    "\twith ESMTP id 0000000000000;\r\n\tTue, 24 Nov 2026 04:28:01 +0000\r\n");
 	received.client = &local;
 	received.user = TEXT("uid 1000");
 	received.protocol = TEXT("local");

@@ -11,12 +11,14 @@
 #include "lookup/resolver.h"
 #include "mailbox/courier.h"
 #include "outbound/courier.h"
+#include "programs/strangers.h"
 #include "queue/queue.h"
 #include "sasl/asker.h"
 
 enum {
 	LISTENERS_MAX = 64,
 	LOG_LINE_MAX = 64 << 10,
+	SETTINGS_BYTES_MAX = 4 << 20,
 	DRAIN_PATIENCE_MS = 20000,
 	MAILBOX_CONCURRENCY = 256, /* So that a batch of the mailbox role can fill. */
 	IN_FLIGHT_MAX = 2000
@@ -50,6 +52,7 @@ struct lane {
 	struct queue *queue;
 	struct gate gates[LISTENERS_MAX];
 	unsigned gate_count;
+	struct arena *settings; /* Made out of the configuration, while a part takes them over. */
 	struct counters counters;
 	struct buffer line;
 	struct loop_timer *patience;
@@ -195,6 +198,7 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 {
 	const struct conf *conf = lane->common.conf;
 
+	arena_reset(lane->settings);
 	return (struct inbound_settings){ .hostname = conf->hostname,
 		.domain = conf->domain_count > 0 ? conf->domains[0] : conf->hostname,
 		.message_size_max = conf->limits.message_size,
@@ -213,7 +217,8 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 		.proxy_from = conf->proxy_from,
 		.proxy_from_count = conf->proxy_from_count,
 		.xclient_from = conf->xclient_from,
-		.xclient_from_count = conf->xclient_from_count };
+		.xclient_from_count = conf->xclient_from_count,
+		.vetting = strangers_settings(conf, lane->settings) };
 }
 
 static struct queue_settings queue_settings_of(const struct conf *conf)
@@ -356,8 +361,8 @@ static bool build_flow(struct lane *lane)
 	lane->outbound = outbound_new(&world, &outbound_settings);
 	if (lane->auth == NULL || lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
 		return false;
-	inbound_set_dns(lane->inbound, lane->dns);
 	inbound_set_tls(lane->inbound, lane->common.tls_server);
+	inbound_set_dns(lane->inbound, lane->dns);
 	outbound_set_tls(lane->outbound, lane->common.tls_client);
 	lane->mailbox_face = mailbox_courier_face(lane->mailbox);
 	lane->outbound_face = outbound_courier(lane->outbound);
@@ -403,8 +408,10 @@ struct lane *lane_new(const struct lane_common *common, unsigned index, const ch
 	if (lane->loop == NULL)
 		goto fail;
 	lane->patience = loop_timer_new(lane->loop, patience_over, lane);
-	lane->dns = lane->patience ? dns_of(lane->loop, common->conf, out_reason) : NULL;
-	if (lane->dns == NULL || !set_hosts(lane, common->conf) || !set_named_users(lane, common->conf) || !build_spool(lane) || !build_flow(lane))
+	lane->settings = arena_new(SETTINGS_BYTES_MAX);
+	lane->dns = lane->patience && lane->settings ? dns_of(lane->loop, common->conf, out_reason) : NULL;
+	if (lane->dns == NULL || !set_hosts(lane, common->conf) || !set_named_users(lane, common->conf) ||
+	    !build_spool(lane) || !build_flow(lane))
 		goto fail;
 	return lane;
 fail:
@@ -442,6 +449,7 @@ void lane_free(struct lane *lane)
 	buffer_done(&lane->line);
 	free(lane->own);
 	free(lane->named_users);
+	arena_free(lane->settings);
 	free(lane);
 }
 
