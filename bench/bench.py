@@ -5,6 +5,7 @@
   relay     taken in and sent on to smtp-sink
   mailbox   taken in and written to a Maildir
   idle      connections that stay silent: memory of each, and mail flowing beside them
+  abuse     a crowd of bad clients: how long a message of a good one takes without and with it
   deep      a queue filled beforehand: memory, start, `queue list`, and the cost of a message that passes
 
 All on loopback, TLS off, everything durable. CPU is that of all processes of a server, so that it includes what is
@@ -17,6 +18,7 @@ import os
 import statistics
 import sys
 
+from abuse import measure_abuse
 from deep import measure_deep
 from flow import measure, remove_homes
 from idle import measure_idle
@@ -31,9 +33,10 @@ def words_of(arguments):
     parser.add_argument("--messages", type=int, default=5000, help="of 4 KiB at 50 sessions; other loads follow from it")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each load; the table shows medians")
     parser.add_argument("--only", choices=["postroad", "postfix", "smtp-sink"], help="one server")
-    parser.add_argument("--scenario", action="append", choices=["accept", "relay", "mailbox", "idle", "deep"],
+    parser.add_argument("--scenario", action="append", choices=["accept", "relay", "mailbox", "idle", "abuse", "deep"],
                         help="these alone; may be repeated")
     parser.add_argument("--idle", type=int, default=2000, help="silent connections (20000 takes root)")
+    parser.add_argument("--abuse", type=int, default=1000, help="bad clients at one time")
     parser.add_argument("--deep", type=int, default=100000, help="messages in the deep queue")
     return parser.parse_args(arguments)
 
@@ -85,6 +88,14 @@ def bench_idle(kinds, words, results):
               f"{run['accepted_per_s']}/s", flush=True)
 
 
+def bench_abuse(words, results):
+    run = measure_abuse(Postroad, words.abuse, max(100, words.messages // 10))
+    results.append(run)
+    print(f"abuse: a message takes {run['alone_ms']} ms, and {run['beside_ms']} ms (at worst {run['beside_worst_ms']}) beside "
+          f"{run['crowd']} bad clients, who connect {run['connections_per_s']} times a second; {run['processors']} processors, "
+          f"{run['own_mib_more']} MiB more", flush=True)
+
+
 def bench_deep(words, results):
     load = {"bytes": 4096, "sessions": 50, "reconnect": False, "messages": words.messages}
     for depth in (SHALLOW, words.deep):
@@ -98,7 +109,7 @@ def bench_deep(words, results):
 def main():
     words = words_of(sys.argv[1:])
     kinds = [kind for kind in (Postroad, Sink, Postfix) if words.only in (None, kind.name)]
-    scenarios = words.scenario or ["accept", "relay", "mailbox", "idle", "deep"]
+    scenarios = words.scenario or ["accept", "relay", "mailbox", "idle", "abuse", "deep"]
     if Postfix in kinds and os.geteuid() != 0:
         sys.exit("bench: Postfix needs root to start; use --only postroad")
     results, groups = [], []
@@ -107,6 +118,8 @@ def main():
         for scenario in scenarios:
             if scenario == "idle":
                 bench_idle(kinds, words, results)
+            elif scenario == "abuse":
+                bench_abuse(words, results)
             elif scenario != "deep":
                 groups += bench_flow(kinds, scenario, words, results)
             elif Postroad in kinds:

@@ -77,7 +77,7 @@ def allow_descriptors(count):
 class Postroad(servers.Server):
     name = "postroad"
 
-    def __init__(self, home, scenario, sink, connections=20000):
+    def __init__(self, home, scenario, sink, connections=20000, relay_from='"127.0.0.0/8"', limits='idle = "1h" dialogue = "24h"'):
         super().__init__(home, "127.0.0.1", free_port())
         (home / "zone.json").write_text('{"sink.invalid": {"A": ["127.0.0.1"]}}')
         (home / "postroad.conf").write_text(f"""\
@@ -86,11 +86,11 @@ domains = {{"box.invalid"}}
 listen "127.0.0.1:{self.port}" {{ role = mx }}
 users = "users"
 mailbox {{ path = "mail/%d/%u" }}
-relay-from = {{"127.0.0.0/8"}}
+relay-from = {{{relay_from}}}
 dns {{ zone = "zone.json" }}
 outbound {{ port = {sink} }}
 queue {{ retry = {{"1h"}} }}
-limits {{ connections = {connections} idle = "1h" }}
+limits {{ connections = {connections} {limits} }}
 spool {{ path = "spool" }}
 control = "control.sock"
 log {{ to = "log" }}

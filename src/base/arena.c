@@ -176,3 +176,8 @@ size_t arena_used(const struct arena *arena)
 {
 	return arena->used;
 }
+
+size_t arena_taken(const struct arena *arena)
+{
+	return sizeof *arena + arena->taken;
+}

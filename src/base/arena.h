@@ -42,7 +42,8 @@ void arena_wipe(struct arena *arena);
 [[nodiscard, gnu::format(printf, 3, 4)]] bool arena_print(
     struct arena *arena, struct text *out_text, const char *format, ...);
 
-/* Bytes handed out since new or reset. */
+/* Bytes handed out since new or reset; and those taken from the system for them. */
 size_t arena_used(const struct arena *arena);
+size_t arena_taken(const struct arena *arena);
 
 #endif

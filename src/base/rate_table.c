@@ -73,8 +73,8 @@ static struct entry *entry_of(struct rate_table *table, uint64_t hash)
 	return least;
 }
 
-int64_t rate_table_take(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate,
-    uint32_t amount, int64_t now_ms)
+static int64_t ask(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate, uint32_t amount,
+    int64_t now_ms, bool takes)
 {
 	const int64_t now_us = now_ms * 1000, period_us = rate->period_ms * 1000;
 
@@ -96,8 +96,20 @@ int64_t rate_table_take(struct rate_table *table, unsigned kind, struct text key
 		debt_us = period_us;
 	const int64_t over_us = debt_us + cost_us - period_us;
 
-	if (over_us <= 0)
+	if (over_us <= 0 && takes)
 		*entry = (struct entry){ hash, now_us + debt_us + cost_us };
 	pthread_mutex_unlock(&table->lock);
 	return over_us > 0 ? (over_us + 999) / 1000 : 0;
+}
+
+int64_t rate_table_take(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate,
+    uint32_t amount, int64_t now_ms)
+{
+	return ask(table, kind, key, rate, amount, now_ms, true);
+}
+
+int64_t rate_table_look(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate,
+    uint32_t amount, int64_t now_ms)
+{
+	return ask(table, kind, key, rate, amount, now_ms, false);
 }

@@ -40,4 +40,8 @@ void rate_table_free(struct rate_table *table); /* NULL is fine. */
 [[nodiscard]] int64_t rate_table_take(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate,
     uint32_t amount, int64_t now_ms);
 
+/* The same answer, and nothing is taken. */
+[[nodiscard]] int64_t rate_table_look(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate,
+    uint32_t amount, int64_t now_ms);
+
 #endif

@@ -63,6 +63,19 @@ static void keys_and_kinds_do_not_meet(void **state)
 	rate_table_free(table);
 }
 
+static void a_look_takes_nothing(void **state)
+{
+	struct rate_table *table = rate_table_new(8, SEED);
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(rate_table_look(table, KIND, TEXT("alice"), &three_an_hour, 1, 1000), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(take_one(table, "alice", 1000), 0);
+	assert_int_equal(rate_table_look(table, KIND, TEXT("alice"), &three_an_hour, 1, 1000), HOUR_MS / 3);
+	rate_table_free(table);
+}
+
 static void no_limit_takes_no_room(void **state)
 {
 	struct rate_table *table = rate_table_new(1, SEED);
@@ -159,6 +172,7 @@ int main(void)
 		cmocka_unit_test(a_bucket_empties_and_fills_evenly),
 		cmocka_unit_test(several_tokens_are_taken_or_none),
 		cmocka_unit_test(keys_and_kinds_do_not_meet),
+		cmocka_unit_test(a_look_takes_nothing),
 		cmocka_unit_test(no_limit_takes_no_room),
 		cmocka_unit_test(a_new_rate_applies_to_old_buckets),
 		cmocka_unit_test(the_idle_make_room),

@@ -321,20 +321,46 @@ static void build_queue(struct reading *reading, struct conf *conf)
 		    "queue warn-after is longer than lifetime (hint: a shorter one, or 0s for no warning)");
 }
 
-static void build_rest(struct reading *reading, struct conf *conf)
+static void build_limits(struct reading *reading, struct conf *conf)
 {
-	const struct part spool = part_section(reading, "spool"), limits = part_section(reading, "limits");
-	const struct part history = part_section(reading, "history"), web = part_section(reading, "web");
-	conf->spool.engine = (enum conf_engine)part_word(&spool, "engine");
-	conf->spool.path = part_path(&spool, "path");
-	conf->spool.size = part_quantity(&spool, "size");
+	const struct part limits = part_section(reading, "limits");
+
 	conf->limits.message_size = part_quantity(&limits, "message-size");
+	conf->limits.memory = part_quantity(&limits, "memory");
 	conf->limits.recipients = (unsigned)part_quantity(&limits, "recipients");
 	conf->limits.connections = (unsigned)part_quantity(&limits, "connections");
 	conf->limits.errors = (unsigned)part_quantity(&limits, "errors");
 	conf->limits.idle_ms = (int64_t)part_quantity(&limits, "idle");
 	conf->limits.user_messages = part_rate(&limits, "user-messages");
 	conf->limits.user_recipients = part_rate(&limits, "user-recipients");
+	conf->limits.line_ms = (int64_t)part_quantity(&limits, "line");
+	conf->limits.dialogue_ms = (int64_t)part_quantity(&limits, "dialogue");
+	conf->limits.handshake_ms = (int64_t)part_quantity(&limits, "handshake");
+	conf->limits.pace = (uint32_t)part_quantity(&limits, "pace");
+}
+
+static void build_client(struct reading *reading, struct conf *conf)
+{
+	const struct part client = part_section(reading, "client");
+
+	conf->client.connections = (unsigned)part_quantity(&client, "connections");
+	conf->client.connects = part_rate(&client, "connects");
+	conf->client.messages = part_rate(&client, "messages");
+	conf->client.recipients = part_rate(&client, "recipients");
+	conf->client.errors = part_rate(&client, "errors");
+	conf->client.unknown = part_rate(&client, "unknown");
+	conf->client.logins = part_rate(&client, "logins");
+	conf->client.greet_delay_ms = (int64_t)part_quantity(&client, "greet-delay");
+	conf->client.tarpit_ms = (int64_t)part_quantity(&client, "tarpit");
+}
+
+static void build_rest(struct reading *reading, struct conf *conf)
+{
+	const struct part spool = part_section(reading, "spool");
+	const struct part history = part_section(reading, "history"), web = part_section(reading, "web");
+	conf->spool.engine = (enum conf_engine)part_word(&spool, "engine");
+	conf->spool.path = part_path(&spool, "path");
+	conf->spool.size = part_quantity(&spool, "size");
 	conf->history_messages = (uint32_t)part_quantity(&history, "messages");
 	conf->web.listen = part_text(&web, "listen");
 }
@@ -467,6 +493,8 @@ void conf_build(struct reading *reading, struct conf *conf)
 	build_authentication(reading, conf);
 	build_outbound(reading, conf);
 	build_queue(reading, conf);
+	build_limits(reading, conf);
+	build_client(reading, conf);
 	build_rest(reading, conf);
 	build_log(reading, conf);
 	build_users(reading, conf);

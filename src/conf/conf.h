@@ -149,11 +149,17 @@ struct conf {
 		int64_t lifetime_ms, warn_after_ms; /* warn_after_ms 0: never. */
 	} queue;
 	struct {
-		uint64_t message_size;
+		uint64_t message_size, memory;
 		unsigned recipients, connections, errors;
-		int64_t idle_ms;
 		struct rate user_messages, user_recipients;
+		int64_t idle_ms, line_ms, dialogue_ms, handshake_ms;
+		uint32_t pace;           /* Bytes a second; 0: any. */
 	} limits;
+	struct {
+		unsigned connections;    /* 0: any number. */
+		struct rate connects, messages, recipients, errors, unknown, logins;
+		int64_t greet_delay_ms, tarpit_ms;
+	} client;
 	uint32_t history_messages;
 	struct {
 		struct text listen;

@@ -78,8 +78,10 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_PROXY_REFUSED] = { .total = COUNTER_PROXY_REFUSED },
 		[EVENT_LOGIN_FAILED] = { .total = COUNTER_LOGINS_FAILED },
 		[EVENT_LOGIN_DEFERRED] = { .total = COUNTER_LOGINS_DEFERRED },
+		[EVENT_LOGIN_REFUSED] = { .total = COUNTER_LOGINS_REFUSED },
+		[EVENT_TIMED_OUT] = { .total = COUNTER_TIMED_OUT },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 24, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 26, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];

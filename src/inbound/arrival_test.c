@@ -92,7 +92,7 @@ static void set_up(struct world *world, const struct policy *policy)
 	queue_id_source_init(&world->ids, 0, 0);
 	buffer_init(&world->heard, 1 << 20);
 	buffer_init(&world->log, 1 << 20);
-	const struct inbound_wiring wiring = { world->loop, world->port, &world->ids, { report, world }, &world->counters, NULL, NULL };
+	const struct inbound_wiring wiring = { world->loop, world->port, &world->ids, { report, world }, &world->counters, .asker = NULL };
 
 	world->inbound = inbound_new(&wiring, &inbound_settings, world->router);
 	assert_non_null(world->inbound);

@@ -4,32 +4,13 @@
 #include "base/cleanup.h"
 #include "base/must.h"
 #include "inbound/arrival.h"
-#include "inbound/inbound_private.h"
+#include "inbound/connection_private.h"
 #include "mail/queue_id.h"
 
-struct connection {
-	struct inbound *inbound;
-	struct inbound_snapshot *snapshot; /* Shared. */
-	struct connection *next, *previous;
-	struct stream *stream;
-	struct stream_filter *filter;      /* The stream's; NULL in clear text. */
-	struct loop_timer *timer;
-	struct session *session;
-	struct intake *intake;             /* The message under way, or NULL. */
-	struct arrival *arrival;           /* On its way there; NULL: as it is. */
-	struct vetting *vetting;           /* NULL: nothing is asked of strangers. */
-	struct sasl_dialogue *login;       /* Under way, or NULL. */
-	enum sasl_mechanism mechanism;     /* Its own. */
-	struct buffer input;               /* What the session did not consume yet. */
-	bool over;                         /* The session said CLOSE. */
-	bool implicit;                     /* TLS is there from the first byte. */
-	bool wants_tls;                    /* The session said START_TLS; what was said must be sent first. */
-	bool paused;
-	bool half_closed;                  /* The client has said its last, and still listens. */
-	char user[16];
+enum {
+	PAUSE_ABOVE = 64 << 10, /* Bytes of input that may wait for an answer of ours. */
+	DEAF_ABOVE = 64 << 10   /* Bytes of replies that may wait to be read, until no more is taken. */
 };
-
-enum { PAUSE_ABOVE = 64 << 10 }; /* Bytes of input that may wait for an answer of ours. */
 
 /* -- Life -------------------------------------------------------------------------- */
 
@@ -66,15 +47,20 @@ void connection_free(struct connection *connection)
 
 	unlink_connection(connection);
 	vetting_free(connection->vetting);
+	connection_release(connection);
+	connection_forget_client(connection);
+	connection_discharge(connection);
 	if (connection->intake != NULL)
 		intake_abandon(connection->intake);
 	arrival_free(connection->arrival);
 	stream_free(connection->stream);
 	if (connection->timer != NULL)
 		loop_timer_free(connection->timer);
+	loop_timer_free(connection->hold);
 	sasl_dialogue_free(connection->login);
 	session_free(connection->session);
 	buffer_done(&connection->input);
+	buffer_done(&connection->late);
 	inbound_snapshot_unref(connection->snapshot);
 	free(connection);
 	inbound_look_drained(inbound);
@@ -88,49 +74,7 @@ static void count(struct connection *connection, enum counter counter)
 
 /* -- Doing what the session asks ----------------------------------------------------- */
 
-static void report_refusal(struct connection *connection, const struct session_action *action)
-{
-	struct inbound *inbound = connection->inbound;
-	struct arena *arena = inbound->output.arena;
-	const struct verdict *verdict = &action->verdict;
-	struct event event = { .kind = EVENT_REJECTED, .time_ms = loop_unix_ms(inbound->wiring.loop) };
-	struct text *fields = event.fields;
-	bool fits = true;
-
-	fields[EVENT_FIELD_CLIENT] = session_client_text(connection->session, arena);
-	fields[EVENT_FIELD_PROTOCOL] = text_of(session_protocol(connection->session));
-	fields[EVENT_FIELD_SENDER] = action->bytes;
-	if (session_user(connection->session).length > 0)
-		fields[EVENT_FIELD_USER] = session_user(connection->session);
-	if (session_tls(connection->session).length > 0)
-		fields[EVENT_FIELD_TLS] = session_tls(connection->session);
-	fields[EVENT_FIELD_REPLY] = verdict->text;
-	fits &= arena_print(arena, &fields[EVENT_FIELD_CODE], "%u", verdict->code);
-	fits &= arena_print(arena, &fields[EVENT_FIELD_STATUS], "%u.%u.%u", verdict->enhanced.class,
-	    verdict->enhanced.subject, verdict->enhanced.detail);
-	if (action->recipient != NULL)
-		fits &= address_print(action->recipient, arena, &fields[EVENT_FIELD_RECIPIENT]);
-	if (fits)
-		inbound->wiring.sink.report(inbound->wiring.sink.context, &event);
-}
-
-/* Not the name: somebody may have typed his password there. */
-static void report_login(struct connection *connection, enum event_kind kind, struct text reason)
-{
-	struct inbound *inbound = connection->inbound;
-	struct event event = { .kind = kind, .time_ms = loop_unix_ms(inbound->wiring.loop) };
-
-	event.fields[EVENT_FIELD_CLIENT] = session_client_text(connection->session, inbound->output.arena);
-	event.fields[EVENT_FIELD_PROTOCOL] = text_of(session_protocol(connection->session));
-	event.fields[EVENT_FIELD_TLS] = session_tls(connection->session);
-	event.fields[EVENT_FIELD_MECHANISM] = text_of(sasl_mechanism_word(connection->mechanism));
-	if (reason.length > 0)
-		event.fields[EVENT_FIELD_REASON] = reason;
-	inbound->wiring.sink.report(inbound->wiring.sink.context, &event);
-}
-
 static sasl_answered login_answered;
-
 
 static struct session_event begin(struct connection *connection)
 {
@@ -139,7 +83,8 @@ static struct session_event begin(struct connection *connection)
 	const queue_id id = queue_id_next(inbound->wiring.ids, now_ms);
 
 	must(connection->intake == NULL);
-	connection->intake = intake_new(inbound, connection, id);
+	if (!inbound_is_short(inbound))
+		connection->intake = intake_new(inbound, connection, id);
 	if (connection->intake != NULL && !arrival_new(inbound, connection->snapshot, connection, connection->session,
 	        connection->intake, &connection->arrival))
 		intake_abandon(take(connection->intake));
@@ -147,7 +92,7 @@ static struct session_event begin(struct connection *connection)
 		.client_name = vetting_client_name(connection->vetting),
 		.verdict = connection->intake != NULL
 		    ? VERDICT(250, 2, 0, 0, "Begin")
-		    : VERDICT(452, 4, 3, 1, "Insufficient system resources") };
+		    : SHORT_OF_MEMORY };
 }
 
 /* OK: the answer comes later, by connection_stored. */
@@ -195,17 +140,6 @@ static bool begin_login(struct connection *connection, const struct session_acti
 	return connection->login != NULL;
 }
 
-static struct verdict judge_all(struct connection *connection, const struct session_action *question)
-{
-	struct verdict verdict = judge(connection->inbound, connection->session, question);
-
-	if (connection->vetting != NULL && verdict_is_success(&verdict))
-		verdict = vetting_judge(connection->vetting, connection->session, question);
-	if (connection->arrival != NULL && question->question == SESSION_OF_MESSAGE && verdict_is_success(&verdict))
-		verdict = arrival_judge(connection->arrival);
-	return verdict;
-}
-
 /* One action. True: *out_answer answers it. */
 static bool perform_one(
     struct connection *connection, const struct session_action *action, struct session_event *out_answer)
@@ -213,7 +147,7 @@ static bool perform_one(
 	switch (action->kind) {
 	case SESSION_ASK:
 		*out_answer = (struct session_event){ .kind = SESSION_JUDGED,
-			.verdict = judge_all(connection, action) };
+			.verdict = connection_judge(connection, action) };
 		return out_answer->verdict.code != 0;
 	case SESSION_BEGIN:
 		*out_answer = begin(connection);
@@ -243,9 +177,11 @@ static bool perform_one(
 		connection->wants_tls = true;
 		break;
 	case SESSION_AUTH_BEGIN:
-		if (begin_login(connection, action))
-			break;
 		*out_answer = (struct session_event){ .kind = SESSION_AUTH_ANSWERED, .auth.result = SASL_TROUBLE };
+		if (!connection_may_log_in(connection))
+			out_answer->text = TEXT("Too many failed logins from your address, try again later");
+		else if (begin_login(connection, action))
+			break;
 		return true;
 	case SESSION_AUTH_STEP:
 		sasl_dialogue_step(connection->login, action->bytes);
@@ -254,7 +190,8 @@ static bool perform_one(
 		sasl_dialogue_free(take(connection->login));
 		break;
 	case SESSION_REFUSED:
-		report_refusal(connection, action);
+		connection_report_refusal(connection, action);
+		connection_note_refusal(connection, action);
 		break;
 	case SESSION_CLOSE:
 		connection->over = true;
@@ -286,9 +223,17 @@ static size_t step(struct connection *connection, const struct session_event *ev
 
 /* -- The way of the bytes ---------------------------------------------------------------- */
 
+/* What a client lets us say without reading it is bounded: then it has to read first. */
+static bool is_deaf(const struct connection *connection)
+{
+	const size_t backlog = stream_backlog(connection->stream);
+
+	return backlog > DEAF_ABOVE || (backlog > 0 && inbound_is_short(connection->inbound));
+}
+
 static bool may_consume(const struct connection *connection)
 {
-	return !connection->over && !session_awaits(connection->session) &&
+	return !connection->over && !connection->held && !session_awaits(connection->session) && !is_deaf(connection) &&
 	    (connection->intake == NULL || !intake_is_congested(connection->intake));
 }
 
@@ -299,8 +244,11 @@ static size_t consume(struct connection *connection, struct text bytes)
 
 	while (consumed < bytes.length && may_consume(connection)) {
 		const struct session_event event = { .kind = SESSION_BYTES, .bytes = text_from(bytes, consumed) };
+		const bool in_text = session_phase(connection->session) == PACE_TEXT;
 		const size_t taken = step(connection, &event);
 
+		if (in_text)
+			pace_text(&connection->pace, taken);
 		consumed += taken;
 		if (taken == 0) /* Half a line, or so many replies that they must be sent first. */
 			break;
@@ -308,11 +256,26 @@ static size_t consume(struct connection *connection, struct text bytes)
 	return consumed;
 }
 
-/* All replies of the steps just made go out in one write. False: the stream is broken. */
+/* Nothing waits any more. False: the stream is broken. */
+static bool send_late(struct connection *connection)
+{
+	const bool sent = connection->late.length == 0 || stream_write(connection->stream, buffer_text(&connection->late));
+
+	connection_release(connection);
+	buffer_release(&connection->late);
+	return sent;
+}
+
+/* All replies of the steps just made go out in one write, or wait. False: the stream is broken. */
 static bool send_replies(struct connection *connection)
 {
 	struct buffer *replies = &connection->inbound->output.replies;
-	const bool sent = replies->length == 0 || stream_write(connection->stream, buffer_text(replies));
+	bool sent;
+
+	if (connection->held)
+		sent = buffer_append(&connection->late, buffer_text(replies));
+	else
+		sent = replies->length == 0 || stream_write(connection->stream, buffer_text(replies));
 
 	if (replies->capacity > SESSION_REPLIES_MAX)
 		buffer_release(replies);
@@ -329,12 +292,29 @@ static void leave(struct connection *connection, bool sound)
 	connection_free(connection);
 }
 
-static void set_timer(struct connection *connection)
+static enum pace_phase phase_of(const struct connection *connection)
 {
-	const int64_t patience_ms = session_patience_ms(connection->session);
+	const enum pace_phase phase = session_phase(connection->session);
 
-	if (patience_ms > 0 && may_consume(connection))
-		loop_timer_set(connection->timer, patience_ms);
+	if (phase == PACE_OURS || connection->over)
+		return PACE_OURS;
+	if (is_deaf(connection))
+		return PACE_DEAF;
+	return may_consume(connection) ? phase : PACE_OURS;
+}
+
+static void set_timer(struct connection *connection, bool progressed)
+{
+	const bool endless = session_skips(connection->session);
+	const struct pace_facts facts = { .phase = phase_of(connection),
+		.progressed = progressed,
+		.in_line = endless || connection->input.length > 0,
+		.endless = endless,
+		.now_ms = loop_now_ms(connection->inbound->wiring.loop) };
+	const int64_t left_ms = pace_step(&connection->pace, &connection->snapshot->pace, &facts);
+
+	if (left_ms > 0)
+		loop_timer_set(connection->timer, left_ms);
 	else
 		loop_timer_stop(connection->timer);
 }
@@ -345,7 +325,8 @@ static void set_reading(struct connection *connection)
 	/* What comes before the filter of an implicit TLS is there is for the filter. */
 	const bool early = connection->implicit && connection->filter == NULL;
 	const bool full = early || (!may_consume(connection) &&
-	    (connection->input.length > PAUSE_ABOVE || !session_awaits(connection->session)));
+	    (connection->input.length > PAUSE_ABOVE || !session_awaits(connection->session) ||
+		inbound_is_short(connection->inbound)));
 
 	if (full == connection->paused)
 		return;
@@ -357,26 +338,6 @@ static void set_reading(struct connection *connection)
 }
 
 /* -- TLS ---------------------------------------------------------------------------------- */
-
-static void report_handshake(struct connection *connection, const char *reason)
-{
-	struct inbound *inbound = connection->inbound;
-	const struct text client = session_client_text(connection->session, inbound->output.arena);
-	struct event event = { .kind = EVENT_HANDSHAKE_FAILED, .time_ms = loop_unix_ms(inbound->wiring.loop) };
-
-	event.fields[EVENT_FIELD_CLIENT] = client;
-	event.fields[EVENT_FIELD_REASON] = text_of(reason);
-	inbound->wiring.sink.report(inbound->wiring.sink.context, &event);
-}
-
-/* A handshake that breaks off, or records that make no sense. */
-static void report_tls_failure(struct connection *connection, enum error reason)
-{
-	const char *trouble = connection->filter ? tls_filter_trouble(connection->filter) : "";
-
-	if (connection->filter != NULL && (!connection->filter->ready || reason == ERR_TLS))
-		report_handshake(connection, trouble[0] != '\0' ? trouble : error_text(reason));
-}
 
 /* False: no memory; or a reload has taken the certificate away since the session offered TLS. */
 static bool start_handshake(struct connection *connection)
@@ -394,7 +355,9 @@ static bool start_handshake(struct connection *connection)
 /* After every event: what was said goes out, and the connection is set for what comes next. False: it is gone. */
 static bool settle(struct connection *connection, bool progressed)
 {
-	if (!send_replies(connection)) {
+	connection_note_mistakes(connection);
+	/* The last words do not wait. */
+	if ((connection->over && !send_late(connection)) || !send_replies(connection)) {
 		connection_free(connection);
 		return false;
 	}
@@ -403,12 +366,12 @@ static bool settle(struct connection *connection, bool progressed)
 		return false;
 	}
 	/* Nobody is there any more for a handshake. */
-	if (connection->wants_tls && (connection->half_closed || !start_handshake(connection))) {
+	if (connection->wants_tls && !connection->held && (connection->half_closed || !start_handshake(connection))) {
 		connection_free(connection);
 		return false;
 	}
-	if (progressed)
-		set_timer(connection);
+	connection_charge(connection);
+	set_timer(connection, progressed);
 	set_reading(connection);
 	return true;
 }
@@ -446,13 +409,17 @@ static void bytes_came(void *context, struct text bytes)
 	struct connection *connection = context;
 	size_t taken = 0;
 
+	if (connection->greeting) {
+		connection_spoke_early(connection);
+		return;
+	}
 	/* The usual way: nothing is held, whole lines come, no byte is copied. */
 	if (connection->input.length == 0) {
 		taken = consume(connection, bytes);
 		if (!settle(connection, taken > 0) || taken == bytes.length)
 			return;
 	}
-	if (buffer_append(&connection->input, text_from(bytes, taken)))
+	if (!inbound_is_exhausted(connection->inbound) && buffer_append(&connection->input, text_from(bytes, taken)))
 		work_off_input(connection);
 	else
 		connection_free(connection);
@@ -462,7 +429,7 @@ static void stream_ended(void *context, enum error reason)
 {
 	struct connection *connection = context;
 
-	report_tls_failure(connection, reason);
+	connection_report_tls_failure(connection, reason);
 	/* Who writes a whole session and then closes its side, like a batch piped into sendmail -bs, gets the answers
 	 * to what came before the end. */
 	connection->half_closed = reason == ERR_CLOSED;
@@ -473,9 +440,17 @@ static void stream_ended(void *context, enum error reason)
 static void ran_out_of_patience(void *context)
 {
 	struct connection *connection = context;
-	const struct session_event event = { .kind = SESSION_TIMED_OUT };
+	const int64_t now_ms = loop_now_ms(connection->inbound->wiring.loop);
+	const char *complaint = pace_complaint(&connection->pace, &connection->snapshot->pace, now_ms);
+	struct session_event event = { .kind = SESSION_TIMED_OUT };
 
-	report_tls_failure(connection, ERR_TIMEOUT);
+	if (complaint == NULL) { /* Nothing is late: the timer was set for something that is over. */
+		settle(connection, false);
+		return;
+	}
+	event.text = text_of(complaint);
+	connection_report_slowness(connection, event.text);
+	connection_report_tls_failure(connection, ERR_TIMEOUT);
 	(void)step(connection, &event);
 	settle(connection, true);
 }
@@ -498,6 +473,20 @@ static void go_on(struct connection *connection)
 		work_off_input(connection);
 }
 
+void connection_wait_over(void *context)
+{
+	struct connection *connection = context;
+
+	if (connection->greeting) {
+		connection_release(connection);
+		connection_greet(connection);
+	} else if (send_late(connection)) {
+		go_on(connection);
+	} else {
+		connection_free(connection);
+	}
+}
+
 void connection_judged(struct connection *connection, struct verdict verdict)
 {
 	const struct session_event event = { .kind = SESSION_JUDGED, .verdict = verdict };
@@ -512,6 +501,8 @@ void connection_stored(struct connection *connection, struct verdict verdict)
 
 	connection->intake = NULL;
 	arrival_free(take(connection->arrival));
+	if (verdict_is_success(&verdict))
+		pace_message(&connection->pace, loop_now_ms(connection->inbound->wiring.loop));
 	(void)step(connection, &event);
 	go_on(connection);
 }
@@ -526,9 +517,11 @@ static void login_answered(void *context, const struct sasl_answer *answer)
 	if (answer->result == SASL_SUCCESS)
 		count(connection, COUNTER_LOGINS);
 	else if (answer->result == SASL_FAILURE)
-		report_login(connection, EVENT_LOGIN_FAILED, answer->reason);
+		connection_report_login(connection, EVENT_LOGIN_FAILED, answer->reason);
 	else if (answer->result == SASL_TROUBLE)
-		report_login(connection, EVENT_LOGIN_DEFERRED, answer->reason);
+		connection_report_login(connection, EVENT_LOGIN_DEFERRED, answer->reason);
+	if (answer->result == SASL_FAILURE)
+		connection_note_failed_login(connection);
 	(void)step(connection, &event);
 	if (over)
 		sasl_dialogue_free(take(connection->login));
@@ -560,13 +553,16 @@ static void secured(void *context)
 	settle(connection, true);
 }
 
-/* Nothing waits for room in the stream: what a client lets us say is bounded by what it asks. */
-static void no_matter(void *context)
+/* The client has read what was said: it may have been deaf before. */
+static void replies_left(void *context)
 {
-	(void)context;
+	struct connection *connection = context;
+
+	if (connection->paused)
+		go_on(connection);
 }
 
-static const struct stream_handler handler = { secured, bytes_came, no_matter, stream_ended };
+static const struct stream_handler handler = { secured, bytes_came, replies_left, stream_ended };
 
 static bool equip(struct connection *connection, const struct session_peer *peer)
 {
@@ -598,6 +594,8 @@ void connection_new(struct inbound *inbound, struct stream *stream, const struct
 	connection->implicit = peer->tls == SESSION_TLS_IMPLICIT;
 	connection->paused = true; /* As an accepted stream is. */
 	buffer_init_secret(&connection->input, INBOUND_INPUT_MAX);
+	buffer_init(&connection->late, SESSION_REPLIES_MAX + SESSION_TRANSACTION_MAX);
+	pace_init(&connection->pace, loop_now_ms(inbound->wiring.loop));
 	link_connection(inbound, connection);
 	if (!equip(connection, peer)) {
 		connection_free(connection);

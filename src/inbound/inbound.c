@@ -10,10 +10,16 @@ enum {
 	RECIPIENTS_DEFAULT = 1000,
 	ERRORS_DEFAULT = 20,
 	CONNECTIONS_DEFAULT = 20000,
+	MEMORY_DEFAULT = 1 << 30,
 	SNAPSHOT_MAX = 1 << 20 /* Bytes; a network is under 200. */
 };
 static const int64_t names_default_ms = 20 * 1000;                    /* RFC 7208 §4.6.4 */
-static const int64_t patience_default_ms = 5 * 60 * 1000;             /* RFC 5321 §4.5.3.2.7 */
+static const struct pace_limits pace_default = {
+	.silence_ms = 5 * 60 * 1000, /* RFC 5321 §4.5.3.2.7 */
+	.line_ms = 60 * 1000,
+	.dialogue_ms = 30 * 60 * 1000,
+	.proof_ms = 60 * 1000
+};
 static const int64_t lifetime_default_ms = (int64_t)5 * 24 * 3600 * 1000; /* RFC 5321 §4.5.4.1: 4 to 5 days */
 
 /* -- Settings ----------------------------------------------------------------------- */
@@ -53,6 +59,20 @@ static bool copy_policy(struct arena *arena, const struct policy *from, struct p
 	return true;
 }
 
+static int64_t first_of(int64_t wanted, int64_t otherwise)
+{
+	return wanted > 0 ? wanted : otherwise;
+}
+
+static struct pace_limits pace_of(const struct pace_limits *from)
+{
+	return (struct pace_limits){ .silence_ms = first_of(from->silence_ms, pace_default.silence_ms),
+		.line_ms = first_of(from->line_ms, pace_default.line_ms),
+		.dialogue_ms = first_of(from->dialogue_ms, pace_default.dialogue_ms),
+		.proof_ms = first_of(from->proof_ms, pace_default.proof_ms),
+		.text_bytes_per_s = from->text_bytes_per_s };
+}
+
 static bool copy_settings(struct inbound_snapshot *snapshot, const struct inbound_settings *from)
 {
 	const struct text domain = from->domain.length > 0 ? from->domain : from->hostname;
@@ -76,7 +96,9 @@ static bool copy_settings(struct inbound_snapshot *snapshot, const struct inboun
 	snapshot->session.recipient_count_max =
 	    from->recipient_count_max > 0 ? from->recipient_count_max : RECIPIENTS_DEFAULT;
 	snapshot->session.error_count_max = from->error_count_max > 0 ? from->error_count_max : ERRORS_DEFAULT;
-	snapshot->session.patience_ms = from->patience_ms > 0 ? from->patience_ms : patience_default_ms;
+	snapshot->memory_max = from->memory_max > 0 ? (int64_t)from->memory_max : MEMORY_DEFAULT;
+	snapshot->client = from->client;
+	snapshot->pace = pace_of(&from->pace);
 	snapshot->connection_count_max =
 	    from->connection_count_max > 0 ? from->connection_count_max : CONNECTIONS_DEFAULT;
 	snapshot->lifetime_ms = from->lifetime_ms > 0 ? from->lifetime_ms : lifetime_default_ms;
@@ -226,14 +248,15 @@ void inbound_welcome(struct inbound *inbound, struct stream *stream, const struc
 {
 	/* Gone already, or no memory for its address: a client we do not know might be refused for good. */
 	const bool is_unknown = peer->client.family == ENDPOINT_NONE && peer->user.length == 0;
+	const bool is_short = is_unknown || inbound_is_short(inbound);
 
-	if (!inbound->draining && inbound_is_full(inbound) && inbound->wiring.counters != NULL)
+	if (!inbound->draining && (inbound_is_full(inbound) || is_short) && inbound->wiring.counters != NULL)
 		counters_add(inbound->wiring.counters, COUNTER_CONNECTIONS_REFUSED, 1);
-	if (peer->tls == SESSION_TLS_IMPLICIT && (inbound->draining || is_unknown || inbound_is_full(inbound)))
+	if (peer->tls == SESSION_TLS_IMPLICIT && (inbound->draining || is_short || inbound_is_full(inbound)))
 		stream_free(stream); /* It would not understand a word. */
 	else if (inbound->draining)
 		turn_away(inbound, stream, "The service is shutting down");
-	else if (is_unknown)
+	else if (is_short)
 		turn_away(inbound, stream, "Short of memory, try again later");
 	else if (inbound_is_full(inbound))
 		turn_away(inbound, stream, "Too many connections, try again later");

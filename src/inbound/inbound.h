@@ -11,13 +11,18 @@
  *   I6  A handshake of TLS has the session's patience, all of it together; what fails there ends the
  *       connection with one event.
  *
+ *   I7  What connections hold has a ceiling that no load lifts (memory.c): above it new ones hear 421 and mail
+ *       hears 452, until some of it is free again.
+ *
  * All of it belongs to the lane's thread. The wiring polls the port; what it calls back runs in there. */
 #ifndef INBOUND_INBOUND_H
 #define INBOUND_INBOUND_H
 
+#include "dns/dns.h"
 #include "events/counters.h"
 #include "events/sink.h"
-#include "dns/dns.h"
+#include "events/troubles.h"
+#include "inbound/clients.h"
 #include "inbound/policy.h"
 #include "inbound/session.h"
 #include "inbound/submitter.h"
@@ -41,8 +46,10 @@ struct inbound_settings {                 /* Borrows during the call; it is copi
 	uint64_t message_size_max;        /* 0: no limit. */
 	uint32_t recipient_count_max;     /* 0: 1000 */
 	uint32_t error_count_max;         /* 0: 20 */
+	uint64_t memory_max;              /* Bytes that connections of all lanes may hold; 0: 1 GiB */
 	uint32_t connection_count_max;    /* Of this lane; 0: 20000 */
-	int64_t patience_ms;              /* 0: 5 minutes */
+	struct client_limits client;      /* Of each client that may not relay. */
+	struct pace_limits pace;          /* A time of 0: 5 minutes of silence, 1 of a line or a proof, 30 of dialogue. */
 	int64_t lifetime_ms;              /* Until an undelivered message is given up; 0: 5 days */
 	struct submitter_rules submitters; /* Who has logged in. */
 	const struct network *relay_from; /* Clients that are trusted. */
@@ -63,6 +70,9 @@ struct inbound_wiring {                   /* Borrows all; it must outlive the in
 	struct counters *counters;        /* Of this lane; NULL: nobody counts. */
 	struct rate_table *rates;         /* Of all lanes; NULL: nothing has a rate. */
 	struct sasl_asker *asker;         /* Of this lane; NULL: nobody logs in. */
+	_Atomic int64_t *held_bytes;      /* By the connections of all lanes; NULL: nobody counts them. */
+	struct troubles *troubles;        /* Of all lanes; NULL: nobody is told. */
+	struct clients *clients;          /* Of all lanes; NULL: no client has a limit of its own. */
 };
 
 struct inbound;

@@ -9,6 +9,9 @@ struct inbound_snapshot {
 	uint32_t reference_count;
 	struct arena *arena;                /* Holds the text and networks. */
 	struct session_settings session;
+	struct pace_limits pace;
+	struct client_limits client;
+	int64_t memory_max;
 	uint32_t connection_count_max;
 	int64_t lifetime_ms;
 	const struct network *proxy_from, *xclient_from;
@@ -31,11 +34,12 @@ struct inbound {
 	struct dns *dns;                    /* The newest; NULL: none. */
 	struct session_output output;       /* One for all: steps do not nest. */
 	struct connection *connections;     /* List; the newest first. */
-	size_t connection_count;
+	size_t connection_count, held_count;
 	struct front *fronts;               /* List of streams whose header is to come. */
 	size_t front_count;
 	struct intake *intakes;             /* List of messages under way, with or without connection. */
 	bool draining;
+	bool short_of_memory;               /* Told as a trouble. */
 	void (*drained)(void *context);
 	void *drained_context;
 	struct loop_timer *drained_timer;
@@ -58,6 +62,14 @@ struct session_peer inbound_peer(
 /* -- front.c: streams that begin with a PROXY header ------------------------------ */
 
 void front_free_all(struct inbound *inbound);
+/* -- memory.c: the ceiling of what all connections hold ------------------------ */
+
+/* Nothing new is to be begun. */
+bool inbound_is_short(struct inbound *inbound);
+/* Nothing more is to be held. */
+bool inbound_is_exhausted(struct inbound *inbound);
+/* Mail's answer to both. */
+#define SHORT_OF_MEMORY VERDICT(452, 4, 3, 1, "Insufficient system resources")
 
 /* -- connection.c: one stream and its session ---------------------------------- */
 
@@ -90,6 +102,8 @@ enum { INTAKE_TOP_MAX = SPOOL_CHUNK_SIZE };
 void intake_put_on_top(struct intake *intake, struct text field);
 /* Its next bytes. */
 void intake_body(struct intake *intake, struct text bytes);
+/* What it holds, about. */
+size_t intake_memory(const struct intake *intake);
 /* Too many chunks are pending. */
 bool intake_is_congested(const struct intake *intake);
 

@@ -397,6 +397,28 @@ static void handed_in_locally(void **state)
 	tear_down(&world);
 }
 
+/* The last recipient is named in the log, though the transaction went with the complaint about it. */
+static void too_many_unknown_recipients(void **state)
+{
+	struct world world;
+	struct buffer words;
+
+	(void)state;
+	set_up(&world);
+	start(&world);
+	connect_as(&world, SESSION_MX);
+	buffer_init(&words, 4096);
+	must(buffer_print(&words, "EHLO c.test\r\nMAIL FROM:<>\r\n"));
+	for (unsigned i = 1; i <= 20; i++)
+		must(buffer_print(&words, "RCPT TO:<x%u@here.test>\r\n", i));
+	must(stream_write(world.client, buffer_text(&words)));
+	loop_run(world.loop);
+	assert_holds(&world.heard, "\r\n421 4.7.0 Too many errors\r\n");
+	assert_holds(&world.log, "to=x20@here.test");
+	buffer_done(&words);
+	tear_down(&world);
+}
+
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
 	(void)status;
@@ -462,6 +484,49 @@ static void client_says_all_and_closes_its_side(void **state)
 	tear_down(&world);
 }
 
+static void listen_again(void *context)
+{
+	struct world *world = context;
+
+	stream_resume(world->client);
+}
+
+/* Replies that nobody reads are bounded: the client is not heard any more until it reads, and nothing is lost. */
+static void a_client_that_does_not_read(void **state)
+{
+	enum { MESSAGES = 40, RECIPIENTS = 1000 };
+	struct world world;
+	struct buffer words;
+
+	(void)state;
+	set_up(&world);
+	start(&world);
+	connect_as(&world, SESSION_LMTP);
+	buffer_done(&world.heard);
+	buffer_init(&world.heard, 16 << 20);
+	buffer_init(&words, 8 << 20);
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		must(buffer_print(&words, "MAIL FROM:<>\r\n"));
+		for (unsigned k = 0; k < RECIPIENTS; k++)
+			must(buffer_print(&words, "RCPT TO:<alice@here.test>\r\n"));
+		must(buffer_print(&words, "BDAT 4 LAST\r\nhi\r\n"));
+	}
+	must(buffer_print(&words, "QUIT\r\n"));
+	world.more = buffer_text(&words);
+	say(&world, "LHLO c.test\r\n");
+	drained_stream(&world);
+	stream_pause(world.client);
+	struct loop_timer *timer = loop_timer_new(world.loop, listen_again, &world);
+
+	loop_timer_set(timer, 200);
+	loop_run(world.loop);
+	loop_timer_free(timer);
+	assert_int_equal(totals(&world).messages, MESSAGES);
+	assert_holds(&world.heard, "\r\n221 2.0.0 ");
+	buffer_done(&words);
+	tear_down(&world);
+}
+
 static void too_many_connections(void **state)
 {
 	struct world world;
@@ -520,7 +585,7 @@ static void reload_changes_what_new_sessions_see(void **state)
 
 /* -- TLS --------------------------------------------------------------------------------------- */
 
-static void set_up_tls(struct world *world, enum session_tls tls, int64_t patience_ms)
+static void set_up_tls(struct world *world, enum session_tls tls, int64_t proof_ms)
 {
 	char folder[64], certificate[128], key[128];
 	const struct test_certificate wanted = { .names = "DNS:mx.here.test", .common = "mx" };
@@ -529,7 +594,7 @@ static void set_up_tls(struct world *world, enum session_tls tls, int64_t patien
 
 	set_up(world);
 	world->tls = tls;
-	world->settings.patience_ms = patience_ms;
+	world->settings.pace.proof_ms = proof_ms;
 	start(world);
 	test_folder_make(folder);
 	test_certificate_write(folder, "ec", NULL, &wanted, certificate, key);
@@ -634,8 +699,10 @@ int main(void)
 		cmocka_unit_test(an_envelope_that_fills_its_memory),
 		cmocka_unit_test(client_gone_in_the_middle),
 		cmocka_unit_test(handed_in_locally),
+		cmocka_unit_test(too_many_unknown_recipients),
 		cmocka_unit_test(spool_is_full),
 		cmocka_unit_test(client_says_all_and_closes_its_side),
+		cmocka_unit_test(a_client_that_does_not_read),
 		cmocka_unit_test(too_many_connections),
 		cmocka_unit_test(drain_says_goodbye),
 		cmocka_unit_test(reload_changes_what_new_sessions_see),

@@ -103,6 +103,11 @@ void intake_hurry(struct inbound *inbound)
 			loop_timer_set(intake->timer, 0);
 }
 
+size_t intake_memory(const struct intake *intake)
+{
+	return sizeof *intake + arena_taken(intake->arena) + intake->chunk.capacity + (size_t)intake->pending * SPOOL_CHUNK_SIZE;
+}
+
 bool intake_is_congested(const struct intake *intake)
 {
 	return intake->state == INTAKE_COLLECTING && intake->pending > INBOUND_CHUNKS_PENDING_MAX;
@@ -397,6 +402,10 @@ void intake_put_on_top(struct intake *intake, struct text field)
 void intake_body(struct intake *intake, struct text bytes)
 {
 	must(intake->state == INTAKE_COLLECTING);
+	if (intake->error == OK && inbound_is_short(intake->inbound)) {
+		intake->error = ERR_NO_MEMORY;
+		buffer_release(&intake->chunk);
+	}
 	while (bytes.length > 0 && intake->error == OK) {
 		/* A full chunk is sent ahead only when more follows: the last one goes with the message. */
 		if (intake->chunk.length == SPOOL_CHUNK_SIZE)

@@ -36,6 +36,7 @@
 #include "base/must.h"
 #include "inbound/session_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* -- The table of commands ----------------------------------------------------- */
@@ -47,7 +48,7 @@
 	ROW(LHLO, greet, greet, greet, greet, greet)                                                                 \
 	ROW(MAIL, refuse_early, begin_transaction, refuse_nested, refuse_nested, refuse_nested)                      \
 	ROW(RCPT, refuse_early, refuse_no_sender, add_recipient, add_recipient, refuse_chunks_open)                  \
-	ROW(DATA, refuse_early, refuse_no_sender, refuse_data, begin_data, refuse_chunks_open)                       \
+	ROW(DATA, refuse_early, refuse_data_no_sender, refuse_data, begin_data, refuse_chunks_open)                       \
 	ROW(BDAT, refuse_chunk, refuse_chunk, refuse_chunk, begin_chunk, next_chunk)                                 \
 	ROW(RSET, noop, reset, reset, reset, reset)                                                                  \
 	ROW(NOOP, noop, noop, noop, noop, noop)                                                                      \
@@ -309,7 +310,13 @@ static size_t judged(struct session_step *step)
 
 static size_t time_out(struct session_step *step)
 {
-	say_goodbye(step, VERDICT(421, 4, 4, 2, "Timeout, closing the connection"));
+	char words[128];
+	struct verdict verdict = VERDICT(421, 4, 4, 2, "");
+	const struct text how = step->event->text.length > 0 ? step->event->text : TEXT("Timeout");
+
+	snprintf(words, sizeof words, "%.*s, closing the connection", TEXT_FORMAT(how));
+	verdict.text = text_of(words);
+	say_goodbye(step, verdict);
 	return 0;
 }
 
@@ -413,12 +420,39 @@ bool session_awaits(const struct session *session)
 	    session->state == STATE_PROVING || session->state == STATE_STORING;
 }
 
-int64_t session_patience_ms(const struct session *session)
+enum pace_phase session_phase(const struct session *session)
 {
-	const bool talks = session->state < STATE_COMMANDS || session->state == STATE_TEXT ||
-	    session->state == STATE_CHUNK || session->state == STATE_SECURING || session->state == STATE_RESPONSE;
+	switch (session->state) {
+	case STATE_CONNECTED:
+	case STATE_READY:
+	case STATE_SENDER:
+	case STATE_RECIPIENTS:
+		return PACE_COMMANDS;
+	case STATE_CHUNKS:
+	case STATE_TEXT:
+	case STATE_CHUNK:
+		return PACE_TEXT;
+	case STATE_SECURING:
+	case STATE_RESPONSE:
+		return PACE_PROOF;
+	default:
+		return PACE_OURS;
+	}
+}
 
-	return talks ? session->settings->patience_ms : 0;
+size_t session_memory(const struct session *session)
+{
+	return sizeof *session + (session->arena ? arena_taken(session->arena) : 0);
+}
+
+uint32_t session_mistake_count(const struct session *session)
+{
+	return session->mistake_count;
+}
+
+bool session_skips(const struct session *session)
+{
+	return session->skipping;
 }
 
 struct text session_helo(const struct session *session)

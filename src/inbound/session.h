@@ -30,6 +30,8 @@
  *       nothing a client says of it comes into replies, refusals or the log. What was decoded of it is in output->arena,
  *       and output->secret says so: who did the actions wipes it.
  *
+ *   S11 A verdict of 421 ends the session, whatever was asked.
+ *
  * Text of actions borrows from the event, from output->arena or from the transaction: it is valid
  * until the next step. */
 #ifndef INBOUND_SESSION_H
@@ -37,6 +39,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "inbound/pace.h"
 #include "mail/envelope.h"
 #include "sasl/exchange.h"
 
@@ -44,7 +47,11 @@ enum {
 	SESSION_TRANSACTION_MAX = 4 << 20, /* Bytes for one envelope: 1000 recipients with ORCPT need 1.5 MiB. */
 	SESSION_ACTION_MAX = 64,           /* Of one step; it stops consuming before it has no room. */
 	SESSION_REPLIES_MAX = 256 << 10,   /* Bytes of replies that gather before they must be sent. */
-	SESSION_JUNK_MAX = 100,            /* NOOP, RSET, VRFY ... between two messages. */
+	SESSION_JUNK_MAX = 100,            /* EHLO, NOOP, RSET, VRFY ... between two messages. */
+	SESSION_HEADER_MAX = 1 << 20,      /* Bytes of a message's header; peers cut at a tenth of it. */
+	SESSION_DROPPED_MAX = 64 << 20,    /* Bytes of text that are read though they will be refused. */
+	SESSION_CHUNKS_FREE = 1000,        /* Chunks of a message, until they must have this many bytes each */
+	SESSION_CHUNK_MEAN_MIN = 256,      /* on the average: what BDAT brings must be worth its reply. */
 	SESSION_LOGINS_MAX = 3,            /* That fail, until 421. */
 	SESSION_HOPS_MAX = 50              /* Received fields (RFC 5321 §6.3 asks for at least 100 hops or
 	                                    * another limit; 50 is what peers use). */
@@ -65,7 +72,6 @@ struct session_settings {             /* Borrows; must outlive its sessions. */
 	uint32_t error_count_max;     /* Wrong commands and refused recipients until 421; >= 1. */
 	const struct network *relay_from; /* Clients that are trusted: for those that are told by XCLIENT. */
 	size_t relay_from_count;
-	int64_t patience_ms;          /* For the next bytes: 5 minutes (RFC 5321 §4.5.3.2.7). */
 };
 
 enum session_tls {
@@ -93,7 +99,7 @@ enum session_event_kind {
 	SESSION_STORED,     /* Answer to COMMIT: `verdict`; its text is said to the client. */
 	SESSION_TLS_STARTED, /* What START_TLS asked for is done: `tls`. From now on bytes are those inside. */
 	SESSION_AUTH_ANSWERED, /* Answer to AUTH_BEGIN and AUTH_STEP: `auth`. */
-	SESSION_TIMED_OUT,  /* The patience is over. */
+	SESSION_TIMED_OUT,  /* The client is too slow (inbound/pace.h): `text`. */
 	SESSION_ENDED,      /* The other side is gone. */
 	SESSION_SHUT_DOWN,  /* We want to go: end when no message is on its way. */
 	SESSION_EVENT_COUNT
@@ -102,6 +108,7 @@ enum session_event_kind {
 struct session_event { /* Borrows all text during the step. */
 	enum session_event_kind kind;
 	struct text bytes;
+	struct text text; /* With TIMED_OUT, and with AUTH_ANSWERED and TROUBLE: words for the reply; may be empty. */
 	struct verdict verdict;
 	queue_id id;
 	int64_t unix_ms;
@@ -182,9 +189,17 @@ size_t session_step(
 /* An answer is due; bytes will not be consumed before it. */
 bool session_awaits(const struct session *session);
 
-/* How long to wait for bytes until SESSION_TIMED_OUT; 0: for ever, an answer is due or all is over.
- * To be counted anew whenever bytes were consumed: a line that never ends is not progress. */
-int64_t session_patience_ms(const struct session *session);
+/* What the client is expected to do now, for its pace; never PACE_DEAF. SESSION_TIMED_OUT may come in any but PACE_OURS. */
+enum pace_phase session_phase(const struct session *session);
+
+/* Bytes it holds, about. */
+size_t session_memory(const struct session *session);
+
+/* Permanent complaints so far, of all messages. */
+uint32_t session_mistake_count(const struct session *session);
+
+/* In the middle of a command line that is too long: bytes are taken and dropped. */
+bool session_skips(const struct session *session);
 
 /* For log and reports. `client`: "helo.name[192.0.2.1]". */
 struct text session_helo(const struct session *session);

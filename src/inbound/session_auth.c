@@ -196,6 +196,15 @@ static void fail(struct session_step *step)
 	become_ready(step);
 }
 
+static struct verdict trouble(const struct session_step *step)
+{
+	struct verdict verdict = VERDICT(454, 4, 7, 0, "Cannot check passwords now, try again later");
+
+	if (step->event->text.length > 0)
+		verdict.text = step->event->text;
+	return verdict;
+}
+
 size_t auth_answered(struct session_step *step)
 {
 	switch (step->event->auth.result) {
@@ -213,7 +222,7 @@ size_t auth_answered(struct session_step *step)
 		become_ready(step);
 		break;
 	case SASL_TROUBLE:
-		say(step, VERDICT(454, 4, 7, 0, "Cannot check passwords now, try again later"));
+		complain(step, trouble(step));
 		become_ready(step);
 		break;
 	}

@@ -12,9 +12,22 @@ static struct verdict no_recipients(const struct session *session)
 	return VERDICT(503, 5, 5, 1, "Give a recipient with RCPT first");
 }
 
+/* RFC 2920 §3.1: DATA ends what is pipelined. Who sends the text along with it would have it taken for commands now. */
+static void refuse_data_with(struct session_step *step, struct verdict refusal)
+{
+	complain(step, refusal);
+	if (step->followed)
+		say_goodbye(step, VERDICT(421, 4, 5, 0, "Nothing may stand behind DATA before its answer"));
+}
+
 void refuse_data(struct session_step *step)
 {
-	complain(step, no_recipients(step->session));
+	refuse_data_with(step, no_recipients(step->session));
+}
+
+void refuse_data_no_sender(struct session_step *step)
+{
+	refuse_data_with(step, VERDICT(503, 5, 5, 1, "Give a sender with MAIL first"));
 }
 
 void begin_data(struct session_step *step)
@@ -133,8 +146,10 @@ size_t message_stored(struct session_step *step)
 	const struct verdict verdict = step->event->verdict;
 
 	must(verdict.code != 0);
-	if (verdict_is_success(&verdict))
-		session->error_count = session->junk_count = 0;
+	if (verdict_is_success(&verdict)) {
+		session->error_count = session->junk_count = session->put_off_count = 0;
+		session->dropped_bytes = 0;
+	}
 	say_of_message(step, verdict);
 	become_ready(step);
 	return 0;
@@ -182,6 +197,20 @@ static size_t take_piece(struct session_step *step, struct text text, enum body_
 	return text.length - rest.length;
 }
 
+/* Text that will be refused is read to its end, to say so where the client listens, but not for ever. */
+static void count_dropped(struct session_step *step, struct verdict refusal, size_t bytes)
+{
+	struct session *session = step->session;
+
+	if (refusal.code == 0)
+		return;
+	session->dropped_bytes += bytes;
+	if (session->dropped_bytes <= SESSION_DROPPED_MAX)
+		return;
+	act(step, SESSION_REFUSED)->verdict = refusal;
+	say_goodbye(step, refusal);
+}
+
 size_t take_text(struct session_step *step)
 {
 	enum body_event event;
@@ -189,7 +218,19 @@ size_t take_text(struct session_step *step)
 
 	if (event == BODY_END)
 		end_text(step);
+	else
+		count_dropped(step, step->session->transaction->ruin, taken);
 	return taken;
+}
+
+/* A reply for each octet, or for none, is no way to send a message. */
+static void count_chunk(struct session_step *step)
+{
+	struct transaction *transaction = step->session->transaction;
+
+	if (++transaction->chunk_count > SESSION_CHUNKS_FREE &&
+	    transaction->wire_bytes / transaction->chunk_count < SESSION_CHUNK_MEAN_MIN)
+		say_goodbye(step, VERDICT(421, 4, 7, 0, "Too many small chunks"));
 }
 
 /* The last octet of a chunk is here. */
@@ -212,6 +253,7 @@ static void end_chunk(struct session_step *step)
 		session->state = STATE_CHUNKS;
 		say_format(step, "250 %s%llu octets received\r\n", session->extended ? "2.0.0 " : "",
 		    (unsigned long long)session->chunk.size);
+		count_chunk(step);
 	}
 }
 
@@ -226,6 +268,8 @@ size_t take_chunk(struct session_step *step)
 	chunk->left -= taken;
 	if (chunk->left == 0)
 		end_chunk(step);
+	else
+		count_dropped(step, chunk->refusal.code != 0 ? chunk->refusal : step->session->transaction->ruin, taken);
 	return taken;
 }
 

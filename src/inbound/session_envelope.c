@@ -129,6 +129,20 @@ static bool grow_recipients(struct session *session)
 	return true;
 }
 
+/* The log hears of the first only: there may be thousands. */
+static void refuse_another(struct session_step *step)
+{
+	struct transaction *transaction = step->session->transaction;
+	const struct verdict verdict = VERDICT(452, 4, 5, 3, "Too many recipients");
+	const bool told = transaction->overflowed;
+
+	transaction->overflowed = true;
+	if (told)
+		complain(step, verdict);
+	else
+		refuse(step, verdict, NULL);
+}
+
 void add_recipient(struct session_step *step)
 {
 	struct session *session = step->session;
@@ -138,7 +152,7 @@ void add_recipient(struct session_step *step)
 
 	/* RFC 5321 §4.5.3.1.10: 452, so that the client sends the rest in another transaction. */
 	if (count >= session->settings->recipient_count_max) {
-		refuse(step, VERDICT(452, 4, 5, 3, "Too many recipients"), NULL);
+		refuse_another(step);
 		return;
 	}
 	transaction->pending = (struct recipient){ .index = count, .notify = rcpt->notify };

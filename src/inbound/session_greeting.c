@@ -2,8 +2,6 @@
 #include "base/must.h"
 #include "inbound/session_private.h"
 
-#define TOO_MUCH_TALK VERDICT(421, 4, 7, 0, "Too many commands without a message")
-
 static void remember_name(struct session *session, struct text name)
 {
 	must(name.length > 0 && name.length <= sizeof session->helo);
@@ -32,6 +30,13 @@ size_t client_judged(struct session_step *step)
 	return 0;
 }
 
+/* What costs us a little and brings no mail is bounded between two messages. */
+static void count_talk(struct session_step *step)
+{
+	if (++step->session->junk_count > SESSION_JUNK_MAX)
+		say_goodbye(step, TOO_MUCH_TALK);
+}
+
 /* RFC 5321 §4.1.4: a greeting in the middle works like RSET. RFC 2033 §4.1: LHLO, and only it, greets LMTP. */
 static bool speaks_our_language(struct session_step *step)
 {
@@ -51,6 +56,7 @@ void greet(struct session_step *step)
 	remember_name(step->session, step->command->argument);
 	step->session->extended = true;
 	say_capabilities(step);
+	count_talk(step);
 	become_ready(step);
 }
 
@@ -61,15 +67,14 @@ void greet_plain(struct session_step *step)
 	remember_name(step->session, step->command->argument);
 	step->session->extended = false;
 	say_format(step, "250 %.*s\r\n", TEXT_FORMAT(step->session->settings->hostname));
+	count_talk(step);
 	become_ready(step);
 }
 
-/* What costs us a little and brings no mail is bounded between two messages. */
 static void small_talk(struct session_step *step, struct verdict reply)
 {
 	say(step, reply);
-	if (++step->session->junk_count > SESSION_JUNK_MAX)
-		say_goodbye(step, TOO_MUCH_TALK);
+	count_talk(step);
 }
 
 void noop(struct session_step *step)

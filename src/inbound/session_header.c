@@ -177,8 +177,10 @@ static void edit_header(struct session_step *step, struct text *piece)
 		end_header(step);
 }
 
-static void watch_hops(struct session_step *step)
+static void watch_header(struct session_step *step)
 {
+	if (step->session->transaction->header_bytes > SESSION_HEADER_MAX)
+		ruin(step, VERDICT(552, 5, 3, 4, "The header of the message is too large"));
 	if (step->session->transaction->header.received_count > SESSION_HOPS_MAX)
 		ruin(step, VERDICT(554, 5, 4, 6, "Too many hops: this message goes round in a loop"));
 }
@@ -219,6 +221,7 @@ void pass_text(struct session_step *step, struct text piece)
 	if (!transaction->header_done && transaction->edit != NULL)
 		edit_header(step, &piece);
 	while (!transaction->header_done && piece.length > 0) {
+		const size_t length = piece.length;
 		struct text part;
 
 		switch (header_scan_next(&transaction->header, &piece, &part)) {
@@ -234,8 +237,11 @@ void pass_text(struct session_step *step, struct text piece)
 		case HEADER_MORE:
 			break;
 		}
+		transaction->header_bytes += (uint32_t)(length - piece.length);
+		if (transaction->header_bytes > SESSION_HEADER_MAX)
+			break;
 	}
-	watch_hops(step);
+	watch_header(step);
 	give(step, piece);
 }
 

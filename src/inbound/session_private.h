@@ -41,11 +41,13 @@ struct transaction {
 	struct message message;        /* Envelope and the accepted recipients. */
 	uint32_t recipient_capacity;
 	bool refused_any;              /* A recipient was refused. */
+	bool overflowed;               /* There were more than fit. */
 	bool begun;                    /* BEGIN was answered 2yz; COMMIT or ABANDON is owed. */
 	bool chunked;                  /* By BDAT. */
 	struct recipient pending;      /* While JUDGING. */
 	struct verdict ruin;           /* code != 0: the message will be refused with this. */
 	uint64_t wire_bytes;           /* Of the text so far. */
+	uint32_t header_bytes, chunk_count;
 	struct body_scan body;
 	struct header_scan header;
 	struct header_edit *edit;      /* Of our own users' mail; NULL: the header is passed on as it is. */
@@ -90,6 +92,9 @@ struct session {
 	struct secured *secured;       /* NULL: clear text. */
 	struct login *login;           /* NULL: nobody logged in. */
 	uint32_t error_count, junk_count, failed_login_count;
+	uint32_t mistake_count;        /* As error_count, but of the whole session. */
+	uint32_t put_off_count;        /* Commands answered 4yz since the last message. */
+	uint64_t dropped_bytes;        /* Of text that was refused, since the last message. */
 	struct arena *arena;           /* The transaction's; NULL without one. */
 	struct transaction *transaction;
 	struct chunk chunk;
@@ -137,6 +142,8 @@ struct session_action *await_verdict(struct session_step *step, enum session_que
 
 /* -- session_greeting.c: commands that concern no message --------------------- */
 
+#define TOO_MUCH_TALK VERDICT(421, 4, 7, 0, "Too many commands without a message")
+
 command_handler greet, greet_plain, reset, noop, verify, help, quit, refuse_fault, refuse_unknown,
     refuse_not_offered, refuse_early;
 event_handler client_judged;
@@ -177,7 +184,7 @@ void become_ready(struct session_step *step);
 
 /* -- session_data.c: DATA, BDAT, the text and its end ------------------------------ */
 
-command_handler begin_data, refuse_data, begin_chunk, next_chunk, refuse_chunk;
+command_handler begin_data, refuse_data, refuse_data_no_sender, begin_chunk, next_chunk, refuse_chunk;
 event_handler message_begun, take_text, take_chunk, message_judged, message_stored;
 
 /* -- session_header.c: what is put on top and into the header ------------------------ */

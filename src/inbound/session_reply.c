@@ -77,10 +77,31 @@ void complain(struct session_step *step, struct verdict verdict)
 {
 	struct session *session = step->session;
 
+	if (verdict.code == 421) { /* S11 */
+		say_goodbye(step, verdict);
+		return;
+	}
 	say(step, verdict);
-	/* A 4yz is our trouble, not the client's mistake. */
-	if (verdict_is_permanent(&verdict) && ++session->error_count >= session->settings->error_count_max)
-		say_goodbye(step, VERDICT(421, 4, 7, 0, "Too many errors"));
+	if (verdict_is_permanent(&verdict)) {
+		session->mistake_count++;
+		if (++session->error_count >= session->settings->error_count_max)
+			say_goodbye(step, VERDICT(421, 4, 7, 0, "Too many errors"));
+		return;
+	}
+	/* A 4yz is our trouble, not the client's mistake; but who hears it for two whole messages has heard enough. */
+	if (++session->put_off_count > 2 * session->settings->recipient_count_max)
+		say_goodbye(step, TOO_MUCH_TALK);
+}
+
+static const struct address *copy_of(struct session_step *step, const struct address *from)
+{
+	struct arena *arena = step->output->arena;
+	struct address *address = arena_alloc(arena, sizeof *address);
+
+	return address != NULL && arena_copy(arena, from->local, &address->local) &&
+		arena_copy(arena, from->domain, &address->domain)
+	    ? address
+	    : NULL;
 }
 
 /* For the log. The transaction may be over before it is written. */
@@ -88,7 +109,8 @@ static void report_refusal(struct session_step *step, struct verdict verdict, co
 {
 	struct session_action *action = act(step, SESSION_REFUSED);
 
-	action->recipient = recipient;
+	/* A complaint may be the last word, and the transaction goes with it. Without memory the log lacks the name. */
+	action->recipient = recipient ? copy_of(step, recipient) : NULL;
 	action->verdict = verdict;
 	action->bytes = session_sender(step->session, step->output->arena);
 }

@@ -3,6 +3,7 @@
  *
  *     C: a line           the client says it, with CRLF; consecutive ones may go out together
  *     C> bytes\r\n        the same without CRLF; \r \n \t \\ \xNN stand for bytes; \*900a for 900 times "a"
+ *     C* 100 a line       so many of them
  *     S: 250 text*        the server says exactly this line; * is any run of characters
  *     S: ...              any number of lines up to the one expected next
  *     E: from=<a@b> ...   the envelope of the message just stored
@@ -118,7 +119,7 @@ static void set_client(struct run *run, struct text value)
 static void do_timeout(struct run *run, struct text value)
 {
 	(void)value;
-	assert_true(session_patience_ms(run->driver.session) > 0);
+	assert_true(session_phase(run->driver.session) != PACE_OURS);
 	driver_event(&run->driver, SESSION_TIMED_OUT);
 }
 static void do_end(struct run *run, struct text value) { (void)value; driver_event(&run->driver, SESSION_ENDED); }
@@ -310,6 +311,15 @@ static void see_envelope(struct run *run, struct text pattern)
 		complain_at(run, "the envelope is", pattern, buffer_text(&run->driver.envelope));
 }
 
+/* "100 NOOP": so many of this line. */
+static void repeat(struct run *run, struct text rest)
+{
+	const size_t end = text_find_byte(rest, ' ');
+
+	for (uint64_t left = number(text_part(rest, 0, end)); left > 0; left--)
+		say(run, text_from(rest, end + 1), false);
+}
+
 static void do_line(struct run *run, struct text line)
 {
 	const struct text rest = text_from(line, 3);
@@ -318,6 +328,8 @@ static void do_line(struct run *run, struct text line)
 		direct(run, rest);
 	else if (text_starts(line, TEXT("C: ")) || text_equal(line, TEXT("C:")))
 		say(run, rest, false);
+	else if (text_starts(line, TEXT("C* ")))
+		repeat(run, rest);
 	else if (text_starts(line, TEXT("C> ")))
 		say(run, rest, true);
 	else if (text_starts(line, TEXT("S: ")))

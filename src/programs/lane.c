@@ -203,9 +203,23 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 		.domain = conf->domain_count > 0 ? conf->domains[0] : conf->hostname,
 		.message_size_max = conf->limits.message_size,
 		.recipient_count_max = conf->limits.recipients,
+		.memory_max = conf->limits.memory,
 		.error_count_max = conf->limits.errors,
 		.connection_count_max = (conf->limits.connections + lane->common.lane_count - 1) / lane->common.lane_count,
-		.patience_ms = conf->limits.idle_ms,
+		.client = { .connection_count_max = conf->client.connections,
+		    .rates = { [CLIENT_CONNECTS] = conf->client.connects,
+			[CLIENT_MESSAGES] = conf->client.messages,
+			[CLIENT_RECIPIENTS] = conf->client.recipients,
+			[CLIENT_ERRORS] = conf->client.errors,
+			[CLIENT_UNKNOWN] = conf->client.unknown,
+			[CLIENT_LOGINS] = conf->client.logins },
+		    .greet_delay_ms = conf->client.greet_delay_ms,
+		    .tarpit_ms = conf->client.tarpit_ms },
+		.pace = { .silence_ms = conf->limits.idle_ms,
+		    .line_ms = conf->limits.line_ms,
+		    .dialogue_ms = conf->limits.dialogue_ms,
+		    .proof_ms = conf->limits.handshake_ms,
+		    .text_bytes_per_s = conf->limits.pace },
 		.lifetime_ms = conf->queue.lifetime_ms,
 		.submitters = { .check = (enum submitter_check)conf->sender_check,
 			.rates = { conf->limits.user_messages, conf->limits.user_recipients },
@@ -348,7 +362,7 @@ static bool build_flow(struct lane *lane)
 {
 	lane->auth = sasl_asker_new(lane->loop);
 	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane), &lane->counters,
-		lane->common.rates, lane->auth };
+		lane->common.rates, lane->auth, lane->common.held_bytes, lane->common.troubles, lane->common.clients };
 	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
 	const struct queue_settings queue_settings = queue_settings_of(lane->common.conf);
 	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index,

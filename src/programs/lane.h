@@ -29,6 +29,8 @@ struct lane_common {
 	struct troubles *troubles;
 	struct rate_table *rates;      /* NULL: nothing has a rate. */
 	_Atomic bool *spool_trouble; /* Some lane has seen it, and told. */
+	_Atomic int64_t *held_bytes;   /* By the connections of all lanes. */
+	struct clients *clients; /* NULL: none of them has a limit. */
 	unsigned lane_count;
 };
 

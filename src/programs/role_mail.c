@@ -85,6 +85,15 @@ static bool make_rates(struct mail *mail)
 	return mail->rates != NULL || mail_fail("limits", error_text(ERR_NO_MEMORY));
 }
 
+static bool make_clients(struct mail *mail)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed)
+		mail->clients = clients_new(mail->conf->limits.connections, seed);
+	return mail->clients != NULL || mail_fail("limits", error_text(ERR_NO_MEMORY));
+}
+
 static bool make_lanes(struct mail *mail)
 {
 	const struct lane_common common = { .conf = mail->conf,
@@ -98,6 +107,8 @@ static bool make_lanes(struct mail *mail)
 		.log = mail->log,
 		.troubles = &mail->troubles,
 		.spool_trouble = &mail->spool_trouble,
+		.held_bytes = &mail->held_bytes,
+		.clients = mail->clients,
 		.lane_count = mail->wanted_lanes };
 
 	for (unsigned i = 0; i < common.lane_count; i++) {
@@ -182,7 +193,8 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 		return false;
 	if (!mail_wait_until(mail, knows_names) || !open_conf(mail) || !mail_tls_open(mail) || !open_log(mail))
 		return false;
-	if (!open_spool(mail) || !open_router(mail) || !make_rates(mail) || !make_lanes(mail))
+	if (!open_spool(mail) || !open_router(mail) || !make_rates(mail) || !make_clients(mail) ||
+	    !make_lanes(mail))
 		return false;
 	handed_unref(take(mail->handed)); /* What it named is read. */
 	if (!mail_wait_until(mail, is_started))
@@ -211,6 +223,7 @@ static void finish(struct mail *mail)
 	admin_free(mail->admin);
 	for (unsigned i = 0; i < mail->lane_count; i++)
 		lane_free(mail->lanes[i]);
+	clients_free(mail->clients);
 	surveyor_free(mail->surveyor); /* What a stopped lane had not answered lies with that lane. */
 	in_doubt_close(mail->in_doubt);
 	suspects_close(mail->suspects);

@@ -26,6 +26,8 @@ struct mail {
 	struct in_doubt *in_doubt;
 	struct suspects *suspects;
 	struct rate_table *rates;
+	struct clients *clients;
+	_Atomic int64_t held_bytes;
 	struct log_writer *log;
 	struct troubles troubles;
 	_Atomic bool spool_trouble;
