@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "crypto/crypto.h"
 #include "ctl/commands.h"
 #include "ctl/offline.h"
 #include "programs/folders.h"
@@ -130,6 +131,7 @@ static int role(const struct invocation *invocation)
 		conf_free(conf);
 		return EX_CONFIG;
 	}
+	crypto_prepare();
 	if (strcmp(name, "mail") == 0 && lanes >= 1 && lanes <= ROLE_LANES_MAX)
 		return role_mail(conf, text, &mail, lanes);
 	close(text);

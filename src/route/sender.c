@@ -31,6 +31,15 @@ static bool is_mailbox(const struct question *question, const struct address *ad
 	return is_user(question, match.user, TEXT_EMPTY) || is_user(question, match.user, address->domain);
 }
 
+/* With or without a detail. */
+static bool same_local(const struct question *question, struct text local)
+{
+	const struct text own = question->address.local, base = router_without_detail(question->router, own);
+
+	return question->ours ? text_equal_nocase(own, local) || text_equal_nocase(base, local)
+			      : text_equal(own, local) || text_equal(base, local);
+}
+
 static enum error leads_to_user(const struct question *question, bool *out_may)
 {
 	const struct router *router = question->router;
@@ -39,6 +48,9 @@ static enum error leads_to_user(const struct question *question, bool *out_may)
 	struct expansion expansion;
 
 	*out_may = is_mailbox(question, address);
+	/* Who logs in by Dovecot may have no mailbox here; his name is his, where it is nobody else's. */
+	if (match.kind == MATCH_NONE && question->domain.length == 0)
+		*out_may = same_local(question, question->local);
 	if (*out_may || match.kind != MATCH_ALIAS)
 		return OK;
 	const enum error error = expand_alias(router, address, match.alias, question->scratch, &expansion);
@@ -48,15 +60,6 @@ static enum error leads_to_user(const struct question *question, bool *out_may)
 	for (size_t i = 0; i < expansion.target_count && !*out_may; i++)
 		*out_may = router_owns(router, expansion.targets[i].domain) && is_mailbox(question, &expansion.targets[i]);
 	return OK;
-}
-
-/* With or without a detail. */
-static bool same_local(const struct question *question, struct text local)
-{
-	const struct text own = question->address.local, base = router_without_detail(question->router, own);
-
-	return question->ours ? text_equal_nocase(own, local) || text_equal_nocase(base, local)
-			      : text_equal(own, local) || text_equal(base, local);
 }
 
 static bool is_granted(const struct question *question)

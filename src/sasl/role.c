@@ -1,5 +1,6 @@
 #include "sasl/role.h"
 
+#include <jansson.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -338,6 +339,7 @@ struct sasl_role *sasl_role_new(const struct sasl_sources *sources)
 	if (role == NULL)
 		return NULL;
 	must(pthread_mutex_init(&role->lock, NULL) == 0);
+	json_object_seed(0); /* Now it may still open /dev/urandom; the first token is too late when the role is confined. */
 	must(getrandom(role->salt_key, sizeof role->salt_key, 0) == (ssize_t)sizeof role->salt_key);
 	role->sources = share(sources);
 	return role;
