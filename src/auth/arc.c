@@ -1,12 +1,11 @@
 #include "auth/arc.h"
 
+#include "auth/arc_private.h"
 #include "auth/tags.h"
 #include "base/must.h"
 
-enum part { RESULTS, MESSAGE, SEAL, PART_COUNT };
-
 struct set {
-	const struct header_field *fields[PART_COUNT];
+	const struct header_field *fields[ARC_PART_COUNT];
 	struct signature seal;
 	struct signature_keys keys; /* Of the seal. */
 };
@@ -16,6 +15,7 @@ struct arc {
 	const struct body_hashes *hashes;
 	struct set *sets; /* Instance 1 first. */
 	size_t count;
+	unsigned newest; /* The highest instance that any field names, ARC_SETS_MAX + 1 for all above. */
 	struct signature message; /* The newest ARC-Message-Signature. */
 	struct signature_keys message_keys;
 	uint8_t message_hash[DIGEST_BYTES];
@@ -34,19 +34,19 @@ static void settle(struct arc *arc, enum auth_result result, const char *reason,
 
 /* -- collecting -------------------------------------------------------------- */
 
-static enum part part_of(struct text name)
+static enum arc_part part_of(struct text name)
 {
-	static const char *const names[PART_COUNT] = { "ARC-Authentication-Results", "ARC-Message-Signature",
+	static const char *const names[ARC_PART_COUNT] = { "ARC-Authentication-Results", "ARC-Message-Signature",
 		"ARC-Seal" };
-	enum part part = RESULTS;
+	enum arc_part part = ARC_RESULTS;
 
-	while (part < PART_COUNT && !text_equal_nocase(name, text_of(names[part])))
+	while (part < ARC_PART_COUNT && !text_equal_nocase(name, text_of(names[part])))
 		part++;
 	return part;
 }
 
 /* The i= of a field; 0 when it has none. In the results it is the first tag, and what follows is no tag list. */
-static uint64_t instance_of(const struct header_field *field, enum part part)
+static uint64_t instance_of(const struct header_field *field, enum arc_part part)
 {
 	struct text rest = field->value;
 	struct tag tag;
@@ -55,38 +55,48 @@ static uint64_t instance_of(const struct header_field *field, enum part part)
 	while (tags_next(&rest, &tag)) {
 		if (text_equal(tag.name, TEXT("i")))
 			return text_to_u64(tag.value, &instance) ? instance : 0;
-		if (part == RESULTS)
+		if (part == ARC_RESULTS)
 			break;
 	}
 	return 0;
 }
 
-/* Put the fields into their sets. False: it is settled. */
+/* Put a field into its set. False: it is settled. */
+static bool collect_field(struct arc *arc, const struct header_field *field, enum arc_part part)
+{
+	const uint64_t instance = instance_of(field, part);
+	const bool counts = instance >= 1 && instance <= ARC_SETS_MAX;
+
+	if (instance > arc->newest)
+		arc->newest = counts ? (unsigned)instance : ARC_SETS_MAX + 1;
+	if (counts && arc->sets[instance - 1].fields[part] == NULL) {
+		arc->sets[instance - 1].fields[part] = field;
+		return true;
+	}
+	if (arc->open)
+		settle(arc, AUTH_FAIL,
+		    instance < 1                  ? "a field without an instance"
+			: instance > ARC_SETS_MAX ? "too many instances"
+						  : "a field comes twice",
+		    counts ? instance : 0);
+	return false;
+}
+
+/* Put the fields into their sets; all of them, for whoever adds one must know the newest. False: it is settled. */
 static bool collect(struct arc *arc, const struct header_index *index)
 {
+	bool right = true;
+
 	for (size_t i = 0; i < index->count; i++) {
-		const struct header_field *field = &index->fields[i];
-		const enum part part = part_of(field->name);
+		const enum arc_part part = part_of(index->fields[i].name);
 
-		if (part == PART_COUNT)
-			continue;
-		const uint64_t instance = instance_of(field, part);
-
-		if (instance < 1 || instance > ARC_SETS_MAX || arc->sets[instance - 1].fields[part] != NULL) {
-			settle(arc, AUTH_FAIL,
-			    instance < 1                  ? "a field without an instance"
-				: instance > ARC_SETS_MAX ? "too many instances"
-							  : "a field comes twice",
-			    instance <= ARC_SETS_MAX ? instance : 0);
-			return false;
-		}
-		arc->sets[instance - 1].fields[part] = field;
-		if (instance > arc->count)
-			arc->count = instance;
+		if (part < ARC_PART_COUNT && !collect_field(arc, &index->fields[i], part))
+			right = false;
 	}
-	if (arc->count == 0)
+	arc->count = arc->newest > ARC_SETS_MAX ? ARC_SETS_MAX : arc->newest;
+	if (right && arc->count == 0)
 		settle(arc, AUTH_NONE, NULL, 0);
-	return arc->count > 0;
+	return right && arc->count > 0;
 }
 
 /* Read the seals, and whether they tell of an unbroken chain (§5.2, step 3). */
@@ -97,13 +107,13 @@ static bool read_seals(struct arc *arc, int64_t now_s)
 	for (size_t i = arc->count; i > 0; i--) {
 		struct set *set = &arc->sets[i - 1];
 
-		if (set->fields[RESULTS] == NULL || set->fields[MESSAGE] == NULL ||
-		    set->fields[SEAL] == NULL) {
+		if (set->fields[ARC_RESULTS] == NULL || set->fields[ARC_MESSAGE] == NULL ||
+		    set->fields[ARC_SEAL] == NULL) {
 			settle(arc, AUTH_FAIL, "a set is not complete", i);
 			return false;
 		}
 		if (!signature_read(
-			SIGNATURE_ARC_SEAL, set->fields[SEAL], now_s, arc->arena, &set->seal, &judgement)) {
+			SIGNATURE_ARC_SEAL, set->fields[ARC_SEAL], now_s, arc->arena, &set->seal, &judgement)) {
 			settle(arc, AUTH_FAIL, judgement.reason, i);
 			return false;
 		}
@@ -120,7 +130,7 @@ static bool read_message(
 {
 	struct judgement judgement = { AUTH_FAIL, "out of memory" };
 
-	if (signature_read(SIGNATURE_ARC_MESSAGE, arc->sets[arc->count - 1].fields[MESSAGE], now_s,
+	if (signature_read(SIGNATURE_ARC_MESSAGE, arc->sets[arc->count - 1].fields[ARC_MESSAGE], now_s,
 		arc->arena, &arc->message, &judgement) &&
 	    signature_hash(&arc->message, index, arc->arena, arc->message_hash) &&
 	    body_hashes_want(hashes, arc->message.body_canon, arc->message.body_limit, &arc->body_id))
@@ -149,9 +159,9 @@ struct arc *arc_new(
 		const struct set *newest = &arc->sets[arc->count - 1];
 
 		arc->verdict.domain = newest->seal.domain;
-		if (newest->fields[RESULTS] != NULL)
-			arc->verdict.results = text_trim(text_from(newest->fields[RESULTS]->value,
-			    text_find_byte(newest->fields[RESULTS]->value, ';') + 1));
+		if (newest->fields[ARC_RESULTS] != NULL)
+			arc->verdict.results = text_trim(text_from(newest->fields[ARC_RESULTS]->value,
+			    text_find_byte(newest->fields[ARC_RESULTS]->value, ';') + 1));
 	}
 	return arc;
 }
@@ -198,23 +208,41 @@ void arc_answer(struct arc *arc, const struct answer *answer)
 
 /* -- judging ----------------------------------------------------------------- */
 
+void arc_add_sets(const struct arc *arc, size_t count, struct digest *digest)
+{
+	for (size_t i = 0; i < count; i++)
+		for (enum arc_part part = ARC_RESULTS; part < ARC_PART_COUNT; part++)
+			canon_field(CANON_RELAXED, arc->sets[i].fields[part], digest);
+}
+
+unsigned arc_newest(const struct arc *arc)
+{
+	return arc->newest;
+}
+
+bool arc_is_closed(const struct arc *arc)
+{
+	const struct header_field *seal =
+	    arc->newest >= 1 && arc->newest <= ARC_SETS_MAX ? arc->sets[arc->newest - 1].fields[ARC_SEAL] : NULL;
+	struct tag_list tags;
+	struct text chain;
+
+	return seal != NULL && tags_parse(seal->value, &tags) == OK && tags_find(&tags, TEXT("cv"), &chain) &&
+	    text_equal_nocase(chain, TEXT("fail"));
+}
+
 /* A seal signs all sets up to its own, in the order results, signature, seal (§5.1.1). */
 static bool seal_hash(const struct arc *arc, size_t instance, uint8_t out_hash[DIGEST_BYTES])
 {
+	const struct set *set = &arc->sets[instance - 1];
 	struct digest *digest = digest_new();
 
 	if (digest == NULL)
 		return false;
-	for (size_t i = 1; i <= instance; i++) {
-		const struct set *set = &arc->sets[i - 1];
-
-		canon_field(CANON_RELAXED, set->fields[RESULTS], digest);
-		canon_field(CANON_RELAXED, set->fields[MESSAGE], digest);
-		if (i < instance)
-			canon_field(CANON_RELAXED, set->fields[SEAL], digest);
-		else
-			canon_signature_field(CANON_RELAXED, set->fields[SEAL], set->seal.hole, digest);
-	}
+	arc_add_sets(arc, instance - 1, digest);
+	canon_field(CANON_RELAXED, set->fields[ARC_RESULTS], digest);
+	canon_field(CANON_RELAXED, set->fields[ARC_MESSAGE], digest);
+	canon_signature_field(CANON_RELAXED, set->fields[ARC_SEAL], set->seal.hole, digest);
 	digest_end(digest, out_hash);
 	digest_free(digest);
 	return true;

@@ -161,14 +161,22 @@ static void put_content(struct body_hash *body, struct text bytes)
 	body_put(body, bytes);
 }
 
-/* How many bytes from the start stand for themselves. */
+/* One space between two words is how relaxed has it; what is at the end of the piece is not known yet. */
+static bool is_lone_space(struct text bytes, size_t at)
+{
+	return bytes.bytes[at] == ' ' && at + 1 < bytes.length && !is_blank(bytes.bytes[at + 1]) &&
+	    bytes.bytes[at + 1] != '\r';
+}
+
+/* How many bytes from the start, the first of which is neither blank nor CR, stand for themselves. */
 static size_t plain_length(enum canon canon, struct text bytes)
 {
 	size_t length = 0;
 
 	if (canon == CANON_SIMPLE)
 		return text_find_byte(bytes, '\r');
-	while (length < bytes.length && bytes.bytes[length] != '\r' && !is_blank(bytes.bytes[length]))
+	while (length < bytes.length && bytes.bytes[length] != '\r' &&
+	    (!is_blank(bytes.bytes[length]) || is_lone_space(bytes, length)))
 		length++;
 	return length;
 }

@@ -40,6 +40,7 @@ static const char body[] = "A line.  \r\n\r\nAnother.\r\n\r\n";
 /* The letter's header with a signature before it, in the arena. */
 static struct text sign(struct arena *arena, const char *selector)
 {
+	const struct dkim_manner manner = { .now_s = 1000 };
 	struct header_index index;
 	struct dkim_signer *signer;
 	struct body_hashes *hashes = body_hashes_new();
@@ -50,7 +51,7 @@ static struct text sign(struct arena *arena, const char *selector)
 	buffer_init(&out, 1 << 16);
 	assert_int_equal(private_key_read(text_of(seed), &key), OK);
 	assert_int_equal(header_index_make(text_of(letter), arena, &index), OK);
-	assert_int_equal(dkim_signer_new(&index, hashes, 1000, arena, &signer), OK);
+	assert_int_equal(dkim_signer_new(&index, hashes, &manner, arena, &signer), OK);
 	body_hashes_add(hashes, text_of(body));
 	body_hashes_end(hashes);
 	const struct dkim_signing signing = { key, TEXT("example.org"), text_of(selector) };
@@ -179,6 +180,7 @@ static void a_message_without_one_author_is_not_signed(void **state)
 {
 	static const char *const headers[] = { "Subject: x\r\n\r\n",
 		"From: a@b.test\r\nfrom : c@d.test\r\n\r\n", "" };
+	const struct dkim_manner manner = { .now_s = 1 };
 	struct dkim_signer *signer;
 
 	(void)state;
@@ -188,7 +190,7 @@ static void a_message_without_one_author_is_not_signed(void **state)
 		struct header_index index;
 
 		assert_int_equal(header_index_make(text_of(headers[i]), arena, &index), OK);
-		assert_int_equal(dkim_signer_new(&index, hashes, 1, arena, &signer), ERR_SYNTAX);
+		assert_int_equal(dkim_signer_new(&index, hashes, &manner, arena, &signer), ERR_SYNTAX);
 		body_hashes_free(hashes);
 		arena_free(arena);
 	}

@@ -130,6 +130,13 @@ struct conf {
 		int64_t timeout_ms;
 	} authentication;
 	struct {
+		const char *keys; /* Empty: nothing is signed. */
+		bool sign;
+		const struct text *oversigned;
+		size_t oversigned_count;
+		int64_t expire_ms, publish_wait_ms, retire_after_ms, rotate_after_ms;
+	} dkim;
+	struct {
 		uint16_t port;
 		const struct endpoint *sources;
 		size_t source_count;

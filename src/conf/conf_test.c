@@ -57,6 +57,10 @@ static void the_smallest_file_has_sensible_defaults(void **state)
 	assert_string_equal(conf->dns.zone, "");
 	assert_int_equal(conf->sender_check, CONF_SENDER_ENVELOPE);
 	assert_int_equal(conf->limits.user_messages.count, 0);
+	assert_string_equal(conf->dkim.keys, "");
+	assert_true(conf->dkim.sign);
+	assert_int_equal(conf->dkim.oversigned_count, 8);
+	assert_int_equal(conf->dkim.publish_wait_ms, 3600 * 1000);
 	assert_int_equal(conf->outbound.port, 25);
 	assert_int_equal(conf->outbound.source_count, 0);
 	assert_int_equal(conf->outbound.concurrency, 20);
@@ -223,6 +227,11 @@ static const struct {
 	{ SMALL "listen { }\n", "4: listen wants a title (hint: listen \"0.0.0.0:25\" { ... })\n" },
 	{ SMALL "queue \"x\" { }\n", "4: queue takes no title (hint: queue { ... })\n" },
 	/* Things that stand twice. */
+	{ SMALL "dkim {\n oversign = {\"Subject\", \"Received\"} }\n",
+	    "5: dkim oversign: \"Received\" is added on the way, which would break every signature (hint: leave it out)\n" },
+	{ SMALL "dkim { oversign = {\"Sub ject\"} }\n",
+	    "4: dkim oversign: \"Sub ject\" is no name of a header field (hint: \"Subject\")\n" },
+	{ SMALL "dkim { expire = 400d }\n", "4: dkim expire = \"400d\" is out of range (hint: from 0s to 365d)\n" },
 	{ SMALL "hostname = a.test\n", "4: hostname stands in line 1 already (hint: keep one of them)\n" },
 	{ SMALL "log { to = a\n to = b }\n", "5: to stands in line 4 already (hint: keep one of them)\n" },
 	{ SMALL "log { }\nlog { to = stderr }\n", "5: log stands in line 4 already (hint: keep one of them)\n" },

@@ -71,6 +71,8 @@ bool conf_summary(const struct conf *conf, struct buffer *out)
 	    (conf->aliases[0] == '\0' || buffer_print(out, "  aliases       %s\n", conf->aliases)) &&
 	    buffer_print(out, "  mailboxes     %s\n", conf->mailbox.lmtp.length > 0 ? conf->mailbox.lmtp.bytes : conf->mailbox.path) &&
 	    (conf->dns.zone[0] == '\0' || buffer_print(out, "  names         only those of %s\n", conf->dns.zone)) &&
+	    (conf->dkim.keys[0] == '\0' ||
+	        buffer_print(out, "  DKIM keys     %s%s\n", conf->dkim.keys, conf->dkim.sign ? "" : ", not used")) &&
 	    buffer_print(out, "  spool         %s\n  control       %s\n  log           %s, %s\n", conf->spool.path, conf->control,
 	        conf->log.to, conf->log.json ? "json" : "text") &&
 	    print_warnings(conf, out);

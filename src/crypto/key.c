@@ -322,6 +322,20 @@ static EVP_PKEY *read_seed(struct text file)
 	return key;
 }
 
+static enum error take_private(EVP_PKEY *key, struct private_key **out_key)
+{
+	struct private_key *private = malloc(sizeof *private);
+
+	if (private == NULL) {
+		EVP_PKEY_free(key);
+		return ERR_NO_MEMORY;
+	}
+	*private =
+	    (struct private_key){ EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ? KEY_RSA : KEY_ED25519, key };
+	*out_key = private;
+	return OK;
+}
+
 enum error private_key_read(struct text file, struct private_key **out_key)
 {
 	bool locked = false;
@@ -341,15 +355,35 @@ enum error private_key_read(struct text file, struct private_key **out_key)
 	const int type = EVP_PKEY_get_base_id(key);
 	const bool known =
 	    type == EVP_PKEY_ED25519 || (type == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) <= KEY_RSA_BITS_MAX);
-	struct private_key *private = known ? malloc(sizeof *private) : NULL;
 
-	if (private == NULL) {
+	if (!known) {
 		EVP_PKEY_free(key);
-		return known ? ERR_NO_MEMORY : ERR_UNSUPPORTED;
+		return ERR_UNSUPPORTED;
 	}
-	*private = (struct private_key){ type == EVP_PKEY_RSA ? KEY_RSA : KEY_ED25519, key };
-	*out_key = private;
-	return OK;
+	return take_private(key, out_key);
+}
+
+enum error private_key_make(enum key_kind kind, unsigned bits, struct private_key **out_key)
+{
+	must(kind == KEY_ED25519 || bits <= KEY_RSA_BITS_MAX);
+	EVP_PKEY *key = kind == KEY_RSA ? EVP_RSA_gen(bits) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+
+	ERR_clear_error();
+	return key ? take_private(key, out_key) : ERR_UNSUPPORTED;
+}
+
+bool private_key_print(const struct private_key *key, struct arena *arena, struct text *out_pem)
+{
+	BIO *bio = BIO_new(BIO_s_secmem());
+	char *bytes = NULL;
+	const bool printed =
+	    bio != NULL && PEM_write_bio_PrivateKey(bio, key->key, NULL, NULL, 0, NULL, NULL) == 1;
+	const long length = printed ? BIO_get_mem_data(bio, &bytes) : 0;
+	const bool kept = length > 0 && arena_copy(arena, (struct text){ bytes, (size_t)length }, out_pem);
+
+	BIO_free(bio);
+	ERR_clear_error();
+	return kept;
 }
 
 void private_key_free(struct private_key *key)

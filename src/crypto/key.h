@@ -42,6 +42,12 @@ unsigned public_key_bits(const struct public_key *key);
 [[nodiscard]] enum error private_key_read(struct text file, struct private_key **out_key);
 void private_key_free(struct private_key *key);
 
+/* Make a new one; `bits` is for RSA. Gives it. ERR_NO_MEMORY, or ERR_UNSUPPORTED when this libcrypto will not. */
+[[nodiscard]] enum error private_key_make(enum key_kind kind, unsigned bits, struct private_key **out_key);
+
+/* As PEM (PKCS #8), in `arena`. False: no memory. */
+[[nodiscard]] bool private_key_print(const struct private_key *key, struct arena *arena, struct text *out_pem);
+
 /* What it is, and the length of its modulus (256 for Ed25519). */
 enum key_kind private_key_kind(const struct private_key *key);
 unsigned private_key_bits(const struct private_key *key);

@@ -76,6 +76,18 @@ static json_t *ask_spool(const struct ctl_place *place, const json_t *request)
 	return answer;
 }
 
+void ctl_tell_reload(const struct ctl_place *place)
+{
+	struct ctl_client *client;
+	json_t *request = json_pack("{s:s}", "do", "reload");
+
+	if (request != NULL && ctl_client_open(place->control, &client) == OK) {
+		json_decref(ctl_client_ask(client, request));
+		ctl_client_close(client);
+	}
+	json_decref(request);
+}
+
 json_t *ctl_ask(const struct ctl_place *place, const json_t *request, bool offline, int *out_exit)
 {
 	struct ctl_client *client = NULL;

@@ -23,6 +23,9 @@ void ctl_words_done(struct ctl_words *words);
  * ask the spool. */
 json_t *ctl_ask(const struct ctl_place *place, const json_t *request, bool offline, int *out_exit);
 
+/* After a change of files that a running server has read. Where none runs, nobody has to be told. */
+void ctl_tell_reload(const struct ctl_place *place);
+
 /* Print as JSON, indented, with a newline. */
 void ctl_print_json(const json_t *value);
 

@@ -11,4 +11,7 @@
 int ctl_verify(const struct conf *conf, int count, char **words);
 int ctl_sign(int count, char **words);
 
+/* postroad dkim. Needs a configuration; a running server is told of changes. */
+int ctl_dkim(const struct conf *conf, int count, char **words);
+
 #endif

@@ -165,6 +165,7 @@ static int make_fields(
 static int sign(const struct sign_request *request, struct message_file *message, struct arena *arena)
 {
 	struct body_hashes *hashes = body_hashes_new();
+	const struct dkim_manner manner = { .now_s = request->now_s };
 	struct header_index index;
 	struct dkim_signer *signer;
 	struct buffer body, fields;
@@ -176,7 +177,7 @@ static int sign(const struct sign_request *request, struct message_file *message
 		enum error error = header_index_make(buffer_text(&message->header), arena, &index);
 
 		if (error == OK)
-			error = dkim_signer_new(&index, hashes, request->now_s, arena, &signer);
+			error = dkim_signer_new(&index, hashes, &manner, arena, &signer);
 		code = error == OK           ? keep_body(message, hashes, &body)
 		    : error == ERR_NO_MEMORY ? EX_OSERR
 					     : EX_DATAERR;

@@ -19,7 +19,6 @@
 #include "base/arena.h"
 #include "conf/users.h"
 #include "ctl/ask.h"
-#include "ctl/client.h"
 #include "ctl/commands.h"
 #include "sasl/password.h"
 
@@ -132,19 +131,6 @@ static int replace_file(const struct editing *editing, struct text text)
 	return EX_OK;
 }
 
-/* Nobody who runs has nothing to be told. */
-static void tell_server(const struct ctl_place *place)
-{
-	struct ctl_client *client;
-	json_t *request = json_pack("{s:s}", "do", "reload");
-
-	if (request != NULL && ctl_client_open(place->control, &client) == OK) {
-		json_decref(ctl_client_ask(client, request));
-		ctl_client_close(client);
-	}
-	json_decref(request);
-}
-
 /* -- Passwords -------------------------------------------------------------------------------- */
 
 /* A line from standard input, without echo when that is a terminal. False: none. */
@@ -218,7 +204,7 @@ static int edit(struct editing *editing, enum users_edit kind, const char *name)
 	}
 	buffer_done(&after);
 	if (code == EX_OK)
-		tell_server(editing->place);
+		ctl_tell_reload(editing->place);
 	return code;
 }
 

@@ -9,6 +9,7 @@
 
 #include "auth/auth_results.h"
 #include "conf/conf.h"
+#include "dns/dns.h"
 
 struct verify_request {             /* Borrows the words and the configuration. */
 	bool spf, dkim, arc, dmarc; /* What is wanted. */
@@ -43,6 +44,11 @@ struct verify_findings { /* NULL: not looked at. Lives in the arena, but for `qu
  * in any case. */
 int verify_run(
     const struct verify_request *request, struct arena *arena, struct verify_findings *out_findings);
+
+/* Who answers: the zone file, if `zone` or the configuration names one (both may say nothing), or else what the configuration
+ * says of DNS. NULL with a static *out_reason. */
+[[nodiscard]] struct dns *verify_resolver(
+    const struct conf *conf, const char *zone, struct loop *loop, const char **out_reason);
 
 /* Say it. Returns an exit code. */
 int verify_report(const struct verify_request *request, const struct verify_findings *findings);

@@ -227,18 +227,17 @@ static int look(struct run *run)
 	return EX_OK;
 }
 
-static struct dns *resolver_of(
-    const struct verify_request *request, struct loop *loop, const char **out_reason)
+struct dns *verify_resolver(
+    const struct conf *conf, const char *zone, struct loop *loop, const char **out_reason)
 {
 	struct dns_settings settings = { 0 };
-	const char *zone = request->zone;
 
-	if (request->conf != NULL) {
-		settings = (struct dns_settings){ .servers = request->conf->dns.servers,
-			.server_count = request->conf->dns.server_count,
-			.trust_anchor = text_of(request->conf->dns.trust_anchor),
-			.config = text_of(request->conf->dns.config) };
-		zone = zone[0] != '\0' ? zone : request->conf->dns.zone;
+	if (conf != NULL) {
+		settings = (struct dns_settings){ .servers = conf->dns.servers,
+			.server_count = conf->dns.server_count,
+			.trust_anchor = text_of(conf->dns.trust_anchor),
+			.config = text_of(conf->dns.config) };
+		zone = zone[0] != '\0' ? zone : conf->dns.zone;
 	}
 	return resolver_new(loop, zone, &settings, out_reason);
 }
@@ -281,7 +280,7 @@ int verify_run(
 	    (struct run){ .request = request, .findings = out_findings, .arena = arena, .loop = loop_new() };
 	run->hashes = body_hashes_new();
 	if (run->loop != NULL)
-		run->dns = resolver_of(request, run->loop, &reason);
+		run->dns = verify_resolver(request->conf, request->zone, run->loop, &reason);
 	if (run->dns == NULL) {
 		if (request->zone[0] != '\0')
 			code = complain_of_zone(request->zone, reason, arena);

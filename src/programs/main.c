@@ -12,6 +12,7 @@
 #include "programs/folders.h"
 #include "programs/handed.h"
 #include "programs/roles.h"
+#include "programs/signing.h"
 #include "programs/snapshot.h"
 #include "supervisor/note.h"
 #include "supervisor/privilege.h"
@@ -39,12 +40,14 @@ static int help(FILE *out)
 	      "                              what is to be believed of a message, or of a client and its sender\n"
 	      "  sign FILE --key PEM --domain D --selector S\n"
 	      "                              the message with a DKIM signature\n"
+	      "  dkim generate|list|record|check|rotate|remove\n"
+	      "                              the keys that sign our mail, and their DNS records\n"
 	      "  stats                       counters\n"
 	      "  user add|remove|password NAME, user list\n"
 	      "                              who has a mailbox here\n"
 	      "  reload, upgrade, stop       the running server\n"
 	      "  help, version\n\n"
-	      "queue, trace, explain, verify and stats take --json. FILE is /etc/postroad/postroad.conf unless -c names another.\n"
+	      "queue, trace, explain, verify, dkim and stats take --json. FILE is /etc/postroad/postroad.conf unless -c names another.\n"
 	      "The manual: postroad(8), postroad.conf(5).\n",
 	    out);
 	return out == stdout ? EX_OK : EX_USAGE;
@@ -104,6 +107,7 @@ static int serve(const struct invocation *invocation)
 		.owners = snapshot_owners_fd,
 		.passwords = snapshot_passwords_fd,
 		.keys = snapshot_keys_fd,
+		.signing = signing_fd,
 		.files = handed_open,
 		.look = handed_look,
 		.tls_is_right = snapshot_tls_is_right };
@@ -220,6 +224,8 @@ static int ask_server(const char *name, const struct invocation *invocation)
 			code = ctl_send(&place, conf->hostname.bytes, invocation->count, invocation->words);
 		if (strcmp(name, "user") == 0)
 			code = ctl_user(&place, conf->users, invocation->count, invocation->words);
+		if (strcmp(name, "dkim") == 0)
+			code = ctl_dkim(conf, invocation->count, invocation->words);
 		for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 			if (strcmp(name, commands[i].name) == 0)
 				code = commands[i].command(&place, invocation->count, invocation->words);

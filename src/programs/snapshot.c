@@ -13,6 +13,7 @@
 #include "dns/dns.h"
 #include "mailbox/path.h"
 #include "programs/handed.h"
+#include "programs/signing.h"
 
 enum {
 	FILE_BYTES_MAX = 64 << 20,
@@ -381,8 +382,10 @@ struct conf *snapshot_conf(const char *path, struct buffer *complaints)
 	struct snapshot_tls tls = { NULL, NULL };
 	const bool tls_right = snapshot_tls(conf, &tls, complaints);
 
+	const bool keys_right = signing_is_right(conf, complaints);
+
 	snapshot_tls_done(&tls);
-	if (!names_right || router == NULL || !mailbox_right || !zone_right || !tokens_right || !tls_right) {
+	if (!names_right || !keys_right || router == NULL || !mailbox_right || !zone_right || !tokens_right || !tls_right) {
 		conf_free(conf);
 		conf = NULL;
 	}

@@ -79,9 +79,11 @@ static void send_files(struct supervisor *supervisor)
 	}
 }
 
-/* Mail reads no file with passwords, and gets the names out of it by us; auth gets the file. */
+/* Mail reads no file with passwords, and gets the names out of it by us; auth gets the file. Nor may it read the keys
+ * that sign. */
 static void send_names(struct supervisor *supervisor)
 {
+	give(&supervisor->roles[ROLE_MAIL], "signing", supervisor->settings.signing(supervisor->conf));
 	give(&supervisor->roles[ROLE_MAIL], "names", supervisor->settings.names(supervisor->conf));
 }
 

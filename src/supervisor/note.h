@@ -6,6 +6,8 @@
  *                                                                      before a reload
  *   to mail           file + descriptor                                a memory file with what a file that it names holds, in
  *                                                                      the order of conf_move_paths; none: not to be read
+ *                     signing + descriptor                             a memory file with the keys that sign; before names,
+ *                                                                      and not when nothing is to be signed
  *                     names + descriptor                               a memory file with the users' names, one a line
  *                     control, mailbox, auth + descriptor              what it will work with
  *                     listen mx|submission|lmtp none|starttls|required|implicit direct|proxied + descriptor

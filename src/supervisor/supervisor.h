@@ -27,6 +27,7 @@ struct supervisor_settings {
 	int (*names)(const struct conf *conf);
 	int (*passwords)(const struct conf *conf);
 	int (*keys)(const struct conf *conf); /* of tokens, for auth; */
+	int (*signing)(const struct conf *conf); /* the private keys that sign, for mail; */
 	int (*owners)(const struct conf *conf); /* to whom mailboxes belong, for mailbox; */
 	/* the files that the configuration names, for mail, and how many they are. */
 	size_t (*files)(const struct conf *conf, int out_fds[CONF_FILES_MAX]);
