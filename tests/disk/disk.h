@@ -56,7 +56,7 @@ enum disk_action {
 	DISK_FAIL = 1,      /* parameter: an errno; nothing is done */
 	DISK_SLEEP,         /* parameter: milliseconds before the call */
 	DISK_SWALLOW,       /* A flush that says it was made, but was not; a synchronous write that is none. */
-	DISK_DIE_BEFORE,    /* The whole process group is killed before the call ... */
+	DISK_DIE_BEFORE,    /* The whole process group is killed, by who gave the order, before the call ... */
 	DISK_DIE_AFTER      /* ... or between the call and its return. */
 };
 
@@ -72,7 +72,8 @@ struct disk_order {
 	int64_t parameter;
 };
 
-enum { DISK_ORDERS_OFFSET = 512, DISK_CONTROL_SIZE = 4096 }; /* The lock is in front of the orders. */
+/* The lock is in front of the orders; between them an int32_t: the process group whose time has come. */
+enum { DISK_DEATH_OFFSET = 504, DISK_ORDERS_OFFSET = 512, DISK_CONTROL_SIZE = 4096 };
 
 /* -- Between the files of the library -------------------------------------------------------------- */
 
@@ -82,6 +83,7 @@ void disk_unlock(void);
 bool disk_is_watching(void);
 uint64_t disk_flush_number(void); /* The next one; under the lock. */
 struct disk_order *disk_orders(void);
+_Atomic int32_t *disk_death(void);
 
 struct disk_text {
 	const void *bytes;
@@ -105,6 +107,6 @@ struct disk_hit {
 	int failure;
 };
 struct disk_hit disk_meet(enum disk_kind kind, const char *path);
-void disk_die(void);
+void disk_die(void); /* Does not return. */
 
 #endif

@@ -10,7 +10,9 @@
 import mmap
 import os
 import pathlib
+import signal
 import struct
+import threading
 
 (WRITE, WRITE_SYNC, TRUNCATE, CREATE, MAKE_FOLDER, RENAME, LINK, UNLINK, REMOVE_FOLDER, FLUSH, FLUSH_ALL, FLUSH_END, MAP,
  NOTE) = range(1, 15)
@@ -18,7 +20,7 @@ FAIL, SLEEP, SWALLOW, DIE_BEFORE, DIE_AFTER = range(1, 6)
 
 HEADER = struct.Struct("=IHHiIQQQQ")          # struct disk_record
 ORDER = struct.Struct("=II96sqqQq")           # struct disk_order
-ORDERS_MAX, ORDERS_OFFSET, CONTROL_SIZE = 8, 512, 4096
+ORDERS_MAX, DEATH_OFFSET, ORDERS_OFFSET, CONTROL_SIZE = 8, 504, 512, 4096
 
 
 class Disk:
@@ -34,6 +36,8 @@ class Disk:
         self.log = os.open(self.log_path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC) if record else None
         with open(control, "r+b") as file:
             self.control = mmap.mmap(file.fileno(), CONTROL_SIZE)
+        self.executioner = None
+        self.closed = threading.Event()
 
     def environment(self, build):
         """`build`: a build folder of meson's."""
@@ -47,12 +51,23 @@ class Disk:
 
     def order(self, action, kinds, pattern="", skip=0, times=-1, parameter=0):
         """Gives the slot of the order; it holds for calls from now on."""
+        if action in (DIE_BEFORE, DIE_AFTER) and not self.executioner:
+            self.executioner = threading.Thread(target=self.execute, daemon=True)
+            self.executioner.start()
         slot = next(i for i in range(ORDERS_MAX) if not self.control[self.place(i)])
         packed = ORDER.pack(action, sum(1 << kind for kind in kinds), pattern.encode(), skip, times, 0, parameter)
         at = self.place(slot)
         self.control[at + 4:at + ORDER.size] = packed[4:]
         self.control[at:at + 4] = packed[:4]  # Last: now it is in force.
         return slot
+
+    def execute(self):
+        """Kills the process group that an order is to end (disk_die)."""
+        while not self.closed.wait(0.002):
+            [group] = struct.unpack_from("=i", self.control, DEATH_OFFSET)
+            if group:
+                struct.pack_into("=i", self.control, DEATH_OFFSET, 0)
+                os.killpg(group, signal.SIGKILL)
 
     def hits(self, slot):
         return ORDER.unpack_from(self.control, self.place(slot))[5]
@@ -67,6 +82,10 @@ class Disk:
         os.write(self.log, HEADER.pack(HEADER.size + len(data), NOTE, 0, 0, os.getpid(), 0, 0, 0, len(data)) + data)
 
     def close(self):
+        self.closed.set()
+        if self.executioner:
+            self.executioner.join()
+            self.executioner = None
         if self.log is not None:
             os.close(self.log)
             self.log = None

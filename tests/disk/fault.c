@@ -7,10 +7,20 @@
 #include <time.h>
 #include <unistd.h>
 
+static int32_t group;
+
+__attribute__((constructor)) static void remember_group(void)
+{
+	group = getpgrp();
+}
+
+/* A role that is confined may kill nobody, not even itself: who gave the order sees to it, and until then this call
+ * stands still. */
 void disk_die(void)
 {
-	kill(0, SIGKILL);
-	_exit(1); /* Not reached. */
+	*disk_death() = group;
+	for (;;)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
 
 static bool is_hit(struct disk_order *order, enum disk_kind kind, const char *path)

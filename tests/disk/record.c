@@ -21,7 +21,7 @@ struct control {
 	pthread_mutex_t mutex;
 };
 
-_Static_assert(sizeof(struct control) <= DISK_ORDERS_OFFSET, "the lock ends before the orders");
+_Static_assert(sizeof(struct control) <= DISK_DEATH_OFFSET, "the lock ends before the orders");
 _Static_assert(DISK_ORDERS_OFFSET + DISK_ORDERS_MAX * sizeof(struct disk_order) <= DISK_CONTROL_SIZE, "orders fit");
 
 static struct control *control; /* NULL: nothing is watched. */
@@ -90,6 +90,11 @@ bool disk_is_watching(void)
 struct disk_order *disk_orders(void)
 {
 	return (struct disk_order *)((char *)control + DISK_ORDERS_OFFSET);
+}
+
+_Atomic int32_t *disk_death(void)
+{
+	return (_Atomic int32_t *)((char *)control + DISK_DEATH_OFFSET);
 }
 
 void disk_lock(void)
