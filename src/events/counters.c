@@ -104,6 +104,8 @@ void counters_count_event(struct counters *counters, const struct event *event)
 		counters_add(counters, counted.here, 1);
 	if (counted.recipient != 0 && event->fields[EVENT_FIELD_RECIPIENT].bytes != NULL)
 		counters_add(counters, counted.recipient, 1);
+	if (event->fields[EVENT_FIELD_SIGNED].length > 0)
+		counters_add(counters, COUNTER_SIGNED, 1);
 	if (event->kind == EVENT_RECEIVED) {
 		add_number(counters, COUNTER_RECEIVED_BYTES, event->fields[EVENT_FIELD_SIZE]);
 		add_number(counters, COUNTER_RECEIVED_RECIPIENTS, event->fields[EVENT_FIELD_RECIPIENTS]);

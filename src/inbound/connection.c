@@ -85,6 +85,8 @@ static struct session_event begin(struct connection *connection)
 	must(connection->intake == NULL);
 	if (!inbound_is_short(inbound))
 		connection->intake = intake_new(inbound, connection, id);
+	if (connection->intake != NULL && session_is_trusted(connection->session))
+		intake_sign(connection->intake, session_reverse_path(connection->session)->domain);
 	if (connection->intake != NULL && !arrival_new(inbound, connection->snapshot, connection, connection->session,
 	        connection->intake, &connection->arrival))
 		intake_abandon(take(connection->intake));

@@ -175,6 +175,7 @@ void inbound_free(struct inbound *inbound)
 	inbound_snapshot_unref(inbound->snapshot);
 	router_unref(inbound->router);
 	tls_server_unref(inbound->tls);
+	signing_keys_unref(inbound->signing);
 	if (inbound->drained_timer != NULL)
 		loop_timer_free(inbound->drained_timer);
 	free(inbound);
@@ -228,6 +229,14 @@ void inbound_set_tls(struct inbound *inbound, struct tls_server *server)
 void inbound_set_dns(struct inbound *inbound, struct dns *dns)
 {
 	inbound->dns = dns;
+}
+
+void inbound_set_signing(struct inbound *inbound, struct signing_keys *keys)
+{
+	struct signing_keys *old = inbound->signing;
+
+	inbound->signing = signing_keys_ref(keys);
+	signing_keys_unref(old);
 }
 
 void inbound_accept(struct inbound *inbound, struct stream *stream, enum session_role role, enum session_tls tls)

@@ -18,6 +18,7 @@
 #ifndef INBOUND_INBOUND_H
 #define INBOUND_INBOUND_H
 
+#include "auth/signing_keys.h"
 #include "dns/dns.h"
 #include "events/counters.h"
 #include "events/sink.h"
@@ -92,6 +93,9 @@ void inbound_accept(struct inbound *inbound, struct stream *stream, enum session
 /* The same on a listener that front ends call: the stream tells first, by a header of the PROXY protocol, whose bytes
  * it carries. From somebody else, or without a header, it is closed. */
 void inbound_accept_proxied(struct inbound *inbound, struct stream *stream, enum session_role role, enum session_tls tls);
+
+/* From now on what our own people and programs send is signed with these keys (shares them; NULL: with none). */
+void inbound_set_signing(struct inbound *inbound, struct signing_keys *keys);
 
 /* From now on new handshakes are made with these certificates (shares them); those that were made stand. */
 void inbound_set_tls(struct inbound *inbound, struct tls_server *server);

@@ -32,6 +32,7 @@ struct inbound {
 	struct router *router;              /* The newest. */
 	struct tls_server *tls;             /* The newest; NULL: none. */
 	struct dns *dns;                    /* The newest; NULL: none. */
+	struct signing_keys *signing;       /* The newest; NULL: nothing is signed. */
 	struct session_output output;       /* One for all: steps do not nest. */
 	struct connection *connections;     /* List; the newest first. */
 	size_t connection_count, held_count;
@@ -100,6 +101,8 @@ enum { INTAKE_TOP_MAX = SPOOL_CHUNK_SIZE };
  * known only when all text has come (trace fields, results, signatures over the whole). At most INTAKE_TOP_MAX in all. A
  * failure is remembered until the commit, as in the next one. */
 void intake_put_on_top(struct intake *intake, struct text field);
+/* Before its first bytes: they are ours to sign. `sender_domain` is the envelope's. Without keys or memory they are not. */
+void intake_sign(struct intake *intake, struct text sender_domain);
 /* Its next bytes. */
 void intake_body(struct intake *intake, struct text bytes);
 /* What it holds, about. */

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/message_signing.h"
+#include "base/cleanup.h"
 #include "base/must.h"
 #include "inbound/inbound_private.h"
 #include "spool/record.h"
@@ -32,6 +34,7 @@ struct intake {
 	enum intake_state state;
 	enum error error;                /* The first failure. */
 	queue_id id;
+	struct message_signing *signing; /* NULL: it is not signed. */
 	struct buffer top;               /* What is to stand above the body. */
 	struct buffer chunk;             /* Of the body; not yet handed in. */
 	uint32_t ahead;                  /* Chunks of the body that were handed in. */
@@ -83,6 +86,7 @@ static void intake_free(struct intake *intake)
 		intake->next->previous = intake->previous;
 	if (intake->timer != NULL)
 		loop_timer_free(intake->timer);
+	message_signing_free(intake->signing);
 	buffer_done(&intake->top);
 	buffer_done(&intake->chunk);
 	arena_free(intake->arena);
@@ -209,6 +213,7 @@ static bool compose_event(struct intake *intake, const struct message *message, 
 		return false;
 	if (facts->results.length > 0 && !arena_copy(arena, facts->results, &fields[EVENT_FIELD_RESULTS]))
 		return false;
+	/* SIGNED is there already: it was known when the text was complete. */
 	fields[EVENT_FIELD_PROTOCOL] = text_of(facts->protocol);
 	return address_print(&envelope->reverse_path, arena, &sender) &&
 	    arena_print(arena, &fields[EVENT_FIELD_SENDER], "<%.*s>", TEXT_FORMAT(sender)) &&
@@ -316,11 +321,27 @@ static enum error submit_commit(struct intake *intake, struct message *message)
 	return OK;
 }
 
+/* All text has come: the signatures over it go on top. A message that is not signed goes its way without. */
+static void sign(struct intake *intake)
+{
+	struct buffer fields;
+	struct text domain;
+
+	buffer_init(&fields, INTAKE_TOP_MAX / 2);
+	if (message_signing_end(intake->signing, &fields, &domain) == OK &&
+	    arena_copy(intake->arena, domain, &intake->event.fields[EVENT_FIELD_SIGNED]))
+		intake_put_on_top(intake, buffer_text(&fields));
+	buffer_done(&fields);
+	message_signing_free(take(intake->signing));
+}
+
 enum error intake_commit(struct intake *intake, struct message *message, const struct intake_facts *facts)
 {
+	must(intake->state == INTAKE_COLLECTING);
+	if (intake->signing != NULL && intake->error == OK)
+		sign(intake);
 	enum error error = intake->error;
 
-	must(intake->state == INTAKE_COLLECTING);
 	intake->facts = *facts;
 	if (error == OK && intake->pending > 0) {
 		intake->state = INTAKE_WAITING;
@@ -399,6 +420,16 @@ void intake_put_on_top(struct intake *intake, struct text field)
 	intake->body_size += field.length;
 }
 
+void intake_sign(struct intake *intake, struct text sender_domain)
+{
+	struct inbound *inbound = intake->inbound;
+
+	must(intake->chunk.length == 0 && intake->ahead == 0 && intake->signing == NULL);
+	if (inbound->signing != NULL)
+		intake->signing = message_signing_new(
+		    inbound->signing, sender_domain, loop_unix_ms(inbound->wiring.loop) / 1000);
+}
+
 void intake_body(struct intake *intake, struct text bytes)
 {
 	must(intake->state == INTAKE_COLLECTING);
@@ -406,6 +437,8 @@ void intake_body(struct intake *intake, struct text bytes)
 		intake->error = ERR_NO_MEMORY;
 		buffer_release(&intake->chunk);
 	}
+	if (intake->signing != NULL)
+		message_signing_add(intake->signing, bytes);
 	while (bytes.length > 0 && intake->error == OK) {
 		/* A full chunk is sent ahead only when more follows: the last one goes with the message. */
 		if (intake->chunk.length == SPOOL_CHUNK_SIZE)

@@ -507,6 +507,12 @@ struct text session_login(const struct session *session)
 	return is_logged_in(session) ? (struct text){ session->login->name, session->login->length } : TEXT_EMPTY;
 }
 
+const struct address *session_reverse_path(const struct session *session)
+{
+	must(session->transaction != NULL);
+	return &session->transaction->message.envelope.reverse_path;
+}
+
 struct text session_user(const struct session *session)
 {
 	return is_logged_in(session) ? session_login(session) : session->peer.user;

@@ -210,6 +210,7 @@ struct text session_certificate(const struct session *session); /* The client's,
 const struct session_peer *session_peer(const struct session *session);
 bool session_is_trusted(const struct session *session); /* By its address or its login. */
 struct text session_login(const struct session *session); /* Who logged in; empty: nobody. */
+const struct address *session_reverse_path(const struct session *session); /* While a message is under way. */
 struct text session_user(const struct session *session); /* Who logged in, else the peer's; may be empty. */
 struct text session_sender(const struct session *session, struct arena *arena); /* "<a@b>"; empty: none. */
 

@@ -395,6 +395,8 @@ static bool build_flow(struct lane *lane)
 		.sink = lane_sink(lane) };
 
 	lane->queue = queue_new(&parts, &queue_settings, lane->common.router);
+	if (lane->queue != NULL)
+		lane_set_signing(lane, lane->common.signing);
 	return lane->queue != NULL;
 }
 
@@ -547,6 +549,12 @@ void lane_reload(struct lane *lane, const struct conf *conf, struct router *rout
 	(void)!(inbound_reload(lane->inbound, &inbound_settings, router) == OK);
 	(void)!queue_reload(lane->queue, &queue_settings, router);
 	router_unref(old);
+}
+
+void lane_set_signing(struct lane *lane, struct signing_keys *keys)
+{
+	inbound_set_signing(lane->inbound, keys);
+	queue_set_signing(lane->queue, keys);
 }
 
 void lane_set_tls(struct lane *lane, struct tls_server *server, struct tls_client *client)

@@ -16,12 +16,13 @@
 #include "spool/spool.h"
 #include "spool/suspects.h"
 
-/* What all lanes work with. Borrowed by them, but for router and TLS (shared). */
+/* What all lanes work with. Borrowed by them, but for router, keys and TLS (shared). */
 struct lane_common {
 	const struct conf *conf;
 	struct router *router;
 	struct tls_server *tls_server; /* NULL: no certificate. */
 	struct tls_client *tls_client;
+	struct signing_keys *signing;  /* NULL: nothing is signed. */
 	struct spool *spool;
 	struct in_doubt *in_doubt;
 	struct suspects *suspects;
@@ -77,8 +78,9 @@ void lane_set_mailbox(struct lane *lane, int fd);
 /* The channel to a (new) auth role; takes fd. */
 void lane_set_auth(struct lane *lane, int fd);
 
-/* From now on this configuration and router; and these certificates and authorities. */
+/* From now on this configuration and router; these keys for signing; and these certificates and authorities. */
 void lane_reload(struct lane *lane, const struct conf *conf, struct router *router);
+void lane_set_signing(struct lane *lane, struct signing_keys *keys);
 void lane_set_tls(struct lane *lane, struct tls_server *server, struct tls_client *client);
 
 /* Take no new connections and start no deliveries; when what is open has ended, or patience has, lane_run returns. */

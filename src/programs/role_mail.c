@@ -102,6 +102,7 @@ static bool make_lanes(struct mail *mail)
 		.tls_client = mail->tls.client,
 		.spool = mail->spool,
 		.in_doubt = mail->in_doubt,
+		.signing = mail->signing,
 		.rates = mail->rates,
 		.suspects = mail->suspects,
 		.log = mail->log,
@@ -193,6 +194,7 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 		return false;
 	if (!mail_wait_until(mail, knows_names) || !open_conf(mail) || !mail_tls_open(mail) || !open_log(mail))
 		return false;
+	mail_signing_read(mail, mail->conf);
 	if (!open_spool(mail) || !open_router(mail) || !make_rates(mail) || !make_clients(mail) ||
 	    !make_lanes(mail))
 		return false;
@@ -231,6 +233,7 @@ static void finish(struct mail *mail)
 	if (mail->spool != NULL)
 		spool_close(mail->spool);
 	router_unref(mail->router);
+	signing_keys_unref(mail->signing);
 	snapshot_tls_done(&mail->tls);
 	log_writer_close(mail->log);
 	while (mail->old_count > 0)
@@ -241,13 +244,15 @@ static void finish(struct mail *mail)
 		close(mail->names);
 	if (mail->text >= 0)
 		close(mail->text);
+	if (mail->signing_fd >= 0)
+		close(mail->signing_fd);
 	handed_unref(mail->handed);
 	mail_close_incoming(mail);
 }
 
 int role_mail(struct conf *conf, int text, const struct privilege *privilege, unsigned lane_count)
 {
-	struct mail mail = { .conf = conf, .text = text, .control = -1, .names = -1, .wanted_lanes = lane_count };
+	struct mail mail = { .conf = conf, .text = text, .control = -1, .signing_fd = -1, .names = -1, .wanted_lanes = lane_count };
 	bool ready;
 
 	signal(SIGPIPE, SIG_IGN);

@@ -204,6 +204,8 @@ static void reload(struct mail *mail)
 		conf_free(conf);
 		mail_close_incoming(mail);
 	} else {
+		mail_signing_read(mail, conf);
+		mail_signing_spread(mail);
 		spread(mail, conf, router, handed);
 	}
 	handed_unref(handed);
@@ -251,6 +253,8 @@ static bool use_descriptor(struct mail *mail, const char *word, int fd)
 		return mail->lane_count > 0 && give_channel(mail, &mail->next_auth, job_auth, fd);
 	if (strcmp(word, "conf") == 0) {
 		replace(&mail->text, fd);
+	} else if (strcmp(word, "signing") == 0) {
+		replace(&mail->signing_fd, fd);
 	} else if (strcmp(word, "names") == 0) {
 		replace(&mail->names, fd);
 	} else if (strcmp(word, "control") == 0 && mail->control < 0) {

@@ -49,6 +49,8 @@ struct mail {
 	int files[CONF_FILES_MAX];     /* What it names, as they come in; until they are taken. */
 	unsigned file_count;
 	struct handed *handed;         /* At the start: what the paths of conf lead to. */
+	int signing_fd;                /* What signs: a memory file, until it is read; -1: none came. */
+	struct signing_keys *signing;  /* NULL: nothing is signed. */
 	int names;                     /* What the users are called: a memory file; -1: not here yet. */
 	bool started, stopping;
 	bool predecessor_died;         /* Of its own making (suspects.h U2). */
@@ -68,6 +70,14 @@ void mail_tls_spread(struct mail *mail);
 /* At the start; and when the supervisor sent files because they have changed or are old. */
 bool mail_tls_open(struct mail *mail);
 void mail_tls_changed(struct mail *mail);
+
+/* -- role_mail_signing.c ---------------------------------------------------------- */
+
+/* What came from the supervisor since the last time; nothing means that nothing is to be signed. */
+void mail_signing_read(struct mail *mail, const struct conf *conf);
+
+/* What was read goes to all lanes. */
+void mail_signing_spread(struct mail *mail);
 
 /* -- role_mail_notes.c ----------------------------------------------------------- */
 

@@ -33,6 +33,7 @@
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
 
+#include "auth/signing_keys.h"
 #include "events/sink.h"
 #include "route/delivery.h"
 #include "spool/in_doubt.h"
@@ -86,6 +87,9 @@ void queue_poll_news(struct queue *queue);
 
 /* From now on; deliveries under way keep their plan. False: no memory, all is as before. */
 [[nodiscard]] bool queue_reload(struct queue *queue, const struct queue_settings *settings, struct router *router);
+
+/* From now on reports are signed with these keys (shares them; NULL: with none). */
+void queue_set_signing(struct queue *queue, struct signing_keys *keys);
 
 /* Start no more deliveries; `idle` is called once, later, when none is in hand. */
 void queue_drain(struct queue *queue, void (*idle)(void *context), void *context);

@@ -137,6 +137,7 @@ struct shard {
 
 struct queue {
 	struct queue_parts parts;
+	struct signing_keys *signing; /* NULL: reports are not signed. */
 	struct arena *settings_arena;    /* What `settings` borrows. */
 	struct queue_settings settings;
 	struct router *router;

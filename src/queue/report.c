@@ -1,6 +1,7 @@
 /* Telling a sender: the report as a new message in the change that settles the delivery. */
 #include <stdlib.h>
 
+#include "auth/message_signing.h"
 #include "base/must.h"
 #include "queue/queue_private.h"
 
@@ -40,13 +41,34 @@ void report_put_body(struct spool_change *change, queue_id id, struct text body,
 		spool_change_put_chunk(change, id, envelope->chunk_count++, text_part(body, 0, SPOOL_CHUNK_SIZE));
 }
 
-static bool note_report(struct job *job, const struct dsn_report *report, const struct envelope *envelope)
+/* The report with our signatures before it, in `room`; or as it is, if nobody signs it. *out_domain is in the arena. */
+static struct text sign_report(struct job *job, struct text body, struct buffer *room, struct text *out_domain)
+{
+	const struct queue *queue = job->queue;
+	struct message_signing *signing = queue->signing != NULL
+	    ? message_signing_new(queue->signing, TEXT_EMPTY, queue_now_ms(queue) / 1000)
+	    : NULL;
+	struct text domain;
+
+	if (signing == NULL)
+		return body;
+	message_signing_add(signing, body);
+	const bool is_signed = message_signing_end(signing, room, &domain) == OK && buffer_append(room, body) &&
+	    arena_copy(job->settle_arena, domain, out_domain);
+
+	message_signing_free(signing);
+	return is_signed ? buffer_text(room) : body;
+}
+
+static bool note_report(
+    struct job *job, const struct dsn_report *report, const struct envelope *envelope, struct text signed_by)
 {
 	char *parent = arena_alloc(job->settle_arena, QUEUE_ID_TEXT_SIZE);
 	struct event *fact = fact_new(job, EVENT_GENERATED);
 
 	fact->id = report->id;
 	fact->fields[EVENT_FIELD_SENDER] = TEXT("<>");
+	fact->fields[EVENT_FIELD_SIGNED] = signed_by;
 	if (parent == NULL ||
 	    !address_print(&report->to, job->settle_arena, &fact->fields[EVENT_FIELD_RECIPIENT]) ||
 	    !fact_number(job, fact, EVENT_FIELD_SIZE, (int64_t)envelope->body_size))
@@ -72,11 +94,15 @@ static bool put_report(struct job *job, struct spool_change *change, const struc
 	};
 	const struct message message = { .recipients = &recipient, .recipient_count = 1 };
 	struct message whole = message;
+	struct text signed_by = TEXT_EMPTY;
+	struct buffer room;
 
-	report_put_body(change, report->id, body, &envelope);
+	buffer_init(&room, REPORT_WORDS_MAX + DKIM_KEYS_MAX * DKIM_FIELD_BYTES_MAX);
+	report_put_body(change, report->id, sign_report(job, body, &room, &signed_by), &envelope);
+	buffer_done(&room);
 	whole.envelope = envelope;
 	spool_change_put_message(change, &whole);
-	return note_report(job, report, &envelope);
+	return note_report(job, report, &envelope, signed_by);
 }
 
 bool report_add(struct job *job, struct spool_change *change, queue_id *out_report)

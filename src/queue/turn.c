@@ -326,6 +326,14 @@ void queue_drain(struct queue *queue, void (*idle)(void *context), void *context
 	queue_kick(queue);
 }
 
+void queue_set_signing(struct queue *queue, struct signing_keys *keys)
+{
+	struct signing_keys *old = queue->signing;
+
+	queue->signing = signing_keys_ref(keys);
+	signing_keys_unref(old);
+}
+
 void queue_free(struct queue *queue)
 {
 	if (queue == NULL)
@@ -346,6 +354,7 @@ void queue_free(struct queue *queue)
 	loop_timer_free(queue->timer);
 	quarantine_free(queue->quarantine);
 	router_unref(queue->router);
+	signing_keys_unref(queue->signing);
 	arena_free(queue->scratch);
 	arena_free(queue->settings_arena);
 	free(queue);

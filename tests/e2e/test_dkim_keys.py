@@ -92,3 +92,31 @@ def test_words_that_make_no_sense(server):
         dkim(server, *words, code=code)
     server.write_conf("")
     assert "dkim { keys = " in dkim(server, "list", code=78).stderr
+
+
+def test_what_we_send_is_signed(postroad, tmp_path):
+    """Mail of trusted clients, of local programs and our own reports; not what others send us."""
+    server = postroad(start=False, conf=CONF, relay_from='"127.0.0.1"', zone={"gone.test": {"MX": [[0, ""]]}})
+    zone = published(dkim(server, "generate", "example.org").stdout)
+    server.set_zone({**zone, "gone.test": {"MX": [[0, ""]]}})
+    dkim(server, "check")
+    server.start()
+    letter = "From: {}\r\nTo: alice@example.org\r\nSubject: signed\r\n\r\n" + "A line.\r\n" * 10
+    with server.smtp() as smtp:
+        smtp.sendmail("bob@example.org", ["alice@example.org"], letter.format("Bob <bob@news.example.org>"))
+        smtp.sendmail("bob@example.org", ["alice@example.org"], letter.format("bob@example.org") + "x" * 70 + "\r\n" * 60000)
+    server.run("send", "-f", "bob@elsewhere.test", "alice@example.org", text=letter.format("bob@elsewhere.test"))
+    signed = server.mail("alice", count=3)
+    assert sorted(message.count(b"DKIM-Signature:") for message in signed) == [0, 2, 2]
+    with server.smtp() as smtp:
+        smtp.sendmail("alice@example.org", ["nobody@gone.test"], letter.format("alice@example.org"))
+    [*_, report] = sorted(server.mail("alice", count=4), key=lambda message: b"multipart/report" in message)
+    assert report.replace(b"\r", b"").partition(b"\n\n")[0].count(b"DKIM-Signature:") == 2
+    for message in signed + [report]:
+        path = tmp_path / "letter"
+        path.write_bytes(message)
+        found = server.ask("verify", "dkim", str(path))["dkim"]
+        assert all((one["result"], one["domain"]) == ("pass", "example.org") for one in found), found
+    received = [entry for entry in server.log() if entry["event"] == "received"]
+    assert [entry.get("signed") for entry in received] == ["example.org", "example.org", None, "example.org"]
+    assert server.ask("stats")["counters"]["signed"] == 4
