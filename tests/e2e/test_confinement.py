@@ -168,6 +168,16 @@ def test_a_link_of_the_owner_leads_nowhere_that_the_owner_may_not_go(server):
     (mailbox / "tmp").unlink()
 
 
+@pytest.mark.parametrize("user, answered", [(MAIL, True), (AUTH, False), (PERSON, False)])
+def test_who_may_ask_by_the_control_socket(server, user, answered):
+    ask = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); " \
+          "s.sendall(b'{\"do\": \"stats\"}\\n'); print(s.makefile().readline())"
+    said = subprocess.run(["/usr/bin/python3", "-c", ask, server.home / "control.sock"], user=user, cwd="/", capture_output=True,
+                          text=True, timeout=conftest.PATIENCE_S)
+    assert said.returncode == 0, said.stderr
+    assert ("only root and the server's own user" in said.stdout) is not answered and said.stdout.startswith("{"), said.stdout
+
+
 def test_a_key_that_only_root_reads_is_replaced(server):
     certificate, key = Authority(server.home / "other").issue("new", "DNS:mail.example.org", "IP:127.0.0.1")
 
