@@ -517,6 +517,12 @@ static void build_strangers(struct reading *reading, struct conf *conf)
 	conf->strangers.require_helo_name = part_bool(&strangers, "require-helo-name");
 	conf->strangers.refuse_own_name = part_bool(&strangers, "refuse-own-name");
 	conf->strangers.spare_postmaster = part_bool(&strangers, "spare-postmaster");
+
+	const struct part greylist = part_section(reading, "greylist");
+
+	conf->greylist.delay_ms = (int64_t)part_quantity(&greylist, "delay");
+	conf->greylist.pass_count = (unsigned)part_quantity(&greylist, "pass-count");
+	conf->greylist.lifetime_ms = (int64_t)part_quantity(&greylist, "lifetime");
 	build_lists(reading, conf);
 }
 

@@ -100,6 +100,10 @@ struct conf {
 		bool require_helo_name, refuse_own_name, spare_postmaster;
 	} strangers;
 	struct {
+		int64_t delay_ms, lifetime_ms; /* delay_ms 0: nobody is put off. */
+		unsigned pass_count;           /* 0: no network is known for good. */
+	} greylist;
+	struct {
 		struct text dovecot;           /* "unix:/path" of its socket; empty: passwords are checked here. */
 	} auth;
 	struct {

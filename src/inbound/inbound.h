@@ -74,6 +74,7 @@ struct inbound_wiring {                   /* Borrows all; it must outlive the in
 	_Atomic int64_t *held_bytes;      /* By the connections of all lanes; NULL: nobody counts them. */
 	struct troubles *troubles;        /* Of all lanes; NULL: nobody is told. */
 	struct clients *clients;          /* Of all lanes; NULL: no client has a limit of its own. */
+	struct greylist *greylist;        /* Of all lanes; NULL: nobody is put off. */
 };
 
 struct inbound;

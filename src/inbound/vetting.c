@@ -133,6 +133,10 @@ static void meet_sender(struct vetting *vetting, const struct session *session, 
 
 	forget_lists(vetting, true);
 	arena_reset(vetting->sender_arena);
+	/* Without memory it is as if nobody sent it. */
+	if (!arena_copy(vetting->sender_arena, sender->local, &vetting->sender.local) ||
+	    !arena_copy(vetting->sender_arena, sender->domain, &vetting->sender.domain))
+		vetting->sender = (struct address){ 0 };
 	if (is_literal || !vetting_concerns(session) || vetting->inbound->dns == NULL || !text_is_ascii(sender->domain))
 		return;
 	for (size_t i = 0; i < settings->list_count; i++) {
@@ -150,7 +154,7 @@ static void answer_if_known(struct vetting *vetting)
 	if (vetting->open > 0 || !vetting->asked)
 		return;
 	vetting->asked = false;
-	connection_judged(vetting->connection, vetting_verdict(vetting, vetting->session));
+	connection_judged(vetting->connection, vetting_verdict(vetting, vetting->session, vetting->recipient));
 }
 
 static void ran_out_of_patience(void *context)
@@ -185,9 +189,10 @@ struct verdict vetting_judge(
 		if (!vetting_concerns(session) || (vetting->settings->spare_postmaster && is_postmaster(question->recipient)))
 			break;
 		if (vetting->open == 0)
-			return vetting_verdict(vetting, session);
+			return vetting_verdict(vetting, session, question->recipient);
 		vetting->asked = true;
 		vetting->session = session;
+		vetting->recipient = question->recipient;
 		return (struct verdict){ 0 };
 	case SESSION_OF_MESSAGE:
 		break;
@@ -235,7 +240,7 @@ bool vetting_settings_copy(
 static bool wants_anything(const struct vetting_settings *settings)
 {
 	return settings->list_count > 0 || settings->reverse != VETTING_REVERSE_NO || settings->require_helo_name ||
-	    settings->own_name_count > 0;
+	    settings->own_name_count > 0 || settings->greylist.delay_ms > 0;
 }
 
 struct vetting *vetting_new(

@@ -1,11 +1,12 @@
 /* What is to be known of a stranger before his mail is taken: what lists in the DNS say of his address and of his sender's
- * domain, whether his address has a name, and how he greets.
+ * domain, whether his address has a name, how he greets, and whether his mail was here before.
  *
  *   V1  Look-ups begin when the client comes (again, by XCLIENT) and at MAIL, all at once; a recipient's verdict waits for them,
  *       VETTING_PATIENCE_MS at most. What has not answered then is passed over.
  *   V2  Only mx sessions of clients that are not trusted are vetted; who logs in is vetted no more.
  *   V3  Without memory, or without a resolver, a stranger is let in: this is a guard against junk, not the door.
  *   V4  A list that fails is told of in the log at most once in VETTING_TOLD_MS by each lane.
+ *   V5  Only who is let in by all else, and by no allow list, is put off (spool/greylist.h).
  *
  * A vetting belongs to its connection and dies with it. */
 #ifndef INBOUND_VETTING_H
@@ -14,6 +15,7 @@
 #include "auth/dns_list.h"
 #include "auth/iprev.h"
 #include "mail/verdict.h"
+#include "spool/greylist.h"
 
 enum {
 	VETTING_PATIENCE_MS = 10000,
@@ -33,6 +35,7 @@ struct vetting_settings {                 /* Borrows. */
 	unsigned block_at;                /* Sum of weights. */
 	enum vetting_reverse reverse;
 	bool require_helo_name, spare_postmaster;
+	struct greylist_rules greylist;
 	const struct text *own_names;     /* By which no stranger may greet; none: any name will do. */
 	size_t own_name_count;
 };

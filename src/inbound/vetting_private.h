@@ -20,7 +20,9 @@ struct vetting {
 	struct loop_timer *patience;
 	unsigned open;                 /* Look-ups under way. */
 	bool asked;                    /* A recipient waits for them; */
-	const struct session *session; /* then whose. */
+	const struct session *session; /* then whose, */
+	const struct address *recipient; /* and which. */
+	struct address sender;         /* In the sender's arena. */
 	struct iprev iprev;
 	struct lookup *iprev_lookup;
 	bool iprev_known;
@@ -31,7 +33,7 @@ struct vetting {
 /* V2 */
 bool vetting_concerns(const struct session *session);
 
-/* What follows from all that is known. Its text lives until the next one. */
-struct verdict vetting_verdict(struct vetting *vetting, const struct session *session);
+/* What follows for this recipient from all that is known. Its text lives until the next one. */
+struct verdict vetting_verdict(struct vetting *vetting, const struct session *session, const struct address *recipient);
 
 #endif

@@ -93,10 +93,35 @@ static struct verdict judge_greeting(const struct vetting *vetting, const struct
 	return YES;
 }
 
+/* -- Mail that was not here before ---------------------------------------------------------------- */
+
+static struct verdict judge_triple(
+    struct vetting *vetting, const struct session *session, const struct address *recipient)
+{
+	const struct inbound_wiring *wiring = &vetting->inbound->wiring;
+	const struct endpoint *client = &session_peer(session)->client;
+	const struct greylist_triple triple = { client, &vetting->sender, recipient };
+
+	if (wiring->greylist == NULL || (client->family != ENDPOINT_IP4 && client->family != ENDPOINT_IP6))
+		return YES;
+	const int64_t wait_ms =
+	    greylist_ask(wiring->greylist, &vetting->settings->greylist, &triple, loop_unix_ms(wiring->loop));
+
+	if (wait_ms == 0)
+		return YES;
+	if (wiring->counters != NULL)
+		counters_add(wiring->counters, COUNTER_GREYLISTED, 1);
+	snprintf(vetting->words, sizeof vetting->words, "Greylisted, come again in %lld s", (long long)(wait_ms + 999) / 1000);
+	struct verdict verdict = VERDICT(451, 4, 7, 1, "");
+
+	verdict.text = text_of(vetting->words);
+	return verdict;
+}
+
 /* -- All of it ---------------------------------------------------------------------------------- */
 
 /* A refusal for good counts more than one for now. */
-struct verdict vetting_verdict(struct vetting *vetting, const struct session *session)
+struct verdict vetting_verdict(struct vetting *vetting, const struct session *session, const struct address *recipient)
 {
 	if (is_allowed(vetting))
 		return YES;
@@ -105,5 +130,5 @@ struct verdict vetting_verdict(struct vetting *vetting, const struct session *se
 	for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++)
 		if (!verdict_is_success(&verdicts[i]))
 			return verdicts[i];
-	return YES;
+	return judge_triple(vetting, session, recipient); /* Last: who is refused anyhow is not remembered. */
 }

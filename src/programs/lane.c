@@ -362,7 +362,8 @@ static bool build_flow(struct lane *lane)
 {
 	lane->auth = sasl_asker_new(lane->loop);
 	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane), &lane->counters,
-		lane->common.rates, lane->auth, lane->common.held_bytes, lane->common.troubles, lane->common.clients };
+		lane->common.rates, lane->auth, lane->common.held_bytes, lane->common.troubles, lane->common.clients,
+		lane->common.greylist };
 	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
 	const struct queue_settings queue_settings = queue_settings_of(lane->common.conf);
 	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index,

@@ -12,6 +12,7 @@
 #include "inbound/inbound.h"
 #include "io/log_writer.h"
 #include "route/hosts.h"
+#include "spool/greylist.h"
 #include "spool/in_doubt.h"
 #include "spool/spool.h"
 #include "spool/suspects.h"
@@ -32,6 +33,7 @@ struct lane_common {
 	_Atomic bool *spool_trouble; /* Some lane has seen it, and told. */
 	_Atomic int64_t *held_bytes;   /* By the connections of all lanes. */
 	struct clients *clients; /* NULL: none of them has a limit. */
+	struct greylist *greylist; /* NULL: nobody is put off. */
 	unsigned lane_count;
 };
 

@@ -94,6 +94,20 @@ static bool make_clients(struct mail *mail)
 	return mail->clients != NULL || mail_fail("limits", error_text(ERR_NO_MEMORY));
 }
 
+/* It is there even if nobody is put off: the next configuration may want it. */
+static bool open_greylist(struct mail *mail)
+{
+	char path[4096];
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+		return mail_fail("greylist", "no randomness to be had");
+	snprintf(path, sizeof path, "%s/greylist", mail->conf->spool.path);
+	const enum error error = greylist_open(path, seed, &mail->greylist);
+
+	return error == OK || mail_fail(path, error_text(error));
+}
+
 static bool make_lanes(struct mail *mail)
 {
 	const struct lane_common common = { .conf = mail->conf,
@@ -110,6 +124,7 @@ static bool make_lanes(struct mail *mail)
 		.spool_trouble = &mail->spool_trouble,
 		.held_bytes = &mail->held_bytes,
 		.clients = mail->clients,
+		.greylist = mail->greylist,
 		.lane_count = mail->wanted_lanes };
 
 	for (unsigned i = 0; i < common.lane_count; i++) {
@@ -196,7 +211,7 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 		return false;
 	mail_signing_read(mail, mail->conf);
 	if (!open_spool(mail) || !open_router(mail) || !make_rates(mail) || !make_clients(mail) ||
-	    !make_lanes(mail))
+	    !open_greylist(mail) || !make_lanes(mail))
 		return false;
 	handed_unref(take(mail->handed)); /* What it named is read. */
 	if (!mail_wait_until(mail, is_started))
@@ -229,6 +244,7 @@ static void finish(struct mail *mail)
 	surveyor_free(mail->surveyor); /* What a stopped lane had not answered lies with that lane. */
 	in_doubt_close(mail->in_doubt);
 	suspects_close(mail->suspects);
+	greylist_close(mail->greylist);
 	rate_table_free(mail->rates);
 	if (mail->spool != NULL)
 		spool_close(mail->spool);

@@ -27,6 +27,7 @@ struct mail {
 	struct suspects *suspects;
 	struct rate_table *rates;
 	struct clients *clients;
+	struct greylist *greylist;
 	_Atomic int64_t held_bytes;
 	struct log_writer *log;
 	struct troubles troubles;

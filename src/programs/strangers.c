@@ -38,6 +38,7 @@ struct vetting_settings strangers_settings(const struct conf *conf, struct arena
 		.reverse = reverses[conf->strangers.reverse_dns],
 		.require_helo_name = conf->strangers.require_helo_name,
 		.spare_postmaster = conf->strangers.spare_postmaster,
+		.greylist = { conf->greylist.delay_ms, conf->greylist.pass_count, conf->greylist.lifetime_ms },
 		.own_names = names,
 		.own_name_count = fill_names(conf, names) };
 }

@@ -88,3 +88,25 @@ def test_greetings(postroad):
                        ("EXAMPLE.org", "550"), ("mail.example.org", "550"), ("localhost", "550"), ("sub.example.org", "250")):
         assert code_of(server, "127.0.0.5", helo=helo).startswith(code), helo
     assert code_of(server, "127.0.0.77", helo="localhost").startswith("250")
+
+
+def test_greylisting(postroad):
+    server = postroad(relay_from=OWN, zone=ZONE, conf="""
+        greylist { delay = 1s pass-count = 1 }
+        block-list "block.test" {}
+        allow-list "allow.test" {}
+    """)
+    first = code_of(server, "127.0.0.1")
+    assert first == "451 4.7.1 Greylisted, come again in 1 s"
+    assert code_of(server, "127.0.0.77").startswith("250 ")
+    assert code_of(server, "127.0.0.4").startswith("250 ")  # The allow list.
+    assert code_of(server, "127.0.0.2").startswith("554 ")
+    assert code_of(server, "127.0.0.1", recipient="postmaster@example.org").startswith("250 ")
+    assert code_of(server, "127.0.0.1", recipient="nobody@example.org").startswith("550 ")
+    conftest.until(lambda: code_of(server, "127.0.0.5").startswith("250 "), "an end of the wait")  # A neighbour of the first.
+    assert server.ask("stats")["counters"]["greylisted"] >= 1
+    server.stop()
+    server.start()
+    assert code_of(server, "127.0.0.6", sender="new@far.test").startswith("250 ")
+    assert code_of(server, "127.0.1.1").startswith("451 ")
+    conftest.until(lambda: [e for e in server.log() if e["event"] == "rejected" and e["code"] == 451], "a line of the log")
