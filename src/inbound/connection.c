@@ -126,7 +126,7 @@ static bool begin_login(struct connection *connection, const struct session_acti
 {
 	char binding[TLS_EXPORTER_SIZE], room[ENDPOINT_TEXT_MAX];
 	struct sasl_facts facts = { .mechanism = action->mechanism };
-	const struct endpoint *client = stream_peer(connection->stream);
+	const struct endpoint *client = &session_peer(connection->session)->client;
 
 	must(connection->login == NULL && connection->filter != NULL);
 	if (action->mechanism == SASL_SCRAM_SHA_256_PLUS) {
