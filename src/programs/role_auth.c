@@ -127,7 +127,7 @@ static bool confine_auth(void)
 
 int role_auth(struct conf *conf, const struct privilege *privilege)
 {
-	struct sasl_sources nobody = { NULL };
+	struct sasl_sources nobody = { 0 };
 	struct auth auth = { .conf = conf, .keys_fd = -1 };
 
 	signal(SIGPIPE, SIG_IGN);
