@@ -178,8 +178,7 @@ static void succeed(struct session_step *step)
 		say_goodbye(step, VERDICT(421, 4, 3, 1, "Insufficient system resources"));
 		return;
 	}
-	session->login->proven = false;
-	session->login->length = user.length;
+	*session->login = (struct login){ .length = user.length };
 	memcpy(session->login->name, user.bytes, user.length);
 	if (challenge.length > 0)
 		say_challenge(step, challenge);
