@@ -1,4 +1,5 @@
 """Chains that we seal, verified by dkimpy and by ourselves, over hops of both kinds."""
+import os
 import pathlib
 import subprocess
 
@@ -6,7 +7,7 @@ import pytest
 
 from verify import PROGRAM, verify
 
-SEALER = pathlib.Path(PROGRAM).parents[1] / "auth" / "arc_seal_sample"
+SEALER = pathlib.Path(os.environ.get("POSTROAD_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")) / "src/auth/arc_seal_sample"
 LETTER = (b"From: A <a@example.org>\r\nTo: list@hop1.test\r\nSubject: hello\r\n over lines\r\n"
           b"Date: Tue, 24 Nov 2026 04:28:01 +0000\r\nMessage-ID: <1@example.org>\r\n\r\nA line.  \r\n\r\nAnother.\r\n\r\n")
 RESULTS = "; spf=pass smtp.mailfrom=a@example.org;\r\n\tdkim=none"
