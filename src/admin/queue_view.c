@@ -34,10 +34,16 @@ static json_t *message_json(const struct message *message, const struct admin_fi
 	for (uint32_t i = 0; i < message->recipient_count; i++)
 		if (filter == NULL || admin_filter_takes_recipient(filter, &message->recipients[i], arena))
 			json_array_append_new(recipients, recipient_json(&message->recipients[i], arena));
-	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "id", queue_id_print(envelope->id, id).bytes,
+	json_t *view = json_pack("{s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "id", queue_id_print(envelope->id, id).bytes,
 	    "arrived", admin_time(envelope->arrived_ms), "expires", admin_time(envelope->expires_ms), "sender",
 	    address_json(&envelope->reverse_path, arena), "size", (json_int_t)envelope->body_size, "client",
 	    admin_string(envelope->client), "user", admin_string(envelope->user), "recipients", recipients);
+
+	if (envelope->held_until_ms != 0)
+		json_object_set_new(view, "held_until", admin_time(envelope->held_until_ms));
+	if (envelope->deliver_by_ms != 0)
+		json_object_set_new(view, "deliver_by", admin_time(envelope->deliver_by_ms));
+	return view;
 }
 
 json_t *admin_queue_list(struct spool *spool, const json_t *request)

@@ -371,6 +371,7 @@ static void build_limits(struct reading *reading, struct conf *conf)
 	conf->limits.connections = (unsigned)part_quantity(&limits, "connections");
 	conf->limits.errors = (unsigned)part_quantity(&limits, "errors");
 	conf->limits.idle_ms = (int64_t)part_quantity(&limits, "idle");
+	conf->limits.hold_ms = (int64_t)part_quantity(&limits, "hold");
 	conf->limits.user_messages = part_rate(&limits, "user-messages");
 	conf->limits.user_recipients = part_rate(&limits, "user-recipients");
 	conf->limits.line_ms = (int64_t)part_quantity(&limits, "line");

@@ -163,6 +163,7 @@ struct conf {
 		uint64_t message_size, memory;
 		unsigned recipients, connections, errors;
 		struct rate user_messages, user_recipients;
+		int64_t hold_ms;
 		int64_t idle_ms, line_ms, dialogue_ms, handshake_ms;
 		uint32_t pace;           /* Bytes a second; 0: any. */
 	} limits;

@@ -415,6 +415,26 @@ static void test_status_fits_the_action(void **state)
 	}
 }
 
+/* RFC 2852 §5, RFC 4865 §8 */
+static void test_times_that_were_asked_for(void **state)
+{
+	(void)state;
+	struct dsn_report report = *sample("refused");
+	struct envelope envelope = *report.envelope;
+	struct dsn_recipient recipient = report.recipients[0];
+
+	assert_false(holds(&report, "Deliver-By-Date") || holds(&report, "Future-Release-Request"));
+	envelope.held_until_ms = envelope.arrived_ms + 60'000;
+	envelope.deliver_by_ms = envelope.arrived_ms + 120'000;
+	envelope.flags |= ENVELOPE_BY_RETURN;
+	recipient.expired = true;
+	report.envelope = &envelope;
+	report.recipients = &recipient;
+	assert_true(holds(&report, "\r\nDeliver-By-Date: Tue, 24 Nov 2026 04:30:01 +0000\r\n"));
+	assert_true(holds(&report, "\r\nFuture-Release-Request: until;2026-11-24T04:29:01.000Z\r\n"));
+	assert_true(holds(&report, "\r\nStatus: 5.4.7\r\n"));
+}
+
 static void test_only_a_real_message_id_is_answered(void **state)
 {
 	(void)state;
@@ -453,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_returned),
 		cmocka_unit_test(test_8bit_and_utf8),
 		cmocka_unit_test(test_status_fits_the_action),
+		cmocka_unit_test(test_times_that_were_asked_for),
 		cmocka_unit_test(test_only_a_real_message_id_is_answered),
 		cmocka_unit_test(test_limit_leaves_the_buffer_as_it_was),
 	};

@@ -21,8 +21,6 @@ struct composer {
 /* The original, or its header. */
 [[nodiscard]] bool part_original(const struct composer *composer, struct buffer *out);
 
-/* X.Y.Z that fits the action (RFC 3464 §2.3.4). */
-struct enhanced_code part_status_code(const struct dsn_recipient *recipient);
 
 /* The verdict in one line: "550 5.1.1 no such user". */
 [[nodiscard]] bool part_verdict_words(

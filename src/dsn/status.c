@@ -12,13 +12,14 @@ static const char *const action_names[] = {
 	[DSN_DELIVERED] = "delivered",
 };
 
-struct enhanced_code part_status_code(const struct dsn_recipient *recipient)
+/* X.Y.Z that fits the action (RFC 3464 §2.3.4). */
+static struct enhanced_code status_code(const struct dsn_report *report, const struct dsn_recipient *recipient)
 {
 	const struct enhanced_code given = recipient->verdict.enhanced;
 	const uint16_t class_by_code = recipient->verdict.code / 100;
 
-	if (recipient->expired)
-		return (struct enhanced_code){ 4, 4, 7 };
+	if (recipient->expired) /* RFC 2852 §4.1.3: for good, where its sender has set the time. */
+		return (struct enhanced_code){ report->envelope->flags & ENVELOPE_BY_RETURN ? 5 : 4, 4, 7 };
 	switch (recipient->action) {
 	case DSN_FAILED:
 		if (given.class == 4 || given.class == 5)
@@ -47,6 +48,15 @@ static bool put_date(const char *name, int64_t unix_ms, struct buffer *out)
 	char room[DATE_TEXT_SIZE];
 
 	return unix_ms == 0 || buffer_print(out, "%s: %.*s\r\n", name, TEXT_FORMAT(date_print(unix_ms, 0, room)));
+}
+
+/* RFC 4865 §8 */
+static bool put_future_release(const struct envelope *envelope, struct buffer *out)
+{
+	char room[DATE_TEXT_SIZE];
+
+	return envelope->held_until_ms == 0 || buffer_print(out, "Future-Release-Request: until;%.*s\r\n",
+						   TEXT_FORMAT(date_print_rfc3339(envelope->held_until_ms, room)));
 }
 
 /* ORCPT comes as "type;address" and goes out like that (RFC 3461 §4.2). */
@@ -83,7 +93,7 @@ static bool put_diagnostic(const struct composer *composer, const struct verdict
 
 static bool put_recipient(const struct composer *composer, const struct dsn_recipient *recipient, struct buffer *out)
 {
-	const struct enhanced_code code = part_status_code(recipient);
+	const struct enhanced_code code = status_code(composer->report, recipient);
 	struct text address;
 
 	if (!address_print(&recipient->address, composer->arena, &address))
@@ -106,7 +116,8 @@ bool part_status(const struct composer *composer, struct buffer *out)
 	        composer->utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "") ||
 	    !put_field(composer, "Original-Envelope-Id:", report->envelope->envelope_id, out) ||
 	    !put_field(composer, "Reporting-MTA: dns;", report->hostname, out) ||
-	    !put_date("Arrival-Date", report->envelope->arrived_ms, out))
+	    !put_date("Arrival-Date", report->envelope->arrived_ms, out) ||
+	    !put_date("Deliver-By-Date", report->envelope->deliver_by_ms, out) || !put_future_release(report->envelope, out))
 		return false;
 	for (size_t i = 0; i < report->recipient_count; i++)
 		if (!put_recipient(composer, &report->recipients[i], out))

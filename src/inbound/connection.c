@@ -97,6 +97,19 @@ static struct session_event begin(struct connection *connection)
 		    : SHORT_OF_MEMORY };
 }
 
+/* When it is tried, and given up: its life begins when it may go (RFC 4865), and ends early if its sender says so (RFC 2852). */
+static void set_times(struct message *message, int64_t lifetime_ms)
+{
+	struct envelope *envelope = &message->envelope;
+	const int64_t start_ms = envelope_start_ms(envelope);
+
+	envelope->expires_ms = start_ms + lifetime_ms;
+	if ((envelope->flags & ENVELOPE_BY_RETURN) && envelope->deliver_by_ms < envelope->expires_ms)
+		envelope->expires_ms = envelope->deliver_by_ms;
+	for (uint32_t i = 0; i < message->recipient_count; i++)
+		message->recipients[i].due_ms = start_ms;
+}
+
 /* OK: the answer comes later, by connection_stored. */
 static enum error commit(struct connection *connection, const struct session_action *action)
 {
@@ -109,9 +122,7 @@ static enum error commit(struct connection *connection, const struct session_act
 		.results = arrival_results(connection->arrival) };
 
 	message->envelope.flags |= arrival_flags(connection->arrival);
-	message->envelope.expires_ms = message->envelope.arrived_ms + connection->snapshot->lifetime_ms;
-	for (uint32_t i = 0; i < message->recipient_count; i++)
-		message->recipients[i].due_ms = message->envelope.arrived_ms;
+	set_times(message, connection->snapshot->lifetime_ms);
 	const enum error error = intake_commit(connection->intake, message, &facts);
 
 	if (error != OK) {
@@ -149,7 +160,8 @@ static bool perform_one(
 	switch (action->kind) {
 	case SESSION_ASK:
 		*out_answer = (struct session_event){ .kind = SESSION_JUDGED,
-			.verdict = connection_judge(connection, action) };
+			.verdict = connection_judge(connection, action),
+			.unix_ms = loop_unix_ms(connection->inbound->wiring.loop) };
 		return out_answer->verdict.code != 0;
 	case SESSION_BEGIN:
 		*out_answer = begin(connection);
@@ -491,7 +503,9 @@ void connection_wait_over(void *context)
 
 void connection_judged(struct connection *connection, struct verdict verdict)
 {
-	const struct session_event event = { .kind = SESSION_JUDGED, .verdict = verdict };
+	const struct session_event event = { .kind = SESSION_JUDGED,
+		.verdict = verdict,
+		.unix_ms = loop_unix_ms(connection->inbound->wiring.loop) };
 
 	(void)step(connection, &event);
 	go_on(connection);

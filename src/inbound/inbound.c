@@ -95,6 +95,7 @@ static bool copy_settings(struct inbound_snapshot *snapshot, const struct inboun
 	snapshot->session.message_size_max = from->message_size_max;
 	snapshot->session.recipient_count_max =
 	    from->recipient_count_max > 0 ? from->recipient_count_max : RECIPIENTS_DEFAULT;
+	snapshot->session.hold_ms_max = from->hold_ms_max;
 	snapshot->session.error_count_max = from->error_count_max > 0 ? from->error_count_max : ERRORS_DEFAULT;
 	snapshot->memory_max = from->memory_max > 0 ? (int64_t)from->memory_max : MEMORY_DEFAULT;
 	snapshot->client = from->client;

@@ -46,6 +46,7 @@ struct inbound_settings {                 /* Borrows during the call; it is copi
 	struct text domain;               /* Of our users who say none; empty: the hostname. */
 	uint64_t message_size_max;        /* 0: no limit. */
 	uint32_t recipient_count_max;     /* 0: 1000 */
+	int64_t hold_ms_max;              /* How long our users may have a message held; 0: not at all. */
 	uint32_t error_count_max;         /* 0: 20 */
 	uint64_t memory_max;              /* Bytes that connections of all lanes may hold; 0: 1 GiB */
 	uint32_t connection_count_max;    /* Of this lane; 0: 20000 */

@@ -69,6 +69,7 @@ struct session_settings {             /* Borrows; must outlive its sessions. */
 	struct text domain;           /* Of our users who say none. */
 	uint64_t message_size_max;    /* Bytes on the wire; 0: no limit. */
 	uint32_t recipient_count_max; /* Of one message; >= 1. RFC 5321 §4.5.3.1.8 asks for 100. */
+	int64_t hold_ms_max;          /* How long our users may have a message held (RFC 4865); 0: not at all. */
 	uint32_t error_count_max;     /* Wrong commands and refused recipients until 421; >= 1. */
 	const struct network *relay_from; /* Clients that are trusted: for those that are told by XCLIENT. */
 	size_t relay_from_count;
@@ -111,7 +112,7 @@ struct session_event { /* Borrows all text during the step. */
 	struct text text; /* With TIMED_OUT, and with AUTH_ANSWERED and TROUBLE: words for the reply; may be empty. */
 	struct verdict verdict;
 	queue_id id;
-	int64_t unix_ms;
+	int64_t unix_ms;                 /* With BEGUN, and with JUDGED of a sender. */
 	struct text client_name;         /* With BEGUN: by which the DNS knows the client, confirmed; may be empty. */
 	struct {
 		struct text version, cipher; /* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */

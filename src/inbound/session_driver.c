@@ -4,6 +4,8 @@
 
 enum { BIG = 64 << 20 };
 
+#define SESSION_NOW_MS 1795494481000LL /* 2026-11-24T04:28:01Z */
+
 void driver_init(struct driver *driver)
 {
 	*driver = (struct driver){
@@ -11,7 +13,8 @@ void driver_init(struct driver *driver)
 			.domain = TEXT("here.test"),
 			.message_size_max = 1 << 20,
 			.recipient_count_max = 100,
-			.error_count_max = 20 },
+			.error_count_max = 20,
+			.hold_ms_max = 86'400'000 },
 		.good_domain = TEXT("here.test"),
 		.client = VERDICT(250, 2, 0, 0, "Welcome"),
 		.sender = VERDICT(250, 2, 1, 0, "Sender ok"),
@@ -107,6 +110,11 @@ static void print_envelope(struct driver *driver, const struct session_action *a
 	    envelope->flags & ENVELOPE_8BIT ? " 8bit" : "", envelope->flags & ENVELOPE_SMTPUTF8 ? " utf8" : ""));
 	if (envelope->envelope_id.length > 0)
 		must(buffer_print(out, " envid=%.*s", TEXT_FORMAT(envelope->envelope_id)));
+	if (envelope->held_until_ms != 0)
+		must(buffer_print(out, " held=%llds", (long long)(envelope->held_until_ms - SESSION_NOW_MS) / 1000));
+	if (envelope->deliver_by_ms != 0)
+		must(buffer_print(out, " by=%llds%s%s", (long long)(envelope->deliver_by_ms - SESSION_NOW_MS) / 1000,
+		    envelope->flags & ENVELOPE_BY_RETURN ? ";R" : ";N", envelope->flags & ENVELOPE_BY_TRACE ? "T" : ""));
 	if (action->message_id.length > 0)
 		must(buffer_print(out, " id=%.*s", TEXT_FORMAT(action->message_id)));
 }
@@ -116,7 +124,7 @@ static void owe(struct driver *driver, enum session_event_kind kind, struct verd
 	must(!driver->owes);
 	driver->owes = true;
 	driver->owed[0] = (struct session_event){
-		.kind = kind, .verdict = verdict, .id = 1234567890123456789U, .unix_ms = 1795494481000
+		.kind = kind, .verdict = verdict, .id = 1234567890123456789U, .unix_ms = SESSION_NOW_MS
 	};
 }
 

@@ -33,10 +33,45 @@ static bool copy_address(struct arena *arena, const struct address *from, struct
 	    arena_copy(arena, from->domain, &out_address->domain);
 }
 
+/* When it is to go and to be there, counted from now, which is known with the sender's verdict. */
+static void note_times(struct session *session, const struct command_mail *mail)
+{
+	struct transaction *transaction = session->transaction;
+	struct envelope *envelope = &transaction->message.envelope;
+
+	transaction->held_for = mail->hold_s > 0;
+	envelope->held_until_ms = transaction->held_for ? mail->hold_s * 1000LL : mail->hold_until_ms;
+	transaction->by = mail->by;
+	envelope->deliver_by_ms = mail->by_s * 1000LL;
+	if (mail->by_return)
+		envelope->flags |= ENVELOPE_BY_RETURN;
+	if (mail->by_trace)
+		envelope->flags |= ENVELOPE_BY_TRACE;
+}
+
+/* RFC 4865 §4.1; code 0: well. */
+static struct verdict settle_times(struct session *session, int64_t now_ms)
+{
+	struct transaction *transaction = session->transaction;
+	struct envelope *envelope = &transaction->message.envelope;
+
+	if (transaction->held_for)
+		envelope->held_until_ms += now_ms;
+	if (transaction->by)
+		envelope->deliver_by_ms += now_ms;
+	if (envelope->held_until_ms > now_ms + session->settings->hold_ms_max)
+		return VERDICT(501, 5, 5, 4, "Held for longer than is allowed");
+	if ((envelope->flags & ENVELOPE_BY_RETURN) && envelope->deliver_by_ms <= envelope->held_until_ms)
+		return VERDICT(501, 5, 5, 4, "Held for longer than it is wanted");
+	return (struct verdict){ 0 };
+}
+
 /* Into the transaction's own arena: what the command says dies with its step. */
 static bool fill_envelope(struct session *session, const struct command_mail *mail)
 {
 	struct envelope *envelope = &session->transaction->message.envelope;
+
+	note_times(session, mail);
 
 	if (mail->smtputf8)
 		envelope->flags |= ENVELOPE_SMTPUTF8;
@@ -47,6 +82,13 @@ static bool fill_envelope(struct session *session, const struct command_mail *ma
 	return envelope->client.length > 0 && arena_copy(session->arena, session_user(session), &envelope->user) &&
 	    copy_address(session->arena, &mail->reverse_path, &envelope->reverse_path) &&
 	    arena_copy(session->arena, mail->envelope_id, &envelope->envelope_id);
+}
+
+/* RFC 4865 §4: a matter between a user and his submission server. */
+bool may_hold(const struct session *session)
+{
+	return session->settings->hold_ms_max > 0 && session_is_trusted(session) &&
+	    (session->peer.role == SESSION_SUBMISSION || session->peer.role == SESSION_LOCAL);
 }
 
 /* Mail of our own users is completed (RFC 6409 §8); other people's is passed on as it is. */
@@ -87,6 +129,8 @@ void begin_transaction(struct session_step *step)
 		refuse(step, VERDICT(530, 5, 7, 0, "Authentication required"), NULL);
 	} else if (size_max > 0 && mail->size > size_max) { /* RFC 1870 §6.1 */
 		refuse(step, VERDICT(552, 5, 3, 4, "Message size exceeds the limit"), NULL);
+	} else if (mail->holds && !may_hold(session)) {
+		complain(step, VERDICT(555, 5, 5, 4, "Parameter not recognized"));
 	} else if (!open_transaction(session, mail)) {
 		refuse(step, NO_MEMORY, NULL);
 	} else {
@@ -97,8 +141,14 @@ void begin_transaction(struct session_step *step)
 size_t sender_judged(struct session_step *step)
 {
 	struct session *session = step->session;
-	const struct verdict verdict = step->event->verdict;
+	struct verdict verdict = step->event->verdict;
 
+	if (verdict_is_success(&verdict)) {
+		const struct verdict untimely = settle_times(session, step->event->unix_ms);
+
+		if (untimely.code != 0)
+			verdict = untimely;
+	}
 	if (verdict_is_success(&verdict)) {
 		session->state = STATE_SENDER;
 		say(step, VERDICT(250, 2, 1, 0, "Sender ok"));

@@ -44,6 +44,7 @@ struct transaction {
 	bool overflowed;               /* There were more than fit. */
 	bool begun;                    /* BEGIN was answered 2yz; COMMIT or ABANDON is owed. */
 	bool chunked;                  /* By BDAT. */
+	bool held_for, by;             /* The envelope's held_until_ms, deliver_by_ms count from the sender's verdict, until it is there. */
 	struct recipient pending;      /* While JUDGING. */
 	struct verdict ruin;           /* code != 0: the message will be refused with this. */
 	uint64_t wire_bytes;           /* Of the text so far. */
@@ -177,6 +178,8 @@ command_handler take_xclient, refuse_xclient_now;
 command_handler begin_transaction, add_recipient, refuse_nested, refuse_no_sender, refuse_chunks_open;
 event_handler sender_judged, recipient_judged;
 
+/* May the client have a message held until later? */
+bool may_hold(const struct session *session);
 /* Forget the transaction; what was begun is abandoned. */
 void end_transaction(struct session_step *step);
 /* A transaction is over: on to the next. */

@@ -143,3 +143,94 @@ struct text date_print_rfc3339(int64_t unix_ms, char room[DATE_TEXT_SIZE])
 	*at = '\0';
 	return (struct text){ room, (size_t)(at - room) };
 }
+
+/* Days from 1970-01-01 to a Gregorian date; the way back of date_of_day. */
+static int64_t day_of_date(int64_t year, int month, int day)
+{
+	const int64_t march_year = year - (month <= 2);
+	const int64_t era = floor_divide(march_year, 400);
+	const int64_t year_of_era = march_year - era * 400;
+	const int day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+
+	return era * ERA_DAYS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - DAYS_TO_1970;
+}
+
+static int days_of_month(int64_t year, int month)
+{
+	static const int days_of[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return days_of[month - 1] + (month == 2 && leap);
+}
+
+/* `width` digits from the front of *text, then `behind` unless it is 0. */
+static bool cut_number(struct text *text, size_t width, char behind, int *out_number)
+{
+	const size_t length = width + (behind != '\0');
+
+	if (text->length < length || (behind != '\0' && text->bytes[width] != behind))
+		return false;
+	*out_number = 0;
+	for (size_t i = 0; i < width; i++) {
+		if (!byte_is_digit(text->bytes[i]))
+			return false;
+		*out_number = *out_number * 10 + (text->bytes[i] - '0');
+	}
+	*text = text_from(*text, length);
+	return true;
+}
+
+/* ".25": milliseconds; what is finer is cut off. */
+static bool cut_fraction(struct text *text, int *out_ms)
+{
+	int weight = 100;
+
+	*out_ms = 0;
+	if (text->length == 0 || text->bytes[0] != '.')
+		return true;
+	*text = text_from(*text, 1);
+	if (text->length == 0 || !byte_is_digit(text->bytes[0]))
+		return false;
+	for (; text->length > 0 && byte_is_digit(text->bytes[0]); weight /= 10, *text = text_from(*text, 1))
+		*out_ms += (text->bytes[0] - '0') * weight;
+	return true;
+}
+
+/* "Z" or "+01:00", and nothing behind it. */
+static bool read_offset(struct text text, int *out_minutes)
+{
+	int hours, minutes;
+
+	*out_minutes = 0;
+	if (text_equal_nocase(text, TEXT("Z")))
+		return true;
+	if (text.length == 0 || (text.bytes[0] != '+' && text.bytes[0] != '-'))
+		return false;
+	const int sign = text.bytes[0] == '-' ? -1 : 1;
+
+	text = text_from(text, 1);
+	if (!cut_number(&text, 2, ':', &hours) || !cut_number(&text, 2, '\0', &minutes) || text.length > 0 || hours > 23 ||
+	    minutes > 59)
+		return false;
+	*out_minutes = sign * (hours * 60 + minutes);
+	return true;
+}
+
+bool date_parse_rfc3339(struct text text, int64_t *out_unix_ms)
+{
+	int year, month, day, hour, minute, second, ms, offset;
+
+	if (!cut_number(&text, 4, '-', &year) || !cut_number(&text, 2, '-', &month) || !cut_number(&text, 2, '\0', &day) ||
+	    text.length == 0 || (text.bytes[0] != 'T' && text.bytes[0] != 't'))
+		return false;
+	text = text_from(text, 1);
+	if (!cut_number(&text, 2, ':', &hour) || !cut_number(&text, 2, ':', &minute) || !cut_number(&text, 2, '\0', &second) ||
+	    !cut_fraction(&text, &ms) || !read_offset(text, &offset))
+		return false;
+	if (month < 1 || month > 12 || day < 1 || day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 60)
+		return false;
+	const int64_t seconds = day_of_date(year, month, day) * DAY_S + (hour * 60 + minute - offset) * 60LL + second;
+
+	*out_unix_ms = seconds * 1000 + ms;
+	return true;
+}

@@ -18,4 +18,7 @@ struct text date_print(int64_t unix_ms, int offset_minutes, char room[DATE_TEXT_
 /* "2026-11-24T04:28:01.123Z" (RFC 3339), in UTC. */
 struct text date_print_rfc3339(int64_t unix_ms, char room[DATE_TEXT_SIZE]);
 
+/* "2026-11-24T04:28:01Z", with any offset and fraction of a second; a leap second is the second after it. False: it is none. */
+[[nodiscard]] bool date_parse_rfc3339(struct text text, int64_t *out_unix_ms);
+
 #endif

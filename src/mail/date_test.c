@@ -55,6 +55,46 @@ static void every_day_of_three_centuries_agrees_with_the_system(void **state)
 	}
 }
 
+static void what_is_written_is_read(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t unix_ms;
+	} others[] = { { "2026-11-24t04:28:01z", 1795494481000 }, { "2026-11-24T09:58:01.9999+05:30", 1795494481999 },
+		{ "2026-11-23T23:28:01-05:00", 1795494481000 }, { "1990-12-31T23:59:60Z", 662688000000 } };
+	static const char *const none[] = { "", "2026-11-24", "2026-11-24 04:28:01Z", "2026-11-24T04:28Z", "2026-11-24T04:28:01",
+		"2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2026-11-00T00:00:00Z",
+		"2026-11-24T24:00:00Z", "2026-11-24T23:60:00Z", "2026-11-24T23:59:61Z", "2026-11-24T04:28:01.Z",
+		"2026-11-24T04:28:01+24:00", "2026-11-24T04:28:01+0100", "2026-11-24T04:28:01Zx", "+026-11-24T04:28:01Z" };
+	int64_t unix_ms;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++)
+		if (dates[i].unix_ms >= 0) {
+			assert_true(date_parse_rfc3339(text_of(dates[i].rfc3339), &unix_ms));
+			assert_int_equal(unix_ms, dates[i].unix_ms);
+		}
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		assert_true(date_parse_rfc3339(text_of(others[i].text), &unix_ms));
+		assert_int_equal(unix_ms, others[i].unix_ms);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+		if (date_parse_rfc3339(text_of(none[i]), &unix_ms))
+			fail_msg("%s", none[i]);
+}
+
+static void every_day_is_read_as_it_is_written(void **state)
+{
+	char room[DATE_TEXT_SIZE];
+	int64_t unix_ms;
+
+	(void)state;
+	for (int64_t day = -36525; day < 2 * 36525; day++) {
+		assert_true(date_parse_rfc3339(date_print_rfc3339(day * 86400000, room), &unix_ms));
+		assert_int_equal(unix_ms, day * 86400000);
+	}
+}
+
 static void the_ends_of_time_fit_the_room(void **state)
 {
 	char room[DATE_TEXT_SIZE];
@@ -71,6 +111,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_moments_are_written_as_known),
 		cmocka_unit_test(every_day_of_three_centuries_agrees_with_the_system),
+		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(every_day_is_read_as_it_is_written),
 		cmocka_unit_test(the_ends_of_time_fit_the_room),
 	};
 

@@ -44,13 +44,17 @@ enum envelope_flag {
 	ENVELOPE_8BIT = 2,     /* BODY=8BITMIME, or 8-bit bytes seen in the body. */
 	ENVELOPE_BOUNCE = 4,   /* Made by us: a DSN. */
 	ENVELOPE_REQUIRETLS = 8,
-	ENVELOPE_JUNK = 16 /* Its author's domain disowns it: into a mailbox's folder for such. */
+	ENVELOPE_JUNK = 16, /* Its author's domain disowns it: into a mailbox's folder for such. */
+	ENVELOPE_BY_RETURN = 256, /* With deliver_by_ms: later it is not wanted at all. */
+	ENVELOPE_BY_TRACE = 512   /* The sender wants to hear of each server that takes it over. */
 };
 
 struct envelope {
 	queue_id id;
 	int64_t arrived_ms; /* Unix time. */
 	int64_t expires_ms; /* Unix time when it is given up. */
+	int64_t held_until_ms; /* Not tried before (RFC 4865); 0: at once. */
+	int64_t deliver_by_ms; /* When it ought to be there (RFC 2852); 0: whenever. */
 	uint16_t flags;
 	enum dsn_return dsn_return;
 	struct address reverse_path;
@@ -60,6 +64,12 @@ struct envelope {
 	uint64_t body_size;      /* Bytes stored, trace header included. */
 	uint32_t chunk_count;
 };
+
+/* When its way through the queue begins: on arrival, or when it is held no longer. */
+static inline int64_t envelope_start_ms(const struct envelope *envelope)
+{
+	return envelope->held_until_ms > envelope->arrived_ms ? envelope->held_until_ms : envelope->arrived_ms;
+}
 
 /* An envelope with its recipients. */
 struct message {

@@ -119,12 +119,20 @@ struct connection *outbound_take_idle(struct outbound *outbound, const struct ne
 	return connection;
 }
 
+static void send_delivery(struct connection *connection)
+{
+	struct delivery *delivery = connection->job->delivery;
+
+	delivery->now_ms = loop_unix_ms(connection->outbound->world.loop);
+	client_session_send(connection->session, delivery);
+}
+
 void outbound_serve(struct connection *connection, struct job *job)
 {
 	must(connection->job == NULL);
 	connection->job = job;
 	job->connection = connection;
-	client_session_send(connection->session, job->delivery);
+	send_delivery(connection);
 	step(connection);
 }
 
@@ -220,7 +228,7 @@ static void step(struct connection *connection)
 		return;
 	}
 	if (!finished && todo->ready && connection->job != NULL) {
-		client_session_send(session, connection->job->delivery);
+		send_delivery(connection);
 		step(connection);
 		return;
 	}

@@ -26,6 +26,8 @@
  *   8BITMIME    a body with 8-bit bytes is 554 5.6.3 (RFC 6152 §3). Sendmail and Postfix convert to 7
  *               bits, qmail sends the bytes anyway; we do neither, and look at the whole body before
  *               we refuse: many clients say BODY=8BITMIME for bodies that are plain ASCII.
+ *   DELIVERBY   is passed on with the time that is left; less than the server takes at least is 550 5.4.7 where the message is not
+ *               wanted later (RFC 2852 §4.1.4). Not passed on it is marked relayed_without_deliverby.
  *   DSN         what was asked for is not passed on; a success is marked relayed_without_dsn.
  *
  * Lifecycle: new; connected; then, whenever todo.ready, send or quit; until todo.ended; free. */

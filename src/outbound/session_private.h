@@ -151,6 +151,9 @@ uint32_t client_choose_recipients(struct client_session *session);
 /* The first recipient from `position` on with this mark; recipient_count if none. */
 uint32_t client_next_marked(const struct client_session *session, uint32_t position, unsigned marks);
 
+/* Until the moment by which it was wanted; negative: since. */
+int64_t client_seconds_left(const struct client_session *session);
+
 /* Why this message cannot go to this server at all; code 0 if it can. */
 struct verdict client_unsuitable(const struct client_session *session);
 

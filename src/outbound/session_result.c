@@ -64,6 +64,11 @@ uint32_t client_choose_recipients(struct client_session *session)
 
 /* -- Judging ---------------------------------------------------------------- */
 
+int64_t client_seconds_left(const struct client_session *session)
+{
+	return (message_of(session)->envelope.deliver_by_ms - session->delivery->now_ms) / 1000;
+}
+
 /* The flag is set by MAIL's SMTPUTF8 or by any address; see ENVELOPE_SMTPUTF8. */
 struct verdict client_unsuitable(const struct client_session *session)
 {
@@ -76,6 +81,9 @@ struct verdict client_unsuitable(const struct client_session *session)
 		return VERDICT(550, 5, 6, 7, "the message needs SMTPUTF8, which the server does not offer");
 	if (capabilities->size_max > 0 && envelope->body_size > capabilities->size_max)
 		return VERDICT(552, 5, 3, 4, "the message is larger than the server takes");
+	if ((envelope->flags & ENVELOPE_BY_RETURN) && capabilities_offer(capabilities, CAPABILITY_DELIVERBY) &&
+	    client_seconds_left(session) < (int64_t)capabilities->by_min_s)
+		return VERDICT(550, 5, 4, 7, "the server takes longer than the message may");
 	return (struct verdict){ 0 };
 }
 
@@ -102,6 +110,8 @@ static void put_outcome(
 	session->marks[position] = MARK_SETTLED;
 	outcome->verdict = *verdict;
 	outcome->pressure = pressure;
+	outcome->relayed_without_deliverby =
+	    verdict_is_success(verdict) && !capabilities_offer(&session->capabilities, CAPABILITY_DELIVERBY);
 	outcome->relayed_without_dsn =
 	    verdict_is_success(verdict) && !capabilities_offer(&session->capabilities, CAPABILITY_DSN);
 }

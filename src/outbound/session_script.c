@@ -170,6 +170,8 @@ static void check_outcome(struct player *player, struct text keyword, struct tex
 		stray(player, "no pressure");
 	else if (text_equal(keyword, TEXT("without-dsn")) && !outcome->relayed_without_dsn)
 		stray(player, "relayed with DSN");
+	else if (text_equal(keyword, TEXT("without-deliverby")) && !outcome->relayed_without_deliverby)
+		stray(player, "relayed with DELIVERBY");
 	else if (text_equal(keyword, TEXT("stake")) && !client_session_at_stake(player->session, position))
 		stray(player, "not at stake");
 }

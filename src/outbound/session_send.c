@@ -60,6 +60,21 @@ static bool add_mail_dsn(struct client_session *session, const struct envelope *
 	    buffer_print(&session->out, " ENVID=%.*s", TEXT_FORMAT(xtext));
 }
 
+/* RFC 2852 §4: nine digits. One that is to be returned and is not yet late has a second at least. */
+static bool add_deliver_by(struct client_session *session, const struct envelope *envelope)
+{
+	enum { SECONDS_MAX = 999'999'999 };
+	const bool returns = envelope->flags & ENVELOPE_BY_RETURN;
+	int64_t seconds = client_seconds_left(session);
+
+	if (returns && seconds < 1)
+		seconds = 1;
+	if (seconds > SECONDS_MAX || seconds < -SECONDS_MAX)
+		seconds = seconds > 0 ? SECONDS_MAX : -SECONDS_MAX;
+	return buffer_print(&session->out, " BY=%lld;%c%s", (long long)seconds, returns ? 'R' : 'N',
+	    envelope->flags & ENVELOPE_BY_TRACE ? "T" : "");
+}
+
 static bool print_mail(struct client_session *session)
 {
 	const struct envelope *envelope = &message_of(session)->envelope;
@@ -78,6 +93,8 @@ static bool print_mail(struct client_session *session)
 	if ((envelope->flags & ENVELOPE_SMTPUTF8) && !buffer_append(out, TEXT(" SMTPUTF8")))
 		return false;
 	if (offers(session, CAPABILITY_DSN) && !add_mail_dsn(session, envelope))
+		return false;
+	if (offers(session, CAPABILITY_DELIVERBY) && envelope->deliver_by_ms != 0 && !add_deliver_by(session, envelope))
 		return false;
 	return buffer_append(out, TEXT("\r\n"));
 }

@@ -156,6 +156,20 @@ static const struct script bodies[] = {
 	{ .name = "421 to RCPT, the body was sent: nobody in doubt", .lines = CHUNKED "M\n" MAIL RCPT0 "C BDAT 7 LAST\nC hello\nfinal\nS 250 a\nS 421 bye\nfinished\nended 421 bye\n= 0 0\n" },
 };
 
+#define BY(flags_, seconds) .envelope = { .flags = flags_, .deliver_by_ms = (seconds) * 1000LL }
+#define MAIL_BY(by) "C MAIL FROM:<s@client.test>" by "\n"
+
+/* RFC 2852 §4. The clock of these scripts stands at 0. */
+static const struct script times[] = {
+	{ .name = "the time that is left", .lines = EHLO("S 250-DELIVERBY 60\n") "M\n" MAIL_BY(" BY=90;RT") "S 250 Ok\n" RCPT0 "S 250 Ok\nC DATA\nS 354 Go\n" HELLO
+	    "S 250 Ok\nfinished\nready\n= 0 250 Ok\n", BY(ENVELOPE_BY_RETURN | ENVELOPE_BY_TRACE, 90) },
+	{ .name = "late, and to go on", .lines = EHLO("S 250-DELIVERBY 60\n") "M\n" MAIL_BY(" BY=-5;N"), BY(0, -5) },
+	{ .name = "the last second", .lines = EHLO("S 250-DELIVERBY\n") "M\n" MAIL_BY(" BY=1;R"), .envelope = { .flags = ENVELOPE_BY_RETURN, .deliver_by_ms = 10 } },
+	{ .name = "too little time", .lines = EHLO("S 250-DELIVERBY 60\n") "M\nfinished\nready\n= 0 550 the server takes longer\n", BY(ENVELOPE_BY_RETURN, 59) },
+	{ .name = "a server that knows no time", .lines = EHLO_ONLY "M\n" MAIL "S 250 Ok\n" RCPT0 "S 250 Ok\nC DATA\nS 354 Go\n" HELLO
+	    "S 250 Ok\nfinished\nready\n= 0 250 Ok\nwithout-deliverby 0\n", BY(ENVELOPE_BY_RETURN, 59) },
+};
+
 static const struct script splits[] = {
 	{ .name = "RCPTMAX", .lines = EHLO("S 250-LIMITS RCPTMAX=2\n") "M\n" MAIL "S 250 Ok\n" RCPT0 "S 250 Ok\n" RCPT1 "S 250 Ok\nC DATA\nS 354 Go\n" HELLO "S 250 one\n"
 	    MAIL "S 250 Ok\n" RCPT2 "S 250 Ok\nC DATA\nS 354 Go\n" HELLO "S 250 two\nfinished\nready\n= 0 250 one\n= 1 250 one\n= 2 250 two\n", .recipients = THREE },
@@ -243,6 +257,7 @@ PLAY(refusals)
 PLAY(breaks)
 PLAY(bodies)
 PLAY(splits)
+PLAY(times)
 PLAY(lmtp)
 PLAY(security)
 
@@ -255,6 +270,7 @@ int main(void)
 		cmocka_unit_test(plays_breaks),
 		cmocka_unit_test(plays_bodies),
 		cmocka_unit_test(plays_splits),
+		cmocka_unit_test(plays_times),
 		cmocka_unit_test(plays_lmtp),
 		cmocka_unit_test(plays_security),
 	};

@@ -205,6 +205,7 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 		.recipient_count_max = conf->limits.recipients,
 		.memory_max = conf->limits.memory,
 		.error_count_max = conf->limits.errors,
+		.hold_ms_max = conf->limits.hold_ms,
 		.connection_count_max = (conf->limits.connections + lane->common.lane_count - 1) / lane->common.lane_count,
 		.client = { .connection_count_max = conf->client.connections,
 		    .rates = { [CLIENT_CONNECTS] = conf->client.connects,

@@ -10,13 +10,26 @@ static bool wants(const struct recipient *recipient, enum dsn_notify what)
 	return (notify & what) && !(notify & DSN_NOTIFY_NEVER);
 }
 
+/* RFC 2852 §4.1.4: whoever asked for a trace, or whose wish ends here, hears that the message was passed on. */
+static bool is_relay_told(const struct fate_question *question)
+{
+	const struct envelope *envelope = question->envelope;
+
+	if (question->final || envelope->deliver_by_ms == 0 || (question->recipient->notify & DSN_NOTIFY_NEVER))
+		return false;
+	return (envelope->flags & ENVELOPE_BY_TRACE) ||
+	    ((envelope->flags & ENVELOPE_BY_RETURN) && question->relayed_without_deliverby);
+}
+
 static struct fate fate_done(const struct fate_question *question)
 {
+	const bool success_told =
+	    (question->final || question->relayed_without_dsn) && wants(question->recipient, DSN_NOTIFY_SUCCESS);
+
 	return (struct fate){
 		.kind = FATE_DONE,
 		.action = question->final ? DSN_DELIVERED : DSN_RELAYED,
-		.told = (question->final || question->relayed_without_dsn) &&
-		    !address_is_null(&question->envelope->reverse_path) && wants(question->recipient, DSN_NOTIFY_SUCCESS),
+		.told = !address_is_null(&question->envelope->reverse_path) && (success_told || is_relay_told(question)),
 	};
 }
 
@@ -30,11 +43,21 @@ static struct fate fate_failed(const struct fate_question *question, bool expire
 	};
 }
 
+/* When its sender is told that it waits; INT64_MAX: never. */
+static int64_t warning_ms(const struct fate_question *question)
+{
+	const struct envelope *envelope = question->envelope;
+
+	if (envelope->deliver_by_ms != 0 && !(envelope->flags & ENVELOPE_BY_RETURN))
+		return envelope->deliver_by_ms;
+	return question->warn_after_ms > 0 ? envelope_start_ms(envelope) + question->warn_after_ms : INT64_MAX;
+}
+
 static bool is_warning_due(const struct fate_question *question)
 {
 	const struct envelope *envelope = question->envelope;
 
-	return question->warn_after_ms > 0 && question->now_ms - envelope->arrived_ms >= question->warn_after_ms &&
+	return question->now_ms >= warning_ms(question) &&
 	    !(question->recipient->flags & RECIPIENT_WARNED) && !(envelope->flags & ENVELOPE_BOUNCE) &&
 	    !address_is_null(&envelope->reverse_path) && wants(question->recipient, DSN_NOTIFY_DELAY);
 }
@@ -53,6 +76,11 @@ static struct fate fate_waits(const struct fate_question *question)
 	if (retry_schedule_next(question->schedule, &moment, &fate.due_ms) == RETRY_EXPIRED)
 		return fate_failed(question, true);
 	fate.told = is_warning_due(question);
+	/* Tried once more at the moment by which it was wanted, so that its sender hears of it then. */
+	const int64_t by_ms = question->envelope->deliver_by_ms;
+
+	if (by_ms > question->now_ms && by_ms < fate.due_ms)
+		fate.due_ms = by_ms;
 	return fate;
 }
 

@@ -7,6 +7,9 @@
  *     4yz      | waits, failed when expired | has DELAY or is absent; once, after warn_after
  *     5yz      | failed                     | has FAILURE or is absent
  *
+ * Who said by when it ought to be there (DELIVERBY, RFC 2852) is told of a delay then, or of its failure, which is the end of its
+ * life; and, with T or where a server knows nothing of it, of each one that takes it over.
+ *
  *   F1  Nobody is told of a message with a null reverse-path but a postmaster, and of its failure only:
  *       no report answers a report (RFC 5321 §6.1).
  *   F2  The report to a postmaster carries NOTIFY=NEVER: its own failure is told to nobody. */
@@ -23,7 +26,7 @@ struct fate_question {                          /* Borrows. */
 	const struct recipient *recipient;
 	const struct verdict *verdict;          /* code != 0 */
 	bool final;                             /* Mailbox or LMTP: nobody behind us sends reports. */
-	bool relayed_without_dsn;
+	bool relayed_without_dsn, relayed_without_deliverby;
 	const struct retry_schedule *schedule;
 	int64_t warn_after_ms;                  /* 0: never. */
 	int64_t now_ms;

@@ -87,9 +87,82 @@ static void test_truth_table(void **state)
 	}
 }
 
+/* RFC 2852 §4.1.4 */
+static void test_wanted_by(void **state)
+{
+	enum { R = ENVELOPE_BY_RETURN, T = ENVELOPE_BY_TRACE };
+	static const struct {
+		uint16_t code;
+		uint16_t flags;
+		int64_t by_in_ms;
+		uint8_t notify;
+		bool known;      /* The next server knows DELIVERBY. */
+		bool told;
+		int64_t due_in_ms; /* 0: no matter. */
+	} times[] = {
+		{ 250, R, HOUR_MS, 0, true, false, 0 },        /* Goes on with its wish. */
+		{ 250, R, HOUR_MS, 0, false, true, 0 },        /* The wish ends here. */
+		{ 250, R, HOUR_MS, NEVER, false, false, 0 },
+		{ 250, 0, HOUR_MS, 0, false, false, 0 },
+		{ 250, T, HOUR_MS, 0, true, true, 0 },
+		{ 450, 0, HOUR_MS / 2, 0, true, false, HOUR_MS / 2 }, /* Not late; looked at when it is. */
+		{ 450, 0, -1, 0, true, true, 0 },
+		{ 450, 0, -1, FAILURE, true, false, 0 },
+		{ 450, R, 2 * HOUR_MS, 0, true, false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+		const int64_t now_ms = 1795494481000;
+		const struct envelope envelope = { .id = 1,
+			.flags = times[i].flags,
+			.arrived_ms = now_ms - HOUR_MS,
+			.expires_ms = now_ms + 24 * HOUR_MS,
+			.deliver_by_ms = now_ms + times[i].by_in_ms,
+			.reverse_path = { TEXT("alice"), TEXT("example.org") } };
+		const struct recipient recipient = { .notify = times[i].notify };
+		const struct verdict verdict = { .code = times[i].code };
+		const struct fate fate = fate_decide(&(struct fate_question){ .envelope = &envelope,
+		    .recipient = &recipient,
+		    .verdict = &verdict,
+		    .relayed_without_deliverby = !times[i].known,
+		    .schedule = &schedule,
+		    .warn_after_ms = 4 * HOUR_MS,
+		    .now_ms = now_ms });
+
+		if (fate.told != times[i].told || (times[i].due_in_ms != 0 && fate.due_ms != now_ms + times[i].due_in_ms))
+			fail_msg("case %zu: told %d, due in %lld ms", i, fate.told, (long long)(fate.due_ms - now_ms));
+	}
+}
+
+/* The warning waits for as long as the message was held. */
+static void test_held(void **state)
+{
+	const int64_t now_ms = 1795494481000;
+	const struct envelope envelope = { .id = 1,
+		.arrived_ms = now_ms - 10 * HOUR_MS,
+		.held_until_ms = now_ms - HOUR_MS,
+		.expires_ms = now_ms + 24 * HOUR_MS,
+		.reverse_path = { TEXT("alice"), TEXT("example.org") } };
+	const struct recipient recipient = { 0 };
+	const struct verdict verdict = { .code = 450 };
+	struct fate_question question = { .envelope = &envelope,
+		.recipient = &recipient,
+		.verdict = &verdict,
+		.schedule = &schedule,
+		.warn_after_ms = 4 * HOUR_MS,
+		.now_ms = now_ms };
+
+	(void)state;
+	assert_false(fate_decide(&question).told);
+	question.now_ms += 3 * HOUR_MS;
+	assert_true(fate_decide(&question).told);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_truth_table) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_truth_table), cmocka_unit_test(test_wanted_by),
+		cmocka_unit_test(test_held) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

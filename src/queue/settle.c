@@ -146,6 +146,7 @@ static void decide_fates(struct job *job)
 			.verdict = &job->outcomes[i].verdict,
 			.final = job->route.kind == ROUTE_MAILBOX || job->route.next_hop.lmtp,
 			.relayed_without_dsn = job->outcomes[i].relayed_without_dsn,
+			.relayed_without_deliverby = job->outcomes[i].relayed_without_deliverby,
 			.schedule = &schedule,
 			.warn_after_ms = queue->settings.warn_after_ms,
 			.now_ms = queue_now_ms(queue),

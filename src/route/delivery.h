@@ -16,7 +16,8 @@
 struct delivery_outcome {
 	struct verdict verdict;   /* Its text and host live in the delivery's arena. */
 	bool pressure;            /* The host, not this recipient, is the trouble (refused, timed out, 421). */
-	bool relayed_without_dsn; /* Delivered to a host that does not know DSN (RFC 3461 §5.2.2). */
+	bool relayed_without_dsn; /* Delivered to a host that does not know DSN (RFC 3461 §5.2.2), */
+	bool relayed_without_deliverby; /* or DELIVERBY (RFC 2852 §4.1.4). */
 };
 
 struct delivery {
@@ -25,6 +26,7 @@ struct delivery {
 	const struct host_list *hosts;      /* ROUTE_HOSTS */
 	struct arena *arena;                /* For outcome text; lives as long as the delivery. */
 	struct delivery_outcome *outcomes;  /* recipient_count of them, zeroed. */
+	int64_t now_ms;                     /* Unix time at which a transaction begins; set by the courier. */
 	struct text tls;                    /* Set by the courier: TLS used, or empty. */
 	void (*done)(struct delivery *delivery);
 	void *context;                      /* The queue's. */

@@ -51,6 +51,17 @@ static void read_size(struct capabilities *capabilities, struct text rest)
 		capabilities->size_max = size;
 }
 
+/* RFC 2852 §3: the shortest time that it takes. */
+static void read_deliverby(struct capabilities *capabilities, struct text rest)
+{
+	struct text word;
+	uint64_t seconds;
+
+	capabilities->by_min_s = 0;
+	if (next_word(&rest, &word) && text_to_u64(word, &seconds))
+		capabilities->by_min_s = seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+}
+
 static void read_mechanisms(struct capabilities *capabilities, struct text rest)
 {
 	struct text word;
@@ -97,4 +108,6 @@ void capabilities_add_line(struct capabilities *capabilities, struct text line)
 		read_mechanisms(capabilities, line);
 	else if (bit == CAPABILITY_LIMITS)
 		read_limits(capabilities, line);
+	else if (bit == CAPABILITY_DELIVERBY)
+		read_deliverby(capabilities, line);
 }

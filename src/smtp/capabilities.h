@@ -18,6 +18,7 @@
 	CAPABILITY(STARTTLS, "STARTTLS", "RFC 3207")                   \
 	CAPABILITY(AUTH, "AUTH", "RFC 4954")                           \
 	CAPABILITY(LIMITS, "LIMITS", "RFC 9422")                       \
+	CAPABILITY(DELIVERBY, "DELIVERBY", "RFC 2852")                 \
 	CAPABILITY(REQUIRETLS, "REQUIRETLS", "RFC 8689")
 
 /* SASL mechanisms by their registered names. */
@@ -61,6 +62,7 @@ struct capabilities {             /* A value; all 0 is a server that knows only 
 	uint32_t offered;         /* enum capability bits. */
 	uint32_t mechanisms;      /* enum mechanism bits. */
 	uint64_t size_max;        /* Bytes; 0: no fixed limit, or SIZE is not offered. */
+	uint32_t by_min_s;        /* RFC 2852 §4: the shortest time for mode R; 0: any. */
 	uint32_t mail_max;        /* RFC 9422 §4: transactions a connection; 0: no limit known. */
 	uint32_t rcpt_max;        /* Recipients a transaction; 0: no limit known. */
 	uint32_t rcpt_domain_max; /* Different recipient domains a connection; 0: no limit known. */

@@ -31,6 +31,9 @@ static const struct expectation expectations[] = {
 	      .mechanisms = MECHANISM_PLAIN | MECHANISM_SCRAM_SHA_256 } },
 	{ "AUTH=login", { .offered = CAPABILITY_AUTH, .mechanisms = MECHANISM_LOGIN } },
 	{ "AUTH", { .offered = CAPABILITY_AUTH } },
+	{ "DELIVERBY", { .offered = CAPABILITY_DELIVERBY } },
+	{ "deliverby 240", { .offered = CAPABILITY_DELIVERBY, .by_min_s = 240 } },
+	{ "DELIVERBY 99999999999", { .offered = CAPABILITY_DELIVERBY, .by_min_s = UINT32_MAX } },
 	{ "LIMITS RCPTMAX=20 mailmax=5 RCPTDOMAINMAX=1 OTHER=3",
 	    { .offered = CAPABILITY_LIMITS, .mail_max = 5, .rcpt_max = 20, .rcpt_domain_max = 1 } },
 	{ "LIMITS RCPTMAX=0 MAILMAX=-1 RCPTDOMAINMAX", { .offered = CAPABILITY_LIMITS } },
@@ -52,6 +55,7 @@ static void reads_lines(void **state)
 		assert_int_equal(found.offered, expected->offered);
 		assert_int_equal(found.mechanisms, expected->mechanisms);
 		assert_int_equal(found.size_max, expected->size_max);
+		assert_int_equal(found.by_min_s, expected->by_min_s);
 		assert_int_equal(found.mail_max, expected->mail_max);
 		assert_int_equal(found.rcpt_max, expected->rcpt_max);
 		assert_int_equal(found.rcpt_domain_max, expected->rcpt_domain_max);

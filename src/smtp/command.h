@@ -1,5 +1,5 @@
 /* One line from a client: what it asks for (RFC 5321 §4.1, RFC 2033, and the extensions
- * RFC 1870, 3030, 3461, 4954, 6152, 6531; Postfix's XCLIENT).
+ * RFC 1870, 2852, 3030, 3461, 4865, 4954, 6152, 6531; Postfix's XCLIENT).
  *
  * Pure. What is wrong with a line comes out as the very reply it deserves, so that a session
  * needs to know no grammar.
@@ -48,6 +48,13 @@ struct command_mail {
 	enum dsn_return dsn_return;    /* RET= */
 	struct text envelope_id;       /* ENVID=, decoded. */
 	struct text submitter;         /* AUTH=, decoded: "<>" or a mailbox. */
+	bool holds;                    /* HOLDFOR= or HOLDUNTIL= */
+	uint32_t hold_s;               /* HOLDFOR=; 0: */
+	int64_t hold_until_ms;         /* HOLDUNTIL=, Unix time. */
+	bool by;                       /* BY= */
+	int32_t by_s;                  /* From now; <= 0: it is late already. */
+	bool by_return;                /* Mode R: return it then; else N: tell the sender, and go on. */
+	bool by_trace;                 /* T */
 };
 
 struct command_rcpt {

@@ -1,6 +1,7 @@
 /* The parameters of MAIL, RCPT and XCLIENT: a table of keywords, each with a parser of a few lines.
  * One given twice, one unknown, one with a wrong value: three different replies. */
 #include "base/must.h"
+#include "mail/date.h"
 #include "smtp/command_private.h"
 #include "smtp/xtext.h"
 
@@ -81,6 +82,56 @@ static enum error parse_auth(struct command_parsing *parsing, struct text value)
 	const enum error error = xtext_decode(value, parsing->arena, submitter);
 
 	return error != OK ? error : address_parse(*submitter, true, parsing->arena, &mailbox);
+}
+
+/* 1*9DIGIT (RFC 2852 §4, RFC 4865 §3). */
+static bool parse_seconds(struct text value, uint64_t *out_seconds)
+{
+	return value.length >= 1 && value.length <= 9 && text_to_u64(value, out_seconds);
+}
+
+/* RFC 4865 §4: one of the two. */
+static enum error parse_hold_for(struct command_parsing *parsing, struct text value)
+{
+	struct command_mail *mail = &parsing->command->mail;
+	uint64_t seconds;
+
+	if (mail->holds || !parse_seconds(value, &seconds) || seconds == 0)
+		return ERR_SYNTAX;
+	mail->holds = true;
+	mail->hold_s = (uint32_t)seconds;
+	return OK;
+}
+
+static enum error parse_hold_until(struct command_parsing *parsing, struct text value)
+{
+	struct command_mail *mail = &parsing->command->mail;
+
+	if (mail->holds || !date_parse_rfc3339(value, &mail->hold_until_ms))
+		return ERR_SYNTAX;
+	mail->holds = true;
+	return OK;
+}
+
+/* RFC 2852 §4: ["+" / "-"] 1*9digit ";" ("N" / "R") ["T"]. */
+static enum error parse_by(struct command_parsing *parsing, struct text value)
+{
+	struct command_mail *mail = &parsing->command->mail;
+	const size_t at = text_find_byte(value, ';');
+	const bool is_signed = value.length > 0 && (value.bytes[0] == '-' || value.bytes[0] == '+');
+	const bool is_late = is_signed && value.bytes[0] == '-';
+	struct text mode = text_from(value, at + 1);
+	uint64_t seconds;
+
+	if (at == value.length || !parse_seconds(text_part(value, is_signed, at - is_signed), &seconds))
+		return ERR_SYNTAX;
+	mail->by = true;
+	mail->by_s = is_late ? -(int32_t)seconds : (int32_t)seconds;
+	mail->by_trace = mode.length == 2 && (mode.bytes[1] == 'T' || mode.bytes[1] == 't');
+	if (mail->by_trace)
+		mode.length = 1;
+	mail->by_return = text_equal_nocase(mode, TEXT("R"));
+	return (mail->by_return && mail->by_s > 0) || text_equal_nocase(mode, TEXT("N")) ? OK : ERR_SYNTAX;
 }
 
 static enum error parse_notify(struct command_parsing *parsing, struct text value)
@@ -213,6 +264,9 @@ static const struct parameter {
 	{ COMMAND_MAIL, "RET", parse_ret },
 	{ COMMAND_MAIL, "ENVID", parse_envid },
 	{ COMMAND_MAIL, "AUTH", parse_auth },
+	{ COMMAND_MAIL, "HOLDFOR", parse_hold_for },
+	{ COMMAND_MAIL, "HOLDUNTIL", parse_hold_until },
+	{ COMMAND_MAIL, "BY", parse_by },
 	{ COMMAND_RCPT, "NOTIFY", parse_notify },
 	{ COMMAND_RCPT, "ORCPT", parse_orcpt },
 	{ COMMAND_XCLIENT, "ADDR", parse_client },

@@ -66,6 +66,11 @@ static void verbs_and_faults(void **state)
 		{ "MAIL FROM:<a@b.test> SMTPUTF8=1", COMMAND_MAIL, 501 }, { "MAIL FROM:<a@b.test> SMTPUTF8", COMMAND_MAIL, 0 },
 		{ "MAIL FROM:<\xc3\xbc@b.test>", COMMAND_MAIL, 553 }, { "MAIL FROM:<\xc3\xbc@b.test> SMTPUTF8", COMMAND_MAIL, 0 },
 		{ "MAIL FROM:<a@b.test> AUTH=a+2Bb@c.test", COMMAND_MAIL, 0 }, { "MAIL FROM:<a@b.test> AUTH=+", COMMAND_MAIL, 501 },
+		{ "MAIL FROM:<> HOLDFOR=999999999", COMMAND_MAIL, 0 }, { "MAIL FROM:<> HOLDFOR=1000000000", COMMAND_MAIL, 501 },
+		{ "MAIL FROM:<> HOLDUNTIL=2026-11-24T04:28:01Z", COMMAND_MAIL, 0 }, { "MAIL FROM:<> HOLDUNTIL=tomorrow", COMMAND_MAIL, 501 },
+		{ "MAIL FROM:<> BY=+1;RT", COMMAND_MAIL, 0 }, { "MAIL FROM:<> BY=-1;R", COMMAND_MAIL, 501 },
+		{ "MAIL FROM:<> BY=1;NTT", COMMAND_MAIL, 501 }, { "MAIL FROM:<> BY=1;", COMMAND_MAIL, 501 },
+		{ "MAIL FROM:<> BY=-;N", COMMAND_MAIL, 501 }, { "MAIL FROM:<> BY", COMMAND_MAIL, 501 },
 		{ "RCPT TO:<>", COMMAND_RCPT, 501 }, { "RCPT TO:<postmaster>", COMMAND_RCPT, 0 },
 		{ "RCPT TO:<alice>", COMMAND_RCPT, 501 }, { "RCPT TO:<a@b.test> NOTIFY=", COMMAND_RCPT, 501 },
 		{ "RCPT TO:<a@b.test> NOTIFY=NEVER,NEVER", COMMAND_RCPT, 0 },
@@ -101,6 +106,20 @@ static void parts_of_mail(void **state)
 	assert_true(text_equal(mail->envelope_id, TEXT("a+b")));
 	assert_true(text_equal(mail->submitter, TEXT("<>")));
 	assert_true(parse("MAIL FROM:<> SIZE=99999999999999999999").mail.size == UINT64_MAX);
+}
+
+static void times_of_mail(void **state)
+{
+	const struct command_mail held = parse("MAIL FROM:<> HOLDFOR=60").mail;
+	const struct command_mail until = parse("MAIL FROM:<> HOLDUNTIL=2026-11-24T05:28:01+01:00").mail;
+	const struct command_mail wanted = parse("MAIL FROM:<> BY=120;r").mail;
+	const struct command_mail late = parse("MAIL FROM:<> BY=-7;NT").mail;
+
+	(void)state;
+	assert_true(held.holds && held.hold_s == 60 && held.hold_until_ms == 0 && !held.by);
+	assert_true(until.holds && until.hold_s == 0 && until.hold_until_ms == 1795494481000);
+	assert_true(wanted.by && wanted.by_s == 120 && wanted.by_return && !wanted.by_trace);
+	assert_true(late.by && late.by_s == -7 && !late.by_return && late.by_trace);
 }
 
 static void parts_of_rcpt(void **state)
@@ -148,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(verbs_and_faults, make_arena, drop_arena),
 		cmocka_unit_test_setup_teardown(parts_of_mail, make_arena, drop_arena),
+		cmocka_unit_test_setup_teardown(times_of_mail, make_arena, drop_arena),
 		cmocka_unit_test_setup_teardown(parts_of_rcpt, make_arena, drop_arena),
 		cmocka_unit_test_setup_teardown(parts_of_others, make_arena, drop_arena),
 		cmocka_unit_test_setup_teardown(postfix_token_vectors, make_arena, drop_arena),

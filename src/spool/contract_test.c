@@ -42,6 +42,8 @@ static void everything_comes_back(void **state)
 	assert_int_equal(read.envelope.id, 42);
 	assert_int_equal(read.envelope.arrived_ms, 1700000000123);
 	assert_int_equal(read.envelope.expires_ms, 1700432000123);
+	assert_int_equal(read.envelope.held_until_ms, 1700000900123);
+	assert_int_equal(read.envelope.deliver_by_ms, 1700001900123);
 	assert_int_equal(read.envelope.flags, ENVELOPE_8BIT | ENVELOPE_SMTPUTF8);
 	assert_int_equal(read.envelope.dsn_return, DSN_RETURN_HEADERS);
 	expect_text(read.envelope.reverse_path.local, "sender");

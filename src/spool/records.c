@@ -4,11 +4,11 @@
 #include "spool/codec.h"
 
 enum {
-	ENVELOPE_FORM = 1,
+	ENVELOPE_FORM = 2,
 	ENVELOPE_TEXT_COUNT = 5,
 	ENVELOPE_NEXT_INDEX_AT = 1,
 	ENVELOPE_CHUNK_COUNT_AT = 5,
-	ENVELOPE_FIXED_SIZE = 1 + 4 + 4 + 8 + 8 + 2 + 1 + 8 + 4 * ENVELOPE_TEXT_COUNT,
+	ENVELOPE_FIXED_SIZE = 1 + 4 + 4 + 4 * 8 + 2 + 1 + 8 + 4 * ENVELOPE_TEXT_COUNT,
 
 	RECIPIENT_FORM = 1,
 	RECIPIENT_TEXT_COUNT = 5,
@@ -84,6 +84,8 @@ void envelope_record_write(const struct envelope *envelope, uint32_t next_index,
 	at = put_u32(at, envelope->chunk_count);
 	at = put_u64(at, (uint64_t)envelope->arrived_ms);
 	at = put_u64(at, (uint64_t)envelope->expires_ms);
+	at = put_u64(at, (uint64_t)envelope->held_until_ms);
+	at = put_u64(at, (uint64_t)envelope->deliver_by_ms);
 	at = put_u16(at, envelope->flags);
 	at = put_u8(at, (uint8_t)envelope->dsn_return);
 	at = put_u64(at, envelope->body_size);
@@ -117,7 +119,7 @@ enum error envelope_record_read(
 {
 	struct text copy, texts[ENVELOPE_TEXT_COUNT];
 	uint32_t chunk_count;
-	uint64_t arrived, expires, body_size;
+	uint64_t arrived, expires, held_until, deliver_by, body_size;
 	uint16_t flags;
 	uint8_t dsn_return;
 
@@ -130,6 +132,8 @@ enum error envelope_record_read(
 
 	at = get_u64(at, &arrived);
 	at = get_u64(at, &expires);
+	at = get_u64(at, &held_until);
+	at = get_u64(at, &deliver_by);
 	at = get_u16(at, &flags);
 	at = get_u8(at, &dsn_return);
 	at = get_u64(at, &body_size);
@@ -139,6 +143,8 @@ enum error envelope_record_read(
 		.id = id,
 		.arrived_ms = (int64_t)arrived,
 		.expires_ms = (int64_t)expires,
+		.held_until_ms = (int64_t)held_until,
+		.deliver_by_ms = (int64_t)deliver_by,
 		.flags = flags,
 		.dsn_return = (enum dsn_return)dsn_return,
 		.reverse_path = { .local = texts[0], .domain = texts[1] },

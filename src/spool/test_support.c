@@ -124,6 +124,8 @@ struct envelope envelope_of(queue_id id, uint32_t chunk_count)
 		.id = id,
 		.arrived_ms = 1700000000123,
 		.expires_ms = 1700432000123,
+		.held_until_ms = 1700000900123,
+		.deliver_by_ms = 1700001900123,
 		.flags = ENVELOPE_8BIT | ENVELOPE_SMTPUTF8,
 		.dsn_return = DSN_RETURN_HEADERS,
 		.reverse_path = { .local = TEXT("sender"), .domain = TEXT("example.org") },
