@@ -116,14 +116,14 @@ static void piece_done(void *context, enum error result)
 static bool change_recipient(
     struct spool_change *change, queue_id id, const struct recipient *recipient, enum action action, int64_t now_ms)
 {
-	struct spool_steering steering = { STEER_AS_IT_WAS, now_ms };
+	struct spool_steering steering = { .held = STEER_AS_IT_WAS, .due_ms = now_ms };
 	const bool held = recipient->flags & RECIPIENT_HELD;
 
 	switch (action) {
 	case ACTION_HOLD:
 		if (held)
 			return false;
-		steering = (struct spool_steering){ STEER_HELD, -1 };
+		steering = (struct spool_steering){ .held = STEER_HELD, .due_ms = -1 };
 		break;
 	case ACTION_RELEASE:
 		if (!held)

@@ -23,7 +23,16 @@ enum recipient_flag {
 	RECIPIENT_HELD = 1,     /* By an operator: not tried until released. */
 	RECIPIENT_EXPANDED = 2, /* Came out of an alias: aliases are not looked up again. */
 	RECIPIENT_WARNED = 4,   /* Its sender was told of the delay. */
-	RECIPIENT_QUARANTINED = 8 /* Held, because its message ended the process twice. */
+	RECIPIENT_QUARANTINED = 8, /* Held, because its message ended the process twice. */
+	RECIPIENT_PAUSED = 16,  /* Held, because an operator paused where it goes or whence it comes. */
+	RECIPIENT_EXPIRED = 32, /* An operator: as if its time had run out. */
+	RECIPIENT_BOUNCED = 64  /* An operator: back to its sender. */
+};
+
+/* What operators decide; a delivery under way does not change it. */
+enum {
+	RECIPIENT_ENDED = RECIPIENT_EXPIRED | RECIPIENT_BOUNCED,
+	RECIPIENT_STEERED = RECIPIENT_HELD | RECIPIENT_PAUSED | RECIPIENT_ENDED
 };
 
 struct recipient {
@@ -37,6 +46,7 @@ struct recipient {
 	uint32_t attempt_count;
 	int64_t due_ms;      /* Unix time of the next attempt. */
 	struct verdict last; /* Last answer; code 0 before the first attempt. */
+	struct text via;     /* The host an operator sends it to; empty: where the routes say. */
 };
 
 enum envelope_flag {

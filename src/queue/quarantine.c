@@ -101,7 +101,7 @@ static bool put_report(struct quarantine *quarantine, struct spool_change *chang
 
 static void hold_recipients(struct spool_change *change, const struct message *message)
 {
-	const struct spool_steering hold_it = { STEER_HELD, -1 };
+	const struct spool_steering hold_it = { .held = STEER_HELD, .due_ms = -1 };
 
 	for (uint32_t i = 0; i < message->recipient_count; i++) {
 		struct recipient state = message->recipients[i];

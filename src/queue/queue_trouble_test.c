@@ -229,7 +229,7 @@ static void test_explain_sees_the_gate(void **state)
 
 static void steer(struct world *world, queue_id id, bool held, int64_t due_ms)
 {
-	const struct spool_steering steering = { held ? STEER_HELD : STEER_NOT_HELD, due_ms };
+	const struct spool_steering steering = { .held = held ? STEER_HELD : STEER_NOT_HELD, .due_ms = due_ms };
 	struct spool_change *change = spool_change_new();
 
 	spool_change_steer(change, id, 0, &steering);
@@ -333,7 +333,7 @@ static void test_hold_while_in_flight_is_kept(void **state)
 	struct spool_change *change = spool_change_new();
 	struct recipient held;
 
-	spool_change_steer(change, id, 1, &(struct spool_steering){ STEER_HELD, -1 });
+	spool_change_steer(change, id, 1, &(struct spool_steering){ .held = STEER_HELD, .due_ms = -1 });
 	world_submit(world, change);
 	world_settle(world);
 	world->release_stuck = true;

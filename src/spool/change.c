@@ -10,7 +10,7 @@
 enum {
 	OP_HEADER_SIZE = 1 + 4 + 8 + 4,
 	HASH_SIZE = 8,
-	STEERING_SIZE = 1 + 8,
+	STEERING_SIZE = 3 + 8,
 	LOWER_ROOM = 320 /* An address by RFC 5321 §4.5.3.1 has at most 320 bytes; longer ones are found by these. */
 };
 
@@ -37,7 +37,7 @@ void spool_change_free(struct spool_change *change)
 static char *add_op(struct spool_change *change, enum op_kind kind, queue_id id, uint32_t number, size_t size)
 {
 	must(change->port == NULL); /* Not submitted yet. */
-	must(id != 0);
+	must(id != 0 || kind == OP_NOTE);
 
 	char *room = change->failed || size > CHANGE_BYTES_MAX ? NULL : buffer_reserve(&change->ops, OP_HEADER_SIZE + size);
 
@@ -121,15 +121,23 @@ static struct recipient recipient_steered(const struct recipient *old, struct te
 {
 	struct recipient recipient = *old;
 	uint64_t due_ms;
-	uint8_t held;
+	uint8_t held, end, with_via;
 
-	get_u64(get_u8(steering.bytes, &held), &due_ms);
-	if (held == STEER_HELD)
+	get_u64(get_u8(get_u8(get_u8(steering.bytes, &held), &end), &with_via), &due_ms);
+	if (held != STEER_AS_IT_WAS)
+		recipient.flags &= (uint8_t)~RECIPIENT_PAUSED;
+	if (held == STEER_HELD || held == STEER_PAUSED)
 		recipient.flags |= RECIPIENT_HELD;
+	if (held == STEER_PAUSED)
+		recipient.flags |= RECIPIENT_PAUSED;
 	if (held == STEER_NOT_HELD)
 		recipient.flags &= (uint8_t)~(RECIPIENT_HELD | RECIPIENT_QUARANTINED);
+	if (end != STEER_ON)
+		recipient.flags |= end == STEER_EXPIRED ? RECIPIENT_EXPIRED : RECIPIENT_BOUNCED;
 	if ((int64_t)due_ms >= 0)
 		recipient.due_ms = (int64_t)due_ms;
+	if (with_via)
+		recipient.via = text_from(steering, STEERING_SIZE);
 	return recipient;
 }
 
@@ -147,7 +155,7 @@ enum error recipient_changed(const struct recipient *old, const struct op *op, s
 
 	if (error != OK)
 		return error;
-	state.flags = (uint8_t)((state.flags & ~RECIPIENT_HELD) | (old->flags & RECIPIENT_HELD));
+	state.flags = (uint8_t)((state.flags & ~RECIPIENT_STEERED) | (old->flags & RECIPIENT_STEERED));
 	*out_new = recipient_in_state(old, &state);
 	return OK;
 }
@@ -239,11 +247,26 @@ void spool_change_update(struct spool_change *change, queue_id id, const struct 
 
 void spool_change_steer(struct spool_change *change, queue_id id, uint32_t index, const struct spool_steering *steering)
 {
-	char *room = add_op(change, OP_STEER, id, index, STEERING_SIZE);
+	char *room = add_op(change, OP_STEER, id, index, STEERING_SIZE + steering->via.length);
+
+	if (room != NULL) {
+		room = put_u8(put_u8(room, (uint8_t)steering->held), (uint8_t)steering->end);
+		room = put_u64(put_u8(room, steering->via.bytes != NULL), (uint64_t)steering->due_ms);
+		put_text(room, steering->via);
+	}
+	settle(change, id, index);
+}
+
+void spool_change_note(struct spool_change *change, struct text key, struct text value)
+{
+	must(key.length > 0 && key.length <= SPOOL_NOTE_MAX && value.length <= SPOOL_NOTE_MAX);
+
+	char *room = add_op(change, OP_NOTE, 0, (uint32_t)key.length, key.length + value.length);
 
 	if (room != NULL)
-		put_u64(put_u8(room, (uint8_t)steering->held), (uint64_t)steering->due_ms);
-	settle(change, id, index);
+		put_text(put_text(room, key), value);
+	change->notes = true;
+	change->settles = true; /* An operator may need it because the disk is full. */
 }
 
 void spool_change_add_recipient(struct spool_change *change, queue_id id, const struct recipient *recipient)

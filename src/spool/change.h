@@ -23,9 +23,10 @@ enum op_kind {
 	OP_DISCARD,
 	OP_RETIRE,    /* number: index */
 	OP_UPDATE,    /* number: index; bytes: recipient record whose fixed texts are empty */
-	OP_STEER,     /* number: index; bytes: enum held (u8), due time (u64) */
+	OP_STEER,     /* number: index; bytes: held, end, with via (u8 each), due time (u64), via */
 	OP_ADD,       /* bytes: recipient record */
-	OP_RECORD     /* number: addresses; bytes: their hashes (u64 each), the stored step */
+	OP_RECORD,    /* number: addresses; bytes: their hashes (u64 each), the stored step */
+	OP_NOTE       /* number: length of the key; bytes: key, value */
 };
 
 struct op {
@@ -40,6 +41,7 @@ struct spool_change {
 	bool failed;  /* A builder had no memory. */
 	bool whole;   /* Brings a message, not chunks alone. */
 	bool grows;   /* Brings chunks or messages ... */
+	bool notes;   /* Brings or takes a note. */
 	bool settles; /* ... and this one is about mail that is here already. */
 
 	queue_id message_id; /* The last message put; 0: none. */

@@ -258,7 +258,7 @@ static void operations_of_one_change_see_each_other(void **state)
 			case RETIRE_0: spool_change_retire(change, 1, 0); break;
 			case RETIRE_1: spool_change_retire(change, 1, 1); break;
 			case UPDATE_0: spool_change_update(change, 1, &two[0]); break;
-			case STEER_0: spool_change_steer(change, 1, 0, &(struct spool_steering){ STEER_HELD, 3 }); break;
+			case STEER_0: spool_change_steer(change, 1, 0, &(struct spool_steering){ .held = STEER_HELD, .due_ms = 3 }); break;
 			case ADD: spool_change_add_recipient(change, 1, &two[0]); break;
 			case PUT_2: spool_change_put_message(change, &second); break;
 			case RETIRE_2_0: spool_change_retire(change, 2, 0); break;
@@ -344,7 +344,8 @@ static void the_held_are_not_due(void **state)
 {
 	struct door *door = door_of(state);
 	struct recipient recipient = recipient_to(0, DOMAIN, 5);
-	const struct spool_steering hold = { STEER_HELD, -1 }, release = { STEER_NOT_HELD, 77 };
+	const struct spool_steering hold = { .held = STEER_HELD, .due_ms = -1 };
+	const struct spool_steering release = { .held = STEER_NOT_HELD, .due_ms = 77 };
 	struct spool_change *change = spool_change_new();
 	int64_t next;
 
@@ -380,7 +381,8 @@ static void the_held_are_not_due(void **state)
 static void settling_and_steering_keep_each_other(void **state)
 {
 	struct door *door = door_of(state);
-	const struct spool_steering hold = { STEER_HELD, -1 }, retry = { STEER_AS_IT_WAS, 33 }, release = { STEER_NOT_HELD, -1 };
+	const struct spool_steering hold = { .held = STEER_HELD, .due_ms = -1 }, retry = { .held = STEER_AS_IT_WAS, .due_ms = 33 };
+	const struct spool_steering release = { .held = STEER_NOT_HELD, .due_ms = -1 };
 	struct recipient settled = recipient_to(0, DOMAIN, 900);
 	struct message read;
 
@@ -679,7 +681,7 @@ static void news_reach_the_port_that_owns_the_shard(void **state)
 	assert_int_equal(spool_port_news(owner.port, shard), 600);
 
 	change = spool_change_new();
-	spool_change_steer(change, 41, 0, &(struct spool_steering){ STEER_HELD, 1 });
+	spool_change_steer(change, 41, 0, &(struct spool_steering){ .held = STEER_HELD, .due_ms = 1 });
 	spool_change_retire(change, 42, 0);
 	assert_int_equal(door_commit(door, change), OK);
 	assert_int_equal(door_commit(door, retire_change(99, 0)), ERR_GONE);

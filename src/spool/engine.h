@@ -45,11 +45,14 @@ struct engine {
 	    struct text **out_steps, size_t *out_count);
 	enum error (*find_address)(struct spool *spool, uint64_t hash, size_t max, struct arena *arena,
 	    queue_id **out_ids, size_t *out_count);
+	enum error (*read_notes)(struct spool *spool, struct text prefix, struct arena *arena,
+	    struct spool_note **out_notes, size_t *out_count);
 };
 
 struct spool {
 	const struct engine *engine;
 	bool read_only;
+	_Atomic uint64_t notes_version;
 	_Atomic int trouble;           /* An enum error, as spool_trouble says. */
 	pthread_mutex_t mutex;
 	pthread_cond_t port_idle;      /* A port that somebody waits to close may be closable. */

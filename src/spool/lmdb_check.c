@@ -206,6 +206,7 @@ static int check_op(struct check *check, size_t start, const struct op *op, enum
 		return check_addition(check, start, op, out_error);
 	case OP_RECIPIENT:
 	case OP_RECORD:
+	case OP_NOTE:
 		break;
 	}
 	return 0;

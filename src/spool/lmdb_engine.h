@@ -22,6 +22,7 @@
  *   history         id, sequence                  stored step
  *   history_index   id                            hashes of addresses; one entry for each message
  *   meta            "format"                      version of all this
+ *                   "note ", key                  value of a note
  *
  * A period is a span of due times (DUE_PERIOD_SHIFT). With the domain alone in front every fresh
  * recipient would dirty a page of its own in a large queue, once when it comes and once when it
@@ -56,7 +57,7 @@ enum tree {
 	TREE_COUNT
 };
 
-enum { LMDB_FORMAT = 2, LMDB_PAGE_SIZE_MIN = 4096 };
+enum { LMDB_FORMAT = 3, LMDB_PAGE_SIZE_MIN = 4096 };
 
 /* A full chunk must fill whole pages: its checksum and LMDB's 16-byte page header fit in eight. */
 _Static_assert(SPOOL_CHUNK_SIZE + CHUNK_CHECKSUM_SIZE + 16 <= 8 * LMDB_PAGE_SIZE_MIN, "a chunk fills whole pages");
@@ -111,7 +112,8 @@ enum {
 	KEY_NUMBERED = 12,
 	KEY_PERIOD = 8,
 	KEY_POSITION = 20,
-	KEY_ROOM = KEY_PERIOD + ADDRESS_DOMAIN_MAX + 1 + KEY_POSITION,
+	KEY_NOTE = sizeof "note " - 1,
+	KEY_ROOM = KEY_NOTE + SPOOL_NOTE_MAX, /* The longest. */
 
 	DUE_PERIOD_SHIFT = 20 /* 2^20 ms, 17 minutes: some 400 periods in the five days that mail is kept. */
 };
@@ -125,6 +127,9 @@ void key_id(struct key *key, queue_id id);
 void key_numbered(struct key *key, queue_id id, uint32_t number);
 void key_due(struct key *key, unsigned shard, const struct spool_position *position);
 void key_domain(struct key *key, struct text domain, const struct spool_position *position);
+
+/* Of a note, or, with the prefix of one's key, before all that have it. */
+void key_note(struct key *key, struct text note);
 
 /* Before every key of domain in this period. */
 void key_period(struct key *key, uint64_t period);

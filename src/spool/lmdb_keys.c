@@ -81,3 +81,9 @@ bool key_read_position(MDB_val key, struct spool_position *out_position)
 	out_position->due_ms = (int64_t)due;
 	return due <= INT64_MAX;
 }
+
+void key_note(struct key *key, struct text note)
+{
+	must(note.length <= SPOOL_NOTE_MAX);
+	key->length = (size_t)(put_text(put_text(key->bytes, TEXT("note ")), note) - key->bytes);
+}

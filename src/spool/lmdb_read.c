@@ -358,6 +358,44 @@ static enum error lmdb_find_address(struct spool *spool, uint64_t hash, size_t m
 	return finish_ids(&gathered, error, arena, out_ids, out_count);
 }
 
+/* The notes of a walk whose keys begin as `prefix` does. ERR_NO_MEMORY, or what the walk ends with. */
+static enum error gather_notes(struct walk *walk, struct key *prefix, struct arena *arena, struct buffer *gathered)
+{
+	const struct text start = { prefix->bytes, prefix->length };
+	MDB_val key = key_val(prefix), value;
+	size_t count = 0;
+	int code = mdb_cursor_get(walk->cursor, &key, &value, MDB_SET_RANGE);
+
+	for (; code == 0 && text_starts(val_text(key), start) && count < SPOOL_NOTES_MAX; count++) {
+		struct spool_note note;
+
+		if (!arena_copy(arena, text_from(val_text(key), KEY_NOTE), &note.key) ||
+		    !arena_copy(arena, val_text(value), &note.value) || !gather_add(gathered, &note, sizeof note))
+			return ERR_NO_MEMORY;
+		code = mdb_cursor_get(walk->cursor, &key, &value, MDB_NEXT);
+	}
+	return code == MDB_NOTFOUND ? OK : error_from_lmdb(code);
+}
+
+static enum error lmdb_read_notes(struct spool *spool, struct text prefix, struct arena *arena,
+    struct spool_note **out_notes, size_t *out_count)
+{
+	struct buffer gathered;
+	struct walk walk;
+	struct key key;
+	enum error error = walk_begin(&walk, of(spool), TREE_META);
+
+	if (error != OK)
+		return error;
+	key_note(&key, prefix);
+	gather_init(&gathered, sizeof **out_notes, SPOOL_NOTES_MAX);
+	error = gather_notes(&walk, &key, arena, &gathered);
+	walk_done(&walk);
+	*out_count = gathered.length / sizeof **out_notes;
+	*out_notes = gather_finish(&gathered, arena);
+	return error != OK ? error : *out_notes == NULL ? ERR_NO_MEMORY : OK;
+}
+
 const struct engine lmdb_engine = {
 	.close = lmdb_close,
 	.submit = lmdb_submit,
@@ -371,4 +409,5 @@ const struct engine lmdb_engine = {
 	.totals = lmdb_totals,
 	.read_history = lmdb_read_history,
 	.find_address = lmdb_find_address,
+	.read_notes = lmdb_read_notes,
 };

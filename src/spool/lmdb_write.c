@@ -287,6 +287,19 @@ static int discard(struct batch *batch, queue_id id)
 	return code != 0 ? code : unmark_unfinished(batch, id);
 }
 
+static int note(struct batch *batch, const struct op *op)
+{
+	const struct text value = text_from(op->bytes, op->number);
+	struct key key;
+
+	key_note(&key, text_part(op->bytes, 0, op->number));
+	if (value.length > 0)
+		return put(batch, TREE_META, &key, value);
+	const int code = del(batch, TREE_META, &key);
+
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
 static int apply_op(struct batch *batch, const struct spool_change *change, const struct op *op)
 {
 	switch (op->kind) {
@@ -307,6 +320,8 @@ static int apply_op(struct batch *batch, const struct spool_change *change, cons
 		return add_recipient(batch, op);
 	case OP_RECORD:
 		return history_record(batch, op);
+	case OP_NOTE:
+		return note(batch, op);
 	}
 	must(false); /* No other operation is written. */
 	return 0;

@@ -335,6 +335,26 @@ static enum error memory_find_address(struct spool *spool, uint64_t hash, size_t
 	return OK;
 }
 
+static enum error memory_read_notes(struct spool *spool, struct text prefix, struct arena *arena,
+    struct spool_note **out_notes, size_t *out_count)
+{
+	const struct memory_state *state = lock(spool);
+	struct spool_note *notes = arena_array(arena, state->note_count, sizeof *notes);
+	bool ok = notes != NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; ok && i < state->note_count && count < SPOOL_NOTES_MAX; i++)
+		if (text_starts(state->notes[i].key, prefix)) {
+			ok = arena_copy(arena, state->notes[i].key, &notes[count].key) &&
+			    arena_copy(arena, state->notes[i].value, &notes[count].value);
+			count++;
+		}
+	unlock(spool);
+	*out_notes = notes;
+	*out_count = count;
+	return ok ? OK : ERR_NO_MEMORY;
+}
+
 static const struct engine memory_engine = {
 	.close = memory_close,
 	.submit = memory_submit,
@@ -348,6 +368,7 @@ static const struct engine memory_engine = {
 	.totals = memory_totals,
 	.read_history = memory_read_history,
 	.find_address = memory_find_address,
+	.read_notes = memory_read_notes,
 };
 
 enum error memory_open_bounded(uint32_t history_max, struct spool **out_spool)

@@ -336,6 +336,8 @@ static enum error try_message(struct trial *trial, struct sketch *sketch, const 
 
 static enum error try_op(struct trial *trial, const struct op *op, size_t offset)
 {
+	if (op->kind == OP_NOTE)
+		return OK;
 	struct sketch *sketch = trial_sketch(trial, op->id);
 	size_t place;
 
@@ -366,6 +368,7 @@ static enum error try_op(struct trial *trial, const struct op *op, size_t offset
 		sketch->indexes[sketch->count++] = UINT32_MAX;
 		return OK;
 	case OP_RECORD:
+	case OP_NOTE:
 		break;
 	}
 	return OK;
@@ -383,6 +386,33 @@ static enum error try_change(struct memory_state *state, const struct spool_chan
 		free(trial.sketches[i].indexes);
 	free(trial.sketches);
 	return error;
+}
+
+static int compare_texts(struct text a, struct text b)
+{
+	const int order = memcmp(a.bytes, b.bytes, a.length < b.length ? a.length : b.length);
+
+	return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
+}
+
+static void note(struct memory_state *state, struct text key, struct text value)
+{
+	size_t at = 0;
+
+	while (at < state->note_count && compare_texts(state->notes[at].key, key) < 0)
+		at++;
+	if (at < state->note_count && text_equal(state->notes[at].key, key)) {
+		free((char *)state->notes[at].key.bytes);
+		free((char *)state->notes[at].value.bytes);
+		state->note_count--;
+		memmove(&state->notes[at], &state->notes[at + 1], (state->note_count - at) * sizeof *state->notes);
+	}
+	if (value.length == 0)
+		return;
+	state->notes = grown(state->notes, state->note_count + 1, sizeof *state->notes);
+	memmove(&state->notes[at + 1], &state->notes[at], (state->note_count - at) * sizeof *state->notes);
+	state->notes[at] = (struct memory_note){ copied(key), copied(value) };
+	state->note_count++;
 }
 
 static void apply_op(struct memory_state *state, const struct op *op, struct due_news *news)
@@ -415,6 +445,9 @@ static void apply_op(struct memory_state *state, const struct op *op, struct due
 	case OP_RECORD:
 		record_step(state, op);
 		break;
+	case OP_NOTE:
+		note(state, text_part(op->bytes, 0, op->number), text_from(op->bytes, op->number));
+		break;
 	}
 }
 
@@ -441,6 +474,9 @@ void memory_state_clear(struct memory_state *state)
 		drop_message(state, state->messages.rows[0]);
 	while (state->histories.count > 0)
 		drop_history(state, state->histories.rows[0]);
+	while (state->note_count > 0)
+		note(state, state->notes[0].key, TEXT_EMPTY);
+	free(state->notes);
 	free(state->messages.rows);
 	free(state->bodies.rows);
 	free(state->histories.rows);

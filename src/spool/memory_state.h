@@ -45,8 +45,14 @@ struct memory_history {
 	size_t hash_count;
 };
 
+struct memory_note {
+	struct text key, value; /* Owned. */
+};
+
 struct memory_state {
 	struct table messages, bodies, histories;
+	struct memory_note *notes; /* Sorted by key. */
+	size_t note_count;
 	uint64_t recipient_count;
 	uint64_t change_count;
 	uint32_t history_max;

@@ -121,7 +121,10 @@ static void add_random_op(struct world *world, struct pair *pair)
 		TO_BOTH(pair, spool_change_update, id, &recipient);
 		break;
 	case 10:
-		steering = (struct spool_steering){ .held = (unsigned)below(world, 3), .due_ms = (int64_t)below(world, 20) * SPREAD_MS };
+		steering = (struct spool_steering){ .held = (unsigned)below(world, 4),
+			.due_ms = (int64_t)below(world, 20) * SPREAD_MS,
+			.end = (unsigned)below(world, 3),
+			.via = below(world, 2) == 0 ? TEXT("relay.test") : TEXT_EMPTY };
 		if (below(world, 3) == 0)
 			steering.due_ms = -1;
 		TO_BOTH(pair, spool_change_steer, id, index, &steering);
@@ -159,6 +162,7 @@ static void expect_same_recipient(const struct recipient *a, const struct recipi
 	assert_int_equal(a->due_ms, b->due_ms);
 	assert_int_equal(a->last.code, b->last.code);
 	expect_same_text(a->last.text, b->last.text);
+	expect_same_text(a->via, b->via);
 }
 
 static void compare_body(struct world *world, queue_id id)

@@ -206,6 +206,7 @@ void ports_finish(struct spool *spool, struct change_list *list, const struct du
 		must(port->in_flight > 0);
 		port->in_flight--;
 		port->ring = true;
+		spool->notes_version += change->notes && change->result == OK;
 		change_list_append(&port->finished, change);
 	}
 	for (port = spool->ports; port != NULL; port = port->next) {

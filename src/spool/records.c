@@ -10,8 +10,8 @@ enum {
 	ENVELOPE_CHUNK_COUNT_AT = 5,
 	ENVELOPE_FIXED_SIZE = 1 + 4 + 4 + 4 * 8 + 2 + 1 + 8 + 4 * ENVELOPE_TEXT_COUNT,
 
-	RECIPIENT_FORM = 1,
-	RECIPIENT_TEXT_COUNT = 5,
+	RECIPIENT_FORM = 2,
+	RECIPIENT_TEXT_COUNT = 6,
 	RECIPIENT_FIXED_SIZE = 1 + 1 + 1 + 4 + 8 + 2 + 3 * 2 + 4 * RECIPIENT_TEXT_COUNT
 };
 
@@ -164,6 +164,7 @@ static void recipient_texts(const struct recipient *recipient, struct text texts
 	texts[2] = recipient->original;
 	texts[3] = recipient->last.text;
 	texts[4] = recipient->last.host;
+	texts[5] = recipient->via;
 }
 
 size_t recipient_record_size(const struct recipient *recipient)
@@ -217,6 +218,7 @@ enum error recipient_record_view(struct text record, struct recipient *out_recip
 	recipient.original = texts[2];
 	recipient.last.text = texts[3];
 	recipient.last.host = texts[4];
+	recipient.via = texts[5];
 	*out_recipient = recipient;
 	return OK;
 }

@@ -149,3 +149,14 @@ enum error spool_find_address(struct spool *spool, struct text address, size_t m
 {
 	return spool->engine->find_address(spool, address_hash(address), max, arena, out_ids, out_count);
 }
+
+enum error spool_read_notes(struct spool *spool, struct text prefix, struct arena *arena,
+    struct spool_note **out_notes, size_t *out_count)
+{
+	return spool->engine->read_notes(spool, prefix, arena, out_notes, out_count);
+}
+
+uint64_t spool_notes_version(const struct spool *spool)
+{
+	return spool->notes_version;
+}

@@ -80,9 +80,11 @@ void spool_change_update(struct spool_change *change, queue_id id, const struct 
 
 /* What an operator wants of a recipient. */
 struct spool_steering {
-	/* A held recipient is not due in any scan. STEER_NOT_HELD ends a quarantine, too. */
-	enum { STEER_NOT_HELD, STEER_HELD, STEER_AS_IT_WAS } held;
+	/* A held recipient is not due in any scan. STEER_NOT_HELD ends a quarantine, and a pause, too. */
+	enum { STEER_NOT_HELD, STEER_HELD, STEER_PAUSED, STEER_AS_IT_WAS } held;
 	int64_t due_ms; /* < 0: as it was. */
+	enum { STEER_ON, STEER_EXPIRED, STEER_BOUNCED } end; /* Not ON: the queue tells its sender, without another attempt. */
+	struct text via; /* bytes NULL: as it was. */
 };
 
 /* Steer a recipient. All else of its state stays as it is when the change is applied: a settlement meanwhile is kept. */
@@ -95,6 +97,10 @@ void spool_change_add_recipient(struct spool_change *change, queue_id id, const 
  * become findable; case of ASCII letters does not matter. */
 void spool_change_record(struct spool_change *change, queue_id id, struct text stored,
     const struct text *addresses, size_t address_count);
+
+/* A note: a fact that belongs to no message, like a pause. An empty value takes it away. */
+enum { SPOOL_NOTE_MAX = 400, SPOOL_NOTES_MAX = 10000 }; /* Bytes of a key, and of a value; notes of one reading. */
+void spool_change_note(struct spool_change *change, struct text key, struct text value);
 
 /* -- Ports ------------------------------------------------------------------ */
 
@@ -168,6 +174,17 @@ struct spool_due {
 
 /* The newest ID in the spool or its history, 0 if there was none ever. */
 [[nodiscard]] enum error spool_newest_id(struct spool *spool, queue_id *out_id);
+
+struct spool_note {
+	struct text key, value;
+};
+
+/* The notes whose keys begin with `prefix`, in their order. */
+[[nodiscard]] enum error spool_read_notes(struct spool *spool, struct text prefix, struct arena *arena,
+    struct spool_note **out_notes, size_t *out_count);
+
+/* Another number after each change with a note in it, from before its `done` on. Any thread. */
+uint64_t spool_notes_version(const struct spool *spool);
 
 /* OK, or why the spool takes no new mail: the last batch failed, or the last new mail found no room. It is OK again
  * when a write succeeds, of new mail if it was full. Any thread; set before the changes concerned are answered. */
