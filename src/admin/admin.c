@@ -53,6 +53,8 @@ json_t *admin_ask(struct spool *spool, const json_t *request)
 		return admin_queue_list(spool, request);
 	if (text_equal(verb, TEXT("queue show")))
 		return admin_queue_show(spool, request);
+	if (text_equal(verb, TEXT("queue pauses")))
+		return admin_queue_pauses(spool);
 	if (text_equal(verb, TEXT("trace")))
 		return admin_trace(spool, request);
 	return NULL;
@@ -73,6 +75,10 @@ void admin_request(struct admin *admin, const json_t *request, uint32_t uid, adm
 	if (answer == NULL && text_starts(verb, TEXT("queue ")) &&
 	    admin_queue_change(admin, request, text_from(verb, 6), uid, answered, context))
 		return;
+	if (answer == NULL && text_equal(verb, TEXT("queue pause"))) {
+		admin_queue_pause(admin, request, uid, answered, context);
+		return;
+	}
 	if (answer == NULL && text_equal(verb, TEXT("explain"))) {
 		admin_explain(admin, request, answered, context);
 		return;

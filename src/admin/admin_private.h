@@ -3,6 +3,7 @@
 #define ADMIN_ADMIN_PRIVATE_H
 
 #include "admin/admin.h"
+#include "queue/pauses.h"
 
 enum { ADMIN_ARENA_BYTES = 8 << 20 };
 
@@ -36,16 +37,21 @@ json_t *admin_destination(const struct queue_destination *destination);
 
 /* Which messages and recipients a request means. Texts borrow from the request. */
 struct admin_filter {
-	struct text sender;    /* whole address */
-	struct text recipient; /* whole address */
+	struct text sender;    /* whole address, "<>", or "@domain" */
+	struct text recipient; /* the same */
 	struct text domain;    /* of a recipient */
-	struct text state;     /* "held" or "waiting" */
+	struct text user;      /* who logged in */
+	struct text state;     /* "held", "paused", "quarantined" or "waiting" */
+	struct text host;      /* part of the host that answered last */
+	struct text error;     /* part of the last answer */
+	struct text older;     /* a duration: arrived at least so long ago, */
+	int64_t arrived_until_ms; /* which is until then; with `older`. */
 	struct text id, after; /* Where in the queue; for admin_page. */
 };
 
-/* Answers NULL, or gives a failure: a member is empty or no string, or there is no such state. */
+/* Answers NULL, or gives a failure: a member is empty or no string, or there is no such state, or it is no duration. */
 json_t *admin_filter_read(const json_t *request, struct admin_filter *out_filter);
-/* "waiting", "held" or "quarantined"; a filter by "held" takes the quarantined, too. */
+/* "waiting", "held", "paused" or "quarantined"; a filter by "held" takes the paused and the quarantined, too. */
 const char *admin_state(const struct recipient *recipient);
 bool admin_filter_takes_message(const struct admin_filter *filter, const struct message *message, struct arena *arena);
 bool admin_filter_takes_recipient(
@@ -60,9 +66,15 @@ json_t *admin_queue_list(struct spool *spool, const json_t *request);
 json_t *admin_queue_show(struct spool *spool, const json_t *request);
 json_t *admin_trace(struct spool *spool, const json_t *request);
 
-/* "queue retry|hold|release|delete": the word behind "queue ". False: not one of them. */
+/* "queue retry|hold|release|delete|expire|bounce|reroute|resume": the word behind "queue ". False: not one of them. */
 bool admin_queue_change(struct admin *admin, const json_t *request, struct text action, uint32_t uid,
     admin_answered *answered, void *context);
+/* "queue pause", for one domain, sender or user: a durable note. */
+void admin_queue_pause(struct admin *admin, const json_t *request, uint32_t uid, admin_answered *answered, void *context);
+/* "queue pauses": those that there are. */
+json_t *admin_queue_pauses(struct spool *spool);
+/* Which pause a request means. Answers NULL, or gives a failure. `subject` borrows from the request. */
+json_t *admin_pause_read(const json_t *request, enum pause_kind *out_kind, struct text *out_subject);
 void admin_stats(struct admin *admin, admin_answered *answered, void *context);
 void admin_explain(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
 

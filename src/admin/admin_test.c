@@ -450,6 +450,56 @@ static void test_change_goes_on_behind_its_page(void **state)
 	assert_true(json_is_null(json_object_get(answer, "next")));
 }
 
+static void test_ends_and_ways(void **state)
+{
+	struct world *world = *state;
+	static const struct {
+		const char *request;
+		json_int_t recipients;
+		enum event_kind event;
+	} steps[] = {
+		{ "{\"do\":\"queue reroute\",\"domain\":\"one.test\",\"via\":\"relay.test:26\"}", 3, EVENT_REROUTED },
+		{ "{\"do\":\"queue reroute\",\"domain\":\"one.test\",\"via\":\"relay.test:26\"}", 0, EVENT_REROUTED },
+		{ "{\"do\":\"queue reroute\",\"via\":\"routes\"}", 3, EVENT_REROUTED },
+		{ "{\"do\":\"queue expire\",\"sender\":\"<>\"}", 2, EVENT_EXPIRED },
+		{ "{\"do\":\"queue bounce\",\"sender\":\"<>\"}", 0, EVENT_EXPIRED }, /* Decided already. */
+		{ "{\"do\":\"queue bounce\",\"domain\":\"one.test\"}", 2, EVENT_RETURNED },
+		{ "{\"do\":\"queue bounce\",\"error\":\"never said\"}", 0, EVENT_RETURNED },
+		{ "{\"do\":\"queue bounce\",\"older\":\"1000d\"}", 2, EVENT_RETURNED }, /* They are of 1970. */
+	};
+
+	put_three(world);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		const json_t *answer = ask(world, steps[i].request);
+
+		assert_int_equal(number(answer, "recipients"), steps[i].recipients);
+		assert_int_equal(world->last_event, steps[i].event);
+	}
+}
+
+static void test_pauses(void **state)
+{
+	struct world *world = *state;
+	static const char *const wrong[] = { "{\"do\":\"queue pause\"}", "{\"do\":\"queue pause\",\"sender\":\"bulk\"}",
+		"{\"do\":\"queue pause\",\"sender\":\"a@b.test\",\"domain\":\"c.test\"}", "{\"do\":\"queue resume\"}" };
+	const json_t *answer;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		assert_int_equal(number(ask(world, wrong[i]), "exit"), EX_USAGE);
+	put_three(world);
+	assert_true(json_is_true(json_object_get(ask(world, "{\"do\":\"queue pause\",\"domain\":\"One.test\"}"), "ok")));
+	assert_int_equal(world->last_event, EVENT_PAUSE_BEGAN);
+	answer = ask(world, "{\"do\":\"queue pauses\"}");
+	assert_int_equal(size_of(answer, "pauses"), 1);
+	assert_text(item(answer, "pauses", 0), "of", "domain");
+	assert_text(item(answer, "pauses", 0), "subject", "one.test");
+	/* Nobody has held anything: there is nothing to release. */
+	answer = ask(world, "{\"do\":\"queue resume\",\"domain\":\"one.test\"}");
+	assert_int_equal(number(answer, "messages"), 0);
+	assert_int_equal(world->last_event, EVENT_PAUSE_ENDED);
+	assert_int_equal(size_of(ask(world, "{\"do\":\"queue pauses\"}"), "pauses"), 0);
+}
+
 /* What is meant to name one thing must never come to mean the whole queue. */
 static void test_wrong_filters(void **state)
 {
@@ -462,6 +512,10 @@ static void test_wrong_filters(void **state)
 		"{\"do\":\"queue delete\",\"after\":\"-\"}",
 		"{\"do\":\"queue delete\",\"domain\":[\"one.test\"]}",
 		"{\"do\":\"queue delete\",\"state\":\"wating\"}",
+		"{\"do\":\"queue delete\",\"older\":\"2\"}",
+		"{\"do\":\"queue delete\",\"host\":\"\"}",
+		"{\"do\":\"queue reroute\"}",
+		"{\"do\":\"queue reroute\",\"via\":\"relay:x\"}",
 		"{\"do\":\"queue list\",\"recipient\":\"\"}",
 		"{\"do\":\"queue destroy\"}",
 		"{\"do\":\"\"}",
@@ -658,6 +712,8 @@ int main(void)
 		TEST(test_trace),
 		TEST(test_changes),
 		TEST(test_change_goes_on_behind_its_page),
+		TEST(test_ends_and_ways),
+		TEST(test_pauses),
 		TEST(test_wrong_filters),
 		TEST(test_long_list_ends_its_page_early),
 		TEST(test_explain),

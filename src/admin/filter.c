@@ -1,8 +1,10 @@
 /* Which messages and recipients a request means. */
 #include <sysexits.h>
+#include <time.h>
 
 #include "admin/admin_private.h"
 #include "base/must.h"
+#include "conf/value.h"
 
 /* A filter that is there but empty is a variable that a script forgot to set: it must not come to mean
  * the whole queue. */
@@ -16,6 +18,28 @@ static json_t *read_member(const json_t *request, const char *key, struct text *
 	return NULL;
 }
 
+static bool is_state(struct text word)
+{
+	static const char *const states[] = { "waiting", "held", "paused", "quarantined" };
+	size_t i = 0;
+
+	while (i < sizeof states / sizeof states[0] && !text_equal(word, text_of(states[i])))
+		i++;
+	return i < sizeof states / sizeof states[0];
+}
+
+static json_t *read_age(struct admin_filter *filter)
+{
+	struct timespec now;
+	uint64_t age_ms;
+
+	if (!value_duration(filter->older, &age_ms))
+		return admin_failure(EX_USAGE, "%.*s is not a duration like 30m, 2h or 3d", TEXT_FORMAT(filter->older));
+	clock_gettime(CLOCK_REALTIME, &now);
+	filter->arrived_until_ms = now.tv_sec * 1000LL + now.tv_nsec / 1'000'000 - (int64_t)age_ms;
+	return NULL;
+}
+
 json_t *admin_filter_read(const json_t *request, struct admin_filter *out_filter)
 {
 	const struct {
@@ -25,6 +49,10 @@ json_t *admin_filter_read(const json_t *request, struct admin_filter *out_filter
 		{ "sender", &out_filter->sender },
 		{ "recipient", &out_filter->recipient },
 		{ "domain", &out_filter->domain },
+		{ "user", &out_filter->user },
+		{ "host", &out_filter->host },
+		{ "error", &out_filter->error },
+		{ "older", &out_filter->older },
 		{ "state", &out_filter->state },
 		{ "id", &out_filter->id },
 		{ "after", &out_filter->after },
@@ -34,9 +62,10 @@ json_t *admin_filter_read(const json_t *request, struct admin_filter *out_filter
 	*out_filter = (struct admin_filter){ 0 };
 	for (size_t i = 0; failure == NULL && i < sizeof members / sizeof members[0]; i++)
 		failure = read_member(request, members[i].key, members[i].place);
-	if (failure == NULL && out_filter->state.length > 0 && !text_equal(out_filter->state, TEXT("held")) &&
-	    !text_equal(out_filter->state, TEXT("quarantined")) && !text_equal(out_filter->state, TEXT("waiting")))
-		failure = admin_failure(EX_USAGE, "the state is \"held\", \"quarantined\" or \"waiting\"");
+	if (failure == NULL && out_filter->state.length > 0 && !is_state(out_filter->state))
+		failure = admin_failure(EX_USAGE, "the state is \"waiting\", \"held\", \"paused\" or \"quarantined\"");
+	if (failure == NULL && out_filter->older.length > 0)
+		failure = read_age(out_filter);
 	return failure;
 }
 
@@ -44,7 +73,9 @@ const char *admin_state(const struct recipient *recipient)
 {
 	if (!(recipient->flags & RECIPIENT_HELD))
 		return "waiting";
-	return recipient->flags & RECIPIENT_QUARANTINED ? "quarantined" : "held";
+	if (recipient->flags & RECIPIENT_QUARANTINED)
+		return "quarantined";
+	return recipient->flags & RECIPIENT_PAUSED ? "paused" : "held";
 }
 
 static bool address_is(const struct address *address, struct text wanted, struct arena *arena)
@@ -55,24 +86,52 @@ static bool address_is(const struct address *address, struct text wanted, struct
 		return true;
 	if (text_equal(wanted, TEXT("<>")))
 		return address_is_null(address);
+	if (wanted.bytes[0] == '@')
+		return text_equal_nocase(text_from(wanted, 1), address->domain);
 	return address_print(address, arena, &printed) && text_equal_nocase(printed, wanted);
+}
+
+/* Without case. An empty part is everywhere. */
+static bool holds(struct text whole, struct text part)
+{
+	for (size_t at = 0; at + part.length <= whole.length; at++)
+		if (text_equal_nocase(text_part(whole, at, part.length), part))
+			return true;
+	return false;
+}
+
+/* In the words in which it is shown: "451 4.7.1 try later". */
+static bool answer_holds(const struct verdict *verdict, struct text part, struct arena *arena)
+{
+	const struct enhanced_code *code = &verdict->enhanced;
+	struct text words;
+
+	return verdict->code != 0 &&
+	    arena_print(arena, &words, "%u %u.%u.%u %.*s", verdict->code, code->class, code->subject, code->detail,
+	        TEXT_FORMAT(verdict->text)) &&
+	    holds(words, part);
 }
 
 bool admin_filter_takes_recipient(
     const struct admin_filter *filter, const struct recipient *recipient, struct arena *arena)
 {
-	/* Who asks for what is held means what is quarantined, too. */
+	/* Who asks for what is held means what is paused or quarantined, too. */
 	const bool state_fits = text_equal(filter->state, text_of(admin_state(recipient))) ||
 	    (recipient->flags & RECIPIENT_HELD && text_equal(filter->state, TEXT("held")));
 
 	return address_is(&recipient->address, filter->recipient, arena) &&
 	    (filter->domain.length == 0 || text_equal_nocase(filter->domain, recipient->address.domain)) &&
-	    (filter->state.length == 0 || state_fits);
+	    (filter->state.length == 0 || state_fits) && holds(recipient->last.host, filter->host) &&
+	    (filter->error.length == 0 || answer_holds(&recipient->last, filter->error, arena));
 }
 
 bool admin_filter_takes_message(const struct admin_filter *filter, const struct message *message, struct arena *arena)
 {
-	if (!address_is(&message->envelope.reverse_path, filter->sender, arena))
+	const struct envelope *envelope = &message->envelope;
+
+	if (!address_is(&envelope->reverse_path, filter->sender, arena) ||
+	    (filter->user.length > 0 && !text_equal_nocase(filter->user, envelope->user)) ||
+	    (filter->older.length > 0 && envelope->arrived_ms > filter->arrived_until_ms))
 		return false;
 	for (uint32_t i = 0; i < message->recipient_count; i++)
 		if (admin_filter_takes_recipient(filter, &message->recipients[i], arena))

@@ -1,4 +1,4 @@
-/* Acting on the queue: "queue retry", "hold", "release", "delete".
+/* Acting on the queue: "queue retry", "hold", "release", "delete", "expire", "bounce", "reroute", and "resume".
  *
  * One request acts on one page of messages (A2). Each message is a change of its
  * own: one that left meanwhile does not keep the others back. Nor does a recipient that left
@@ -10,9 +10,19 @@
 
 #include "admin/admin_private.h"
 #include "base/must.h"
+#include "route/via.h"
 #include "spool/record.h"
 
-enum action { ACTION_RETRY, ACTION_HOLD, ACTION_RELEASE, ACTION_DELETE };
+enum action {
+	ACTION_RETRY,
+	ACTION_HOLD,
+	ACTION_RELEASE,
+	ACTION_DELETE,
+	ACTION_EXPIRE,
+	ACTION_BOUNCE,
+	ACTION_REROUTE,
+	ACTION_RESUME /* Release what a pause has held, and take its note away. */
+};
 
 static const struct {
 	const char *word;
@@ -22,6 +32,10 @@ static const struct {
 	[ACTION_HOLD] = { "hold", EVENT_HELD },
 	[ACTION_RELEASE] = { "release", EVENT_RELEASED },
 	[ACTION_DELETE] = { "delete", EVENT_DELETED },
+	[ACTION_EXPIRE] = { "expire", EVENT_EXPIRED },
+	[ACTION_BOUNCE] = { "bounce", EVENT_RETURNED },
+	[ACTION_REROUTE] = { "reroute", EVENT_REROUTED },
+	[ACTION_RESUME] = { "resume", EVENT_RELEASED },
 };
 
 /* A request under way: answers when its last change has been answered. */
@@ -35,6 +49,7 @@ struct operation {
 	admin_answered *answered;
 	void *context;
 	enum action action;
+	struct text via;   /* ACTION_REROUTE; empty: where the routes say. */
 	size_t open;       /* Changes not yet answered, and one for the request itself. */
 	size_t recipients; /* Changed for good. */
 	size_t messages;
@@ -49,6 +64,7 @@ struct piece {
 	struct arena *arena;
 	struct event event;
 	size_t recipients;
+	bool is_pause; /* No message's: a note. */
 };
 
 static void operation_free(struct operation *operation)
@@ -100,7 +116,7 @@ static void piece_done(void *context, enum error result)
 
 	DL_DELETE(operation->pieces, piece);
 	if (result == OK) {
-		operation->messages++;
+		operation->messages += !piece->is_pause;
 		operation->recipients += piece->recipients;
 		sink->report(sink->context, &piece->event);
 	} else if (result == ERR_GONE) {
@@ -113,15 +129,15 @@ static void piece_done(void *context, enum error result)
 }
 
 /* Put what `action` does to one recipient into the change; false if it changes nothing. */
-static bool change_recipient(
-    struct spool_change *change, queue_id id, const struct recipient *recipient, enum action action, int64_t now_ms)
+static bool change_recipient(struct spool_change *change, queue_id id, const struct recipient *recipient,
+    const struct operation *operation, int64_t now_ms)
 {
 	struct spool_steering steering = { .held = STEER_AS_IT_WAS, .due_ms = now_ms };
 	const bool held = recipient->flags & RECIPIENT_HELD;
 
-	switch (action) {
+	switch (operation->action) {
 	case ACTION_HOLD:
-		if (held)
+		if (held && !(recipient->flags & RECIPIENT_PAUSED))
 			return false;
 		steering = (struct spool_steering){ .held = STEER_HELD, .due_ms = -1 };
 		break;
@@ -130,9 +146,27 @@ static bool change_recipient(
 			return false;
 		steering.held = STEER_NOT_HELD;
 		break;
+	case ACTION_RESUME:
+		if (!(recipient->flags & RECIPIENT_PAUSED))
+			return false;
+		steering.held = STEER_NOT_HELD;
+		break;
 	case ACTION_RETRY:
 		if (held)
 			return false;
+		break;
+	case ACTION_EXPIRE:
+	case ACTION_BOUNCE:
+		/* A report quotes the message, and whoever looks into this one may die of it. */
+		if (recipient->flags & (RECIPIENT_QUARANTINED | RECIPIENT_ENDED))
+			return false;
+		steering.held = STEER_NOT_HELD;
+		steering.end = operation->action == ACTION_EXPIRE ? STEER_EXPIRED : STEER_BOUNCED;
+		break;
+	case ACTION_REROUTE:
+		if (text_equal(recipient->via, operation->via))
+			return false;
+		steering.via = operation->via;
 		break;
 	case ACTION_DELETE:
 		spool_change_retire(change, id, recipient->index);
@@ -160,12 +194,14 @@ static void change_message(struct operation *operation, queue_id id)
 		.event = { .kind = actions[operation->action].event, .time_ms = now_ms, .id = id } };
 	for (uint32_t i = 0; i < message.recipient_count; i++)
 		if (admin_filter_takes_recipient(filter, &message.recipients[i], arena))
-			piece->recipients += change_recipient(change, id, &message.recipients[i], operation->action, now_ms);
+			piece->recipients += change_recipient(change, id, &message.recipients[i], operation, now_ms);
 	if (piece->recipients == 0)
 		goto nothing;
 	if (!arena_print(arena, &piece->event.fields[EVENT_FIELD_OPERATOR], "uid %u", operation->uid) ||
 	    !arena_print(arena, &piece->event.fields[EVENT_FIELD_RECIPIENTS], "%zu", piece->recipients))
 		goto nothing;
+	if (operation->action == ACTION_REROUTE)
+		piece->event.fields[EVENT_FIELD_REASON] = operation->via.length > 0 ? operation->via : TEXT("by its routes");
 	spool_record_event(change, &piece->event, NULL, 0);
 	operation->open++;
 	DL_APPEND(operation->pieces, piece);
@@ -174,6 +210,64 @@ static void change_message(struct operation *operation, queue_id id)
 nothing:
 	spool_change_free(change);
 	arena_free(arena);
+}
+
+/* "via": a host as routes have it, or "routes". */
+static json_t *read_via(struct operation *operation)
+{
+	const struct text word = admin_member(operation->request, "via");
+	struct via via;
+
+	if (text_equal(word, TEXT("routes"))) {
+		operation->via = TEXT("");
+		return NULL;
+	}
+	if (word.length == 0 || word.length > VIA_LENGTH_MAX || !via_parse(word, 25, &via))
+		return admin_failure(EX_USAGE, "\"via\" is a host, a host with a port, or routes: %.*s", TEXT_FORMAT(word));
+	operation->via = word;
+	return NULL;
+}
+
+/* The note goes with the first page, and first: what a queue takes in hand behind it is not held any more. */
+static json_t *end_pause(struct operation *operation)
+{
+	const struct admin_settings *settings = &operation->admin->settings;
+	struct arena *arena = arena_new(ADMIN_ARENA_BYTES);
+	struct piece *piece = arena ? arena_alloc(arena, sizeof *piece) : NULL;
+	struct spool_change *change = piece ? spool_change_new() : NULL;
+	enum pause_kind kind;
+	struct text subject, key;
+	json_t *failure = admin_pause_read(operation->request, &kind, &subject);
+
+	if (change == NULL || failure != NULL)
+		goto failed;
+	*piece = (struct piece){ .operation = operation,
+		.arena = arena,
+		.event = { .kind = EVENT_PAUSE_ENDED, .time_ms = loop_unix_ms(settings->loop) },
+		.is_pause = true };
+	if (pause_key(kind, subject, arena, &key) != OK ||
+	    !arena_print(arena, &piece->event.fields[EVENT_FIELD_OPERATOR], "uid %u", operation->uid) ||
+	    !arena_print(arena, &piece->event.fields[EVENT_FIELD_REASON], "%s %.*s", pause_word(kind), TEXT_FORMAT(subject)))
+		goto failed;
+	spool_change_note(change, key, TEXT_EMPTY);
+	operation->open++;
+	DL_APPEND(operation->pieces, piece);
+	spool_submit(settings->port, change, piece_done, piece);
+	return NULL;
+failed:
+	spool_change_free(change);
+	arena_free(arena);
+	return failure != NULL ? failure : admin_failure(EX_OSERR, "out of memory");
+}
+
+/* What a request means, its messages aside. */
+static json_t *read_request(struct operation *operation)
+{
+	json_t *failure = admin_filter_read(operation->request, &operation->filter);
+
+	if (failure == NULL && operation->action == ACTION_REROUTE)
+		failure = read_via(operation);
+	return failure;
 }
 
 bool admin_queue_change(struct admin *admin, const json_t *request, struct text word, uint32_t uid,
@@ -204,12 +298,12 @@ bool admin_queue_change(struct admin *admin, const json_t *request, struct text 
 		.action = (enum action)which,
 		.open = 1 };
 
-	json_t *failure = operation->request ? admin_filter_read(operation->request, &operation->filter)
-					     : admin_failure(EX_OSERR, "out of memory");
+	json_t *failure = operation->request ? read_request(operation) : admin_failure(EX_OSERR, "out of memory");
 
 	if (failure == NULL)
 		failure = admin_page(settings->spool, operation->request, &operation->filter, arena, &ids, &count, &operation->next);
-
+	if (failure == NULL && operation->action == ACTION_RESUME && operation->filter.after.length == 0)
+		failure = end_pause(operation);
 	if (failure != NULL) {
 		answered(context, failure);
 		operation_free(operation);

@@ -1,4 +1,4 @@
-/* postroad queue list|show|retry|hold|release|delete */
+/* postroad queue list|show|retry|hold|release|delete|expire|bounce|reroute|pause|resume|pauses */
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -8,15 +8,23 @@
 #include "ctl/commands.h"
 
 /* What an action may be limited to; a list can be paged through besides. */
-static const char *const filters[] = { "sender", "recipient", "domain", "state", "id", NULL };
-static const char *const list_options[] = { "sender", "recipient", "domain", "state", "id", "after", "limit", NULL };
+static const char *const filters[] = { "sender", "recipient", "domain", "user", "state", "host", "error", "older", "id", NULL };
+static const char *const list_options[] = { "sender", "recipient", "domain", "user", "state", "host", "error", "older", "id", "after",
+	"limit", NULL };
+static const char *const reroute_options[] = { "sender", "recipient", "domain", "user", "state", "host", "error", "older", "id", "via",
+	NULL };
+static const char *const pause_options[] = { "domain", "sender", "user", NULL };
 
 static int usage(void)
 {
-	fputs("usage: postroad queue list [--json] [--sender A] [--recipient A] [--domain D] [--state S]\n"
-	      "           S: held, quarantined or waiting\n"
+	fputs("usage: postroad queue list [FILTER ...] [--json]\n"
 	      "       postroad queue show ID [--json]\n"
-	      "       postroad queue retry|hold|release|delete ID | all | filters as above [--json]\n",
+	      "       postroad queue retry|hold|release|delete|expire|bounce ID | all | FILTER ... [--json]\n"
+	      "       postroad queue reroute ID | all | FILTER ... --via HOST[:PORT] | --via routes [--json]\n"
+	      "       postroad queue pause|resume --domain D | --sender A | --user U\n"
+	      "       postroad queue pauses [--json]\n"
+	      "FILTER: --sender A, --recipient A (A: an address, or @domain), --domain D, --user U,\n"
+	      "        --state waiting|held|paused|quarantined, --host H and --error TEXT (part of the last answer), --older 2h\n",
 	    stderr);
 	return EX_USAGE;
 }
@@ -154,33 +162,74 @@ static int change(const struct ctl_place *place, const char *action, struct ctl_
 	return EX_OK;
 }
 
+static int pause_mail(const struct ctl_place *place, struct ctl_words *words)
+{
+	int code = EX_OK;
+
+	if (words->first != NULL)
+		return usage();
+	json_decref(ctl_ask(place, words->request, false, &code));
+	if (code == EX_OK)
+		puts("Paused: such mail is taken and kept. What is under way goes on; postroad queue resume ends it.");
+	return code;
+}
+
+static int list_pauses(const struct ctl_place *place, struct ctl_words *words)
+{
+	int code;
+	json_t *answer = ctl_ask(place, words->request, true, &code), *pause;
+	const json_t *pauses = json_object_get(answer, "pauses");
+	size_t i;
+
+	if (answer != NULL && words->json) {
+		ctl_print_json(pauses);
+	} else if (answer != NULL) {
+		ctl_make_printable(answer);
+		json_array_foreach (pauses, i, pause)
+			printf("%s %s, since %s\n", ctl_string(pause, "of", "?"), ctl_string(pause, "subject", "?"),
+			    ctl_string(pause, "since", "?"));
+		if (json_array_size(pauses) == 0)
+			puts("Nothing is paused.");
+	}
+	json_decref(answer);
+	return code;
+}
+
+static const struct {
+	const char *word;
+	const char *const *options;
+	int (*run)(const struct ctl_place *place, struct ctl_words *words); /* NULL: change. */
+} actions[] = {
+	{ "list", list_options, list },
+	{ "show", filters, show },
+	{ "retry", filters, NULL },
+	{ "hold", filters, NULL },
+	{ "release", filters, NULL },
+	{ "delete", filters, NULL },
+	{ "expire", filters, NULL },
+	{ "bounce", filters, NULL },
+	{ "reroute", reroute_options, NULL },
+	{ "resume", pause_options, NULL },
+	{ "pause", pause_options, pause_mail },
+	{ "pauses", filters, list_pauses },
+};
+
 int ctl_queue(const struct ctl_place *place, int count, char **rest)
 {
-	static const char *const actions[] = { "retry", "hold", "release", "delete" };
-	const char *action = count > 0 && rest[0][0] != '-' ? rest[0] : "list";
 	const int skip = count > 0 && rest[0][0] != '-' ? 1 : 0;
+	const char *word = skip ? rest[0] : "list";
 	struct ctl_words words;
 	char verb[64];
+	size_t i = 0;
 	int code = EX_USAGE;
 
-	snprintf(verb, sizeof verb, "queue %s", action);
-	const bool lists = strcmp(action, "list") == 0;
-
-	if (!ctl_words_read(verb, lists ? list_options : filters, count - skip, rest + skip, &words)) {
-		ctl_words_done(&words);
-		return EX_USAGE;
-	}
-	if (lists) {
-		code = list(place, &words);
-	} else if (strcmp(action, "show") == 0) {
-		code = show(place, &words);
-	} else {
-		size_t i = 0;
-
-		while (i < sizeof actions / sizeof actions[0] && strcmp(action, actions[i]) != 0)
-			i++;
-		code = i < sizeof actions / sizeof actions[0] ? change(place, action, &words) : usage();
-	}
+	while (i < sizeof actions / sizeof actions[0] && strcmp(word, actions[i].word) != 0)
+		i++;
+	if (i == sizeof actions / sizeof actions[0])
+		return usage();
+	snprintf(verb, sizeof verb, "queue %s", word);
+	if (ctl_words_read(verb, actions[i].options, count - skip, rest + skip, &words))
+		code = actions[i].run != NULL ? actions[i].run(place, &words) : change(place, word, &words);
 	ctl_words_done(&words);
 	return code;
 }

@@ -80,8 +80,14 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_LOGIN_DEFERRED] = { .total = COUNTER_LOGINS_DEFERRED },
 		[EVENT_LOGIN_REFUSED] = { .total = COUNTER_LOGINS_REFUSED },
 		[EVENT_TIMED_OUT] = { .total = COUNTER_TIMED_OUT },
+		[EVENT_PAUSED] = { .total = COUNTER_PAUSED },
+		[EVENT_EXPIRED] = { .total = COUNTER_EXPIRED },
+		[EVENT_RETURNED] = { .total = COUNTER_RETURNED },
+		[EVENT_REROUTED] = { .total = COUNTER_REROUTED },
+		[EVENT_PAUSE_BEGAN] = { .total = COUNTER_PAUSES },
+		[EVENT_PAUSE_ENDED] = { .total = COUNTER_PAUSES_ENDED },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 26, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 32, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];

@@ -89,6 +89,8 @@ struct fate fate_decide(const struct fate_question *question)
 	const struct verdict *verdict = question->verdict;
 
 	must(verdict->code != 0);
+	if (question->recipient->flags & RECIPIENT_EXPIRED)
+		return fate_failed(question, true);
 	if (verdict_is_success(verdict))
 		return fate_done(question);
 	if (verdict_is_permanent(verdict))

@@ -10,6 +10,8 @@
  * Who said by when it ought to be there (DELIVERBY, RFC 2852) is told of a delay then, or of its failure, which is the end of its
  * life; and, with T or where a server knows nothing of it, of each one that takes it over.
  *
+ * An operator may have said that its time is over: then it is, whatever the last answer was.
+ *
  *   F1  Nobody is told of a message with a null reverse-path but a postmaster, and of its failure only:
  *       no report answers a report (RFC 5321 §6.1).
  *   F2  The report to a postmaster carries NOTIFY=NEVER: its own failure is told to nobody. */

@@ -147,7 +147,7 @@ void job_start(struct job *job)
 	struct destination *destination = job->destination;
 
 	job->started_ms = queue_now_ms(job->queue);
-	if (job->route.kind == ROUTE_EXPAND) {
+	if (job->route.kind == ROUTE_EXPAND || job->pause.length > 0) {
 		job_settle(job);
 	} else if (job->route.kind == ROUTE_REFUSE) {
 		job_settle_all(job, &job->route.verdict);

@@ -189,15 +189,39 @@ static struct job *plan_find_hop(const struct plan *plan, const struct route_dec
 	return NULL;
 }
 
+/* What an operator decided for it comes before any route. ERR_NO_MEMORY. */
+static enum error decide(struct batch *batch, const struct recipient *recipient, const struct pause *pause,
+    struct route_decision *out_route)
+{
+	static const struct verdict returned = { 554, { 5, 0, 0 },
+		{ "returned to you by the operators of this server", sizeof "returned to you by the operators of this server" - 1 },
+		{ NULL, 0 } };
+	static const struct verdict untried = { 451, { 4, 4, 7 }, { "it was not tried", sizeof "it was not tried" - 1 }, { NULL, 0 } };
+
+	*out_route = (struct route_decision){ .kind = ROUTE_REFUSE };
+	if (recipient->flags & RECIPIENT_BOUNCED)
+		out_route->verdict = returned;
+	else if (recipient->flags & RECIPIENT_EXPIRED)
+		out_route->verdict = recipient->last.code != 0 ? recipient->last : untried;
+	else if (pause == NULL)
+		return recipient->via.length > 0
+		    ? router_decide_via(batch->router, &recipient->address, recipient->via, batch->arena, out_route)
+		    : router_decide(batch->router, &recipient->address, recipient->flags & RECIPIENT_EXPANDED, batch->arena,
+		          out_route);
+	return OK;
+}
+
 /* A recipient joins the delivery to its host, or gets a job of its own. False: no memory. */
 static bool plan_recipient(
     struct queue *queue, struct domain *domain, struct batch *batch, uint32_t number, struct plan *plan)
 {
 	struct recipient *recipient = &batch->message.recipients[number];
+	const struct pause *pause = recipient->flags & RECIPIENT_ENDED
+	    ? NULL
+	    : pauses_find(queue->pauses, &batch->message.envelope, recipient);
 	struct route_decision route;
 
-	if (router_decide(batch->router, &recipient->address, recipient->flags & RECIPIENT_EXPANDED, batch->arena,
-	        &route) != OK)
+	if (decide(batch, recipient, pause, &route) != OK)
 		return false;
 
 	struct job *job = route.kind == ROUTE_HOSTS ? plan_find_hop(plan, &route) : NULL;
@@ -207,6 +231,9 @@ static bool plan_recipient(
 		if (job == NULL)
 			return false;
 		job->route = route;
+		if (pause != NULL && !arena_print(batch->arena, &job->pause, "%s %.*s is paused", pause_word(pause->kind),
+		                         TEXT_FORMAT(pause->subject)))
+			return false;
 		DL_APPEND(plan->jobs, job);
 		if (route.kind == ROUTE_HOSTS || route.kind == ROUTE_MAILBOX) {
 			job->destination = destination_get(queue, route.kind == ROUTE_HOSTS ? &route.next_hop : NULL);

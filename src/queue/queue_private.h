@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "queue/fate.h"
+#include "queue/pauses.h"
 #include "queue/queue.h"
 
 enum {
@@ -117,6 +118,8 @@ struct job {
 	struct host_cache *hosts;        /* Shares. */
 	struct message message;          /* Of this job's recipients only. */
 	struct route_decision route;
+	struct text pause;               /* "domain example.net is paused": it is to be held; empty: none. */
+	bool holds;                      /* The change under way holds it for that. */
 	struct delivery delivery;
 	struct delivery_outcome *outcomes;
 	struct fate *fates;
@@ -141,6 +144,7 @@ struct queue {
 	struct arena *settings_arena;    /* What `settings` borrows. */
 	struct queue_settings settings;
 	struct router *router;
+	struct pauses *pauses;
 	struct loop_timer *timer;
 	bool timer_at_once;
 	struct shard shards[SPOOL_SHARD_COUNT];

@@ -132,6 +132,31 @@ static bool settle_expansion(struct job *job, struct spool_change *change)
 	return true;
 }
 
+/* -- Pauses ----------------------------------------------------------------------------------------------- */
+
+/* Out of the way until the pause is over: held recipients are in no index. */
+static bool settle_pause(struct job *job, struct spool_change *change)
+{
+	const struct recipient *recipient = &job->message.recipients[0];
+	const bool goes_on = pauses_find(job->queue->pauses, &job->message.envelope, recipient) != NULL;
+	const struct spool_steering steering = { .held = goes_on ? STEER_PAUSED : STEER_NOT_HELD, .due_ms = -1 };
+	struct event *fact = fact_of_recipient(job, goes_on ? EVENT_PAUSED : EVENT_RELEASED, recipient, NULL);
+
+	if (fact == NULL)
+		return false;
+	fact->fields[EVENT_FIELD_REASON] = goes_on ? job->pause : TEXT("the pause is over");
+	spool_change_steer(change, job->message.envelope.id, recipient->index, &steering);
+	job->holds = goes_on;
+	return true;
+}
+
+/* It was taken away while its mail was on the way to be held: who took it away has not seen that. */
+static bool pause_ended_meanwhile(const struct job *job)
+{
+	return job->holds &&
+	    pauses_find(job->queue->pauses, &job->message.envelope, &job->message.recipients[0]) == NULL;
+}
+
 /* -- Outcomes --------------------------------------------------------------------------------------------- */
 
 static void decide_fates(struct job *job)
@@ -212,7 +237,9 @@ static bool settle_recipient(struct job *job, struct spool_change *change, uint3
 		break;
 	case FATE_FAILED:
 		fact = fact_of_recipient(job, fate->told ? EVENT_BOUNCED : EVENT_DISCARDED, recipient, &verdict);
-		if (fact != NULL && fate->expired)
+		if (fact != NULL && recipient->flags & RECIPIENT_ENDED)
+			fact->fields[EVENT_FIELD_REASON] = TEXT("an operator gave it up");
+		else if (fact != NULL && fate->expired)
 			fact->fields[EVENT_FIELD_REASON] = TEXT("its time ran out");
 		break;
 	}
@@ -263,7 +290,9 @@ static bool build(struct job *job, struct spool_change *change)
 	job->facts = job->settle_arena ? arena_array(job->settle_arena, job->fact_max, sizeof *job->facts) : NULL;
 	if (job->facts == NULL)
 		return false;
-	if (!(job->route.kind == ROUTE_EXPAND ? settle_expansion(job, change) : settle_outcomes(job, change)))
+	if (!(job->route.kind == ROUTE_EXPAND ? settle_expansion(job, change)
+	            : job->pause.length > 0    ? settle_pause(job, change)
+	                                       : settle_outcomes(job, change)))
 		return false;
 	record_facts(job, change);
 	return true;
@@ -341,6 +370,10 @@ static void job_settled(void *context, enum error result)
 	}
 	for (size_t i = 0; i < job->fact_count; i++)
 		queue->parts.sink.report(queue->parts.sink.context, &job->facts[i]);
+	if (pause_ended_meanwhile(job)) {
+		job_settle(job);
+		return;
+	}
 	clear_doubt(job);
 	if (job->route.kind != ROUTE_EXPAND)
 		report_finished(job);

@@ -143,8 +143,11 @@ static void report(void *context, const struct event *event)
 {
 	struct world *world = context;
 
+	/* An attempt is of a host, all else of a recipient. */
+	const enum event_field subject = event->kind == EVENT_ATTEMPT ? EVENT_FIELD_HOST : EVENT_FIELD_RECIPIENT;
+
 	assert_true(buffer_print(&world->events, "%s %.*s %.*s\n", event_kind_word(event->kind),
-	    TEXT_FORMAT(event->fields[EVENT_FIELD_RECIPIENT]), TEXT_FORMAT(event->fields[EVENT_FIELD_STATUS])));
+	    TEXT_FORMAT(event->fields[subject]), TEXT_FORMAT(event->fields[EVENT_FIELD_STATUS])));
 }
 
 unsigned world_events(struct world *world, const char *line_start)

@@ -284,9 +284,10 @@ struct queue *queue_new(
 	queue->pause_next_ms = INT64_MAX;
 	for (unsigned i = 0; i < SPOOL_SHARD_COUNT; i++)
 		queue->shards[i].owned = parts->shards >> i & 1;
+	queue->pauses = pauses_new(parts->spool);
 	queue->scratch = arena_new(SCRATCH_ARENA_BYTES);
 	queue->timer = loop_timer_new(parts->loop, turn, queue);
-	if (queue->scratch == NULL || queue->timer == NULL || !copy_settings(queue, settings)) {
+	if (queue->scratch == NULL || queue->pauses == NULL || queue->timer == NULL || !copy_settings(queue, settings)) {
 		queue_free(queue);
 		return NULL;
 	}
@@ -353,6 +354,7 @@ void queue_free(struct queue *queue)
 	}
 	loop_timer_free(queue->timer);
 	quarantine_free(queue->quarantine);
+	pauses_free(queue->pauses);
 	router_unref(queue->router);
 	signing_keys_unref(queue->signing);
 	arena_free(queue->scratch);

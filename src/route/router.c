@@ -408,3 +408,22 @@ enum error router_decide(const struct router *router, const struct address *reci
 		*out_decision = decider.decision;
 	return error;
 }
+
+enum error router_decide_via(const struct router *router, const struct address *recipient, struct text via,
+    struct arena *arena, struct route_decision *out_decision)
+{
+	const struct router_route route = {
+		.pattern = TEXT("by an operator"), .via = &via, .via_count = 1, .via_joined = via, .tls = router->tls
+	};
+	struct decider decider = { .router = router, .arena = arena };
+	bool ours;
+	enum error error = router_normalise(router, recipient, arena, &decider.address, &ours);
+
+	if (error == ERR_SYNTAX)
+		error = refuse(&decider, VERDICT(550, 5, 1, 2, "the domain has no ASCII form (IDNA)"));
+	else if (error == OK)
+		error = decide_hosts(&decider, &route);
+	if (error == OK)
+		*out_decision = decider.decision;
+	return error;
+}

@@ -102,6 +102,10 @@ struct route_decision {
 	struct text explanation; /* One line for `explain`: which rule decided. */
 };
 
+/* Through `via` (as in a route) instead, whatever the routes say; opportunistic TLS as everywhere. */
+[[nodiscard]] enum error router_decide_via(const struct router *router, const struct address *recipient, struct text via,
+    struct arena *arena, struct route_decision *out_decision);
+
 /* Results live in the arena. `expanded`: the recipient came out of an alias, none is looked up. */
 [[nodiscard]] enum error router_decide(const struct router *router, const struct address *recipient,
     bool expanded, struct arena *arena, struct route_decision *out_decision);

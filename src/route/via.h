@@ -8,6 +8,8 @@
 
 #include "base/endpoint.h"
 
+enum { VIA_LENGTH_MAX = 300 };
+
 struct via {                      /* A value; `name` borrows from the item. */
 	bool is_endpoint;
 	struct endpoint endpoint; /* An address, or a UNIX socket: no look-up. */

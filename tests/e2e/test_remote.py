@@ -1,6 +1,7 @@
 """Mail for others: across DNS, through refusals, delays and broken connections."""
 import email
 import re
+import smtplib
 
 import pytest
 
@@ -229,3 +230,50 @@ def test_operators_see_what_the_queue_knows_of_a_dead_host(postroad):
     [said] = [line for line in server.run("explain", "carol@dead0.test").stdout.splitlines() if "state:" in line]
     assert "paused until 2" in said and "0 of at most 1 under way" in said
     assert "dead3.test: paused until 2" in server.run("stats").stdout
+
+
+def test_paused_by_an_operator(postroad, remote):
+    """A pause outlives the server; its mail can be sent another way, and goes on when it is over."""
+    mx, other = remote(), remote()
+    server = postroad(zone=ZONE, outbound_port=mx.port)
+    server.run("queue", "pause", "--domain", "remote.test")
+    server.stop()
+    server.start()
+    send(server)
+    send(server, to="dave@remote.test")
+    conftest.until(lambda: len(server.ask("queue", "list", "--state", "paused")) == 2, "both to be paused")
+    assert "domain remote.test, since" in server.run("queue", "pauses").stdout
+    server.run("queue", "reroute", "--recipient", "dave@remote.test", "--via", f"127.0.0.1:{other.port}")
+    assert not mx.messages and not other.messages
+    assert server.ask("queue", "resume", "--domain", "remote.test") == {"messages": 2, "recipients": 2}
+    conftest.until(server.queue_is_empty, "an empty queue")
+    assert len(mx.messages) == 1 and len(other.messages) == 1
+    events = [step["event"] for step in server.ask("trace", "dave@remote.test")[0]["steps"]]
+    assert events[:5] == ["received", "paused", "rerouted", "released", "delivered"]
+
+
+def test_returned_by_an_operator(postroad, remote):
+    mx = remote(script={"RCPT": "450 4.2.0 later"})
+    server = postroad(zone=ZONE, outbound_port=mx.port, retry=("1h",))
+    send(server)
+    conftest.until(lambda: server.ask("queue", "list", "--error", "4.2.0 LATER"), "a refusal")
+    assert server.ask("queue", "bounce", "--host", "127.0.0.1") == {"messages": 1, "recipients": 1}
+    [bounce] = server.mail("alice")
+    assert b"returned to you by the operators" in bounce
+    conftest.until(server.queue_is_empty, "an empty queue")
+
+
+def test_held_until_later(postroad, remote):
+    """FUTURERELEASE (RFC 4865): it is taken, waits, and an operator may send it now."""
+    mx = remote()
+    port = conftest.free_port()
+    server = postroad(zone=ZONE, outbound_port=mx.port,
+                      conf=f'listen "127.0.0.1:{port}" {{ role = submission tls = none }}\n')
+    with smtplib.SMTP("127.0.0.1", port, timeout=conftest.PATIENCE_S) as client:
+        client.ehlo()
+        assert client.has_extn("futurerelease")
+        client.sendmail("alice@example.org", ["carol@remote.test"], HELLO, mail_options=["HOLDFOR=3600"])
+    [message] = server.ask("queue", "list")
+    assert message["held_until"] == message["recipients"][0]["next"]
+    server.run("queue", "retry", "all")
+    conftest.until(lambda: mx.messages, "the message")
