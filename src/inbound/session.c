@@ -250,6 +250,8 @@ static void take_command(struct session_step *step, struct text line)
 		complain(step, TLS_FIRST);
 	else
 		command_table[command.verb][session->state](step);
+	if (command.verb == COMMAND_DATA && step->followed && session->state != STATE_BEGINNING)
+		leave_early_text(step);
 	step->command = NULL;
 }
 

@@ -12,27 +12,27 @@ static struct verdict no_recipients(const struct session *session)
 	return VERDICT(503, 5, 5, 1, "Give a recipient with RCPT first");
 }
 
-/* RFC 2920 §3.1: DATA ends what is pipelined. Who sends the text along with it would have it taken for commands now. */
-static void refuse_data_with(struct session_step *step, struct verdict refusal)
+/* RFC 2920 §3.1: DATA ends what is pipelined. Who sends the text along with it, and is refused, would have it taken for
+ * commands. Octets of BDAT are counted, so those that come unasked are dropped by their number (RFC 3030 §2). */
+void leave_early_text(struct session_step *step)
 {
-	complain(step, refusal);
-	if (step->followed)
-		say_goodbye(step, VERDICT(421, 4, 5, 0, "Nothing may stand behind DATA before its answer"));
+	say_goodbye(step, VERDICT(421, 4, 5, 0, "Nothing may stand behind DATA before its answer"));
 }
 
 void refuse_data(struct session_step *step)
 {
-	refuse_data_with(step, no_recipients(step->session));
+	complain(step, no_recipients(step->session));
 }
 
 void refuse_data_no_sender(struct session_step *step)
 {
-	refuse_data_with(step, VERDICT(503, 5, 5, 1, "Give a sender with MAIL first"));
+	complain(step, VERDICT(503, 5, 5, 1, "Give a sender with MAIL first"));
 }
 
 void begin_data(struct session_step *step)
 {
 	step->session->transaction->body = (struct body_scan){ .dots = true };
+	step->session->transaction->followed = step->followed;
 	step->session->state = STATE_BEGINNING;
 	act(step, SESSION_BEGIN);
 }
@@ -309,7 +309,11 @@ size_t message_begun(struct session_step *step)
 	if (transaction->chunked) {
 		enter_chunk(step);
 	} else if (transaction->ruin.code != 0) { /* Before 354: with LMTP one reply is right, too. */
+		const bool followed = transaction->followed;
+
 		end_refused(step, false);
+		if (followed)
+			leave_early_text(step);
 	} else {
 		session->state = STATE_TEXT;
 		say_format(step, "354 End data with <CR><LF>.<CR><LF>\r\n");

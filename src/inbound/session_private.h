@@ -45,6 +45,7 @@ struct transaction {
 	bool begun;                    /* BEGIN was answered 2yz; COMMIT or ABANDON is owed. */
 	bool chunked;                  /* By BDAT. */
 	bool held_for, by;             /* The envelope's held_until_ms, deliver_by_ms count from the sender's verdict, until it is there. */
+	bool followed;                 /* Something stood behind DATA before its answer. */
 	struct recipient pending;      /* While JUDGING. */
 	struct verdict ruin;           /* code != 0: the message will be refused with this. */
 	uint64_t wire_bytes;           /* Of the text so far. */
@@ -188,6 +189,8 @@ void become_ready(struct session_step *step);
 /* -- session_data.c: DATA, BDAT, the text and its end ------------------------------ */
 
 command_handler begin_data, refuse_data, refuse_data_no_sender, begin_chunk, next_chunk, refuse_chunk;
+/* DATA was refused, and text stands behind it: the end. */
+void leave_early_text(struct session_step *step);
 event_handler message_begun, take_text, take_chunk, message_judged, message_stored;
 
 /* -- session_header.c: what is put on top and into the header ------------------------ */

@@ -139,7 +139,7 @@ void say_of_message(struct session_step *step, struct verdict verdict)
 {
 	if (!verdict_is_success(&verdict))
 		report_refusal(step, verdict, NULL);
-	if (step->session->peer.role == SESSION_LMTP)
+	if (step->session->peer.role == SESSION_LMTP && verdict.code != 421) /* S11: that is the last word to all of them. */
 		say_to_each(step, verdict);
 	else if (verdict_is_success(&verdict))
 		say(step, verdict);

@@ -78,6 +78,7 @@ static struct verdict verdict_of(struct text value)
 {
 	return text_starts(value, TEXT("250"))
 	    ? VERDICT(250, 2, 0, 0, "Ok: queued as 0123456789abc")
+	    : text_starts(value, TEXT("421")) ? VERDICT(421, 4, 3, 2, "Not now")
 	    : text_starts(value, TEXT("4")) ? VERDICT(452, 4, 3, 1, "Insufficient system storage")
 					    : VERDICT(554, 5, 7, 1, "Not wanted here");
 }
