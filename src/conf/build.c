@@ -386,6 +386,7 @@ static void build_client(struct reading *reading, struct conf *conf)
 
 	conf->client.connections = (unsigned)part_quantity(&client, "connections");
 	conf->client.connects = part_rate(&client, "connects");
+	conf->client.handshakes = part_rate(&client, "handshakes");
 	conf->client.messages = part_rate(&client, "messages");
 	conf->client.recipients = part_rate(&client, "recipients");
 	conf->client.errors = part_rate(&client, "errors");

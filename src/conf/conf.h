@@ -169,7 +169,7 @@ struct conf {
 	} limits;
 	struct {
 		unsigned connections;    /* 0: any number. */
-		struct rate connects, messages, recipients, errors, unknown, logins;
+		struct rate connects, handshakes, messages, recipients, errors, unknown, logins;
 		int64_t greet_delay_ms, tarpit_ms;
 	} client;
 	uint32_t history_messages;

@@ -14,6 +14,7 @@
 /* What is counted, and remembered from one connection to the next. */
 enum client_deed {
 	CLIENT_CONNECTS,
+	CLIENT_HANDSHAKES, /* Of TLS, begun. */
 	CLIENT_MESSAGES,   /* MAIL */
 	CLIENT_RECIPIENTS, /* RCPT */
 	CLIENT_ERRORS,     /* Wrong commands, and what was refused for good. */

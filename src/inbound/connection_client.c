@@ -85,6 +85,10 @@ static struct verdict admit(struct connection *connection, const struct session_
 	switch (question->question) {
 	case SESSION_OF_CLIENT:
 		return admit_client(connection);
+	case SESSION_OF_HANDSHAKE:
+		if (!count_deed(connection, CLIENT_HANDSHAKES))
+			return limited(connection, VERDICT(421, 4, 7, 0, "Too many handshakes" WANTED));
+		break;
 	case SESSION_OF_SENDER:
 		if (!count_deed(connection, CLIENT_MESSAGES))
 			return limited(connection, VERDICT(451, 4, 7, 0, "Too many messages" WANTED));
@@ -128,7 +132,7 @@ struct verdict connection_judge(struct connection *connection, const struct sess
 		return SHORT_OF_MEMORY;
 	const struct verdict verdict = is_limited(connection) ? admit(connection, question) : YES;
 
-	if (!verdict_is_success(&verdict))
+	if (!verdict_is_success(&verdict) || question->question == SESSION_OF_HANDSHAKE)
 		return verdict;
 	if (question->question == SESSION_OF_CLIENT && waits_for_banner(connection) &&
 	    connection_hold(connection, limits_of(connection)->greet_delay_ms)) {

@@ -36,6 +36,7 @@ struct verdict judge(struct inbound *inbound, const struct session *session, con
 
 	switch (question->question) {
 	case SESSION_OF_CLIENT:
+	case SESSION_OF_HANDSHAKE:
 	case SESSION_OF_SENDER:
 	case SESSION_OF_MESSAGE:
 		break;

@@ -16,14 +16,16 @@
  *                                           ▲                │
  *                                           └────────────────┘ last octet of another
  *
- *      READY ──STARTTLS──► SECURING ──tls started──► CONNECTED      NEW ──opened──► judging ──► SECURING, if TLS is implicit
+ *      READY ──STARTTLS──► judging ──► SECURING ──tls started──► CONNECTED
+ *
+ *      NEW ──opened──► judging ──► judging ──► SECURING, if TLS is implicit
  *
  *      READY ──AUTH──► PROVING ──answer──► READY      PROVING ──challenge──► RESPONSE ──line──► PROVING
  *
  *      CONNECTED, READY ──XCLIENT──► judging ──► CONNECTED
  *
  * Where "judging" stands the session is JUDGING, and session->question tells what waits for its verdict. A refused
- * client leads to CLOSED, a refused sender or message to READY.
+ * client or handshake leads to CLOSED, a refused sender or message to READY.
  *
  * EHLO and RSET lead back to READY from every state that takes commands; QUIT, a time-out, the end of
  * the connection and too many errors lead to CLOSED from everywhere. A message that is refused at its
@@ -106,6 +108,12 @@ static bool judges(const struct session *session, enum session_question question
 	return session->state == STATE_JUDGING && session->question == question;
 }
 
+/* Nothing of a message is there yet. */
+static bool judges_client(const struct session *session)
+{
+	return judges(session, SESSION_OF_CLIENT) || judges(session, SESSION_OF_HANDSHAKE);
+}
+
 void session_check(const struct session *session)
 {
 	const struct transaction *transaction = session->transaction;
@@ -114,12 +122,12 @@ void session_check(const struct session *session)
 	must(state < STATE_COUNT);
 	must((session->arena != NULL) == (transaction != NULL));
 	must((session->helo_length > 0) || state == STATE_CONNECTED || state == STATE_NEW ||
-	    state == STATE_CLOSED || state == STATE_SECURING || judges(session, SESSION_OF_CLIENT) ||
+	    state == STATE_CLOSED || state == STATE_SECURING || judges_client(session) ||
 	    (state == STATE_CHUNK && session->chunk.after == STATE_CONNECTED));
 	must(!session->skipping || state < STATE_COMMANDS || state == STATE_CLOSED);
 	if (state == STATE_CONNECTED || state == STATE_READY || state == STATE_NEW || state == STATE_CLOSED ||
 	    state == STATE_SECURING || state == STATE_RESPONSE || state == STATE_PROVING ||
-	    judges(session, SESSION_OF_CLIENT))
+	    judges_client(session))
 		must(transaction == NULL);
 	if (state == STATE_SECURING)
 		must(session->secured == NULL && session->helo_length == 0); /* S8 */
@@ -130,7 +138,7 @@ void session_check(const struct session *session)
 		must(session->chunk.left > 0 && (transaction != NULL || session->chunk.refusal.code != 0));
 	if (state == STATE_SENDER || state == STATE_TEXT || state == STATE_STORING ||
 	    state == STATE_BEGINNING || state == STATE_RECIPIENTS || state == STATE_CHUNKS ||
-	    (state == STATE_JUDGING && session->question != SESSION_OF_CLIENT))
+	    (state == STATE_JUDGING && !judges_client(session)))
 		must(transaction != NULL);
 	if (transaction == NULL)
 		return;
@@ -300,6 +308,8 @@ static size_t judged(struct session_step *step)
 	switch (step->session->question) {
 	case SESSION_OF_CLIENT:
 		return client_judged(step);
+	case SESSION_OF_HANDSHAKE:
+		return handshake_judged(step);
 	case SESSION_OF_SENDER:
 		return sender_judged(step);
 	case SESSION_OF_RECIPIENT:

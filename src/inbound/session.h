@@ -129,6 +129,7 @@ struct session_event { /* Borrows all text during the step. */
 /* What may be refused, in the order of a session. */
 enum session_question {
 	SESSION_OF_CLIENT,    /* May this client talk to us at all? Before the banner, or the handshake. No: it is said, and all is over. */
+	SESSION_OF_HANDSHAKE, /* May it have a handshake of TLS, which is dear? Answered at once; no: as with OF_CLIENT. */
 	SESSION_OF_SENDER,    /* May it hand in mail from `sender`, the reverse-path? */
 	SESSION_OF_RECIPIENT, /* May it hand in mail for `recipient`? */
 	SESSION_OF_MESSAGE    /* May `message`, all of whose text has come, be stored? COMMIT follows, or ABANDON. */

@@ -17,6 +17,7 @@ void driver_init(struct driver *driver)
 			.hold_ms_max = 86'400'000 },
 		.good_domain = TEXT("here.test"),
 		.client = VERDICT(250, 2, 0, 0, "Welcome"),
+		.handshake = VERDICT(250, 2, 0, 0, "Handshake ok"),
 		.sender = VERDICT(250, 2, 1, 0, "Sender ok"),
 		.message = VERDICT(250, 2, 6, 0, "Message ok"),
 		.begin = VERDICT(250, 2, 0, 0, "Begin"),
@@ -68,6 +69,8 @@ static struct verdict judge(const struct driver *driver, const struct session_ac
 	switch (action->question) {
 	case SESSION_OF_CLIENT:
 		return driver->client;
+	case SESSION_OF_HANDSHAKE:
+		return driver->handshake;
 	case SESSION_OF_SENDER:
 		return driver->sender;
 	case SESSION_OF_MESSAGE:

@@ -19,7 +19,7 @@ struct driver {
 	struct text good_domain;        /* Recipients here are known; empty: every recipient is good. */
 	bool unbound;                   /* TLS has no channel binding. */
 	struct text bad_domain;         /* Recipients here are refused. */
-	struct verdict client;          /* What is thought of the client. */
+	struct verdict client, handshake; /* What is thought of the client, and of its handshake. */
 	/* May change any time. */
 	struct verdict sender, message; /* What is thought of every sender, and of every message. */
 	struct verdict begin, store;    /* The answers to BEGIN and COMMIT. */

@@ -23,7 +23,7 @@ size_t client_judged(struct session_step *step)
 		if (secret)
 			buffer_clear(&step->output->replies);
 	} else if (secret) {
-		await_tls(step);
+		await_verdict(step, SESSION_OF_HANDSHAKE);
 	} else {
 		say_banner(step);
 	}

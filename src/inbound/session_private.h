@@ -155,9 +155,7 @@ event_handler client_judged;
 #define TLS_FIRST VERDICT(530, 5, 7, 0, "Say STARTTLS first")
 
 command_handler start_tls, refuse_tls_now;
-event_handler tls_started, refuse_clear_text;
-/* Ask for the handshake. */
-void await_tls(struct session_step *step);
+event_handler handshake_judged, tls_started, refuse_clear_text;
 bool may_start_tls(const struct session *session);
 /* This command must not be served before TLS. */
 bool lacks_tls(const struct session *session, enum command_verb verb);

@@ -33,7 +33,7 @@ static void forget_client(struct session *session)
 	session->extended = false;
 }
 
-void await_tls(struct session_step *step)
+static void await_tls(struct session_step *step)
 {
 	forget_client(step->session);
 	step->session->state = STATE_SECURING;
@@ -51,9 +51,27 @@ void start_tls(struct session_step *step)
 	} else if (step->followed) { /* S8. Not 220: who asked for TLS must not take what follows for it. */
 		say_goodbye(step, VERDICT(554, 5, 5, 1, "Nothing may stand behind STARTTLS, closing the connection"));
 	} else {
-		say(step, VERDICT(220, 2, 0, 0, "Go ahead with TLS"));
-		await_tls(step);
+		await_verdict(step, SESSION_OF_HANDSHAKE);
 	}
+}
+
+/* Refused is the whole session, not TLS alone (454): a client that may do without would go on in clear text. */
+size_t handshake_judged(struct session_step *step)
+{
+	const struct verdict verdict = step->event->verdict;
+	const bool implicit = step->session->peer.tls == SESSION_TLS_IMPLICIT;
+
+	if (verdict_is_success(&verdict)) {
+		if (!implicit)
+			say(step, VERDICT(220, 2, 0, 0, "Go ahead with TLS"));
+		await_tls(step);
+		return 0;
+	}
+	act(step, SESSION_REFUSED)->verdict = verdict;
+	say_goodbye(step, verdict);
+	if (implicit) /* It would not understand a word. */
+		buffer_clear(&step->output->replies);
+	return 0;
 }
 
 void refuse_tls_now(struct session_step *step)

@@ -194,6 +194,7 @@ struct verdict vetting_judge(
 		vetting->session = session;
 		vetting->recipient = question->recipient;
 		return (struct verdict){ 0 };
+	case SESSION_OF_HANDSHAKE:
 	case SESSION_OF_MESSAGE:
 		break;
 	}

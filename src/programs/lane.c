@@ -209,6 +209,7 @@ static struct inbound_settings inbound_settings_of(const struct lane *lane)
 		.connection_count_max = (conf->limits.connections + lane->common.lane_count - 1) / lane->common.lane_count,
 		.client = { .connection_count_max = conf->client.connections,
 		    .rates = { [CLIENT_CONNECTS] = conf->client.connects,
+			[CLIENT_HANDSHAKES] = conf->client.handshakes,
 			[CLIENT_MESSAGES] = conf->client.messages,
 			[CLIENT_RECIPIENTS] = conf->client.recipients,
 			[CLIENT_ERRORS] = conf->client.errors,

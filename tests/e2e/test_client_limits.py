@@ -10,7 +10,7 @@ import conftest
 from certificates import Authority
 
 HELLO = "Subject: Hello\r\n\r\nHello.\r\n"
-LIMITS = """client { connections = 3 connects = "8/1h" messages = "4/1h" recipients = "6/1h" errors = "6/1h" unknown = "5/1h"
+LIMITS = """client { connections = 3 connects = "8/1h" handshakes = "5/1h" messages = "4/1h" recipients = "6/1h" errors = "6/1h" unknown = "5/1h"
                      logins = "2/1h" tarpit = 0s }
             lanes = 2\n"""
 
@@ -84,6 +84,24 @@ def test_connections_in_a_while(server):
     assert "in a short time" in greetings[-1]
     # Who may relay has no limit.
     assert all(greeting(server, "127.0.0.1").startswith("220 ") for _ in range(12))
+
+
+def test_handshakes_in_a_while(server):
+    context = ssl.create_default_context(cafile=server.authority.path)
+    said = []
+    for _ in range(7):
+        with smtplib.SMTP(server.address, server.port, "client.test", conftest.PATIENCE_S, ("127.0.8.1", 0)) as client:
+            client.ehlo()
+            code, words = client.docmd("STARTTLS")
+            said.append((code, words.decode()))
+            client.close()
+    assert [code for code, _ in said] == [220] * 5 + [421] * 2, "broken off or not, a handshake counts"
+    assert said[-1][1] == "4.7.0 Too many handshakes from your address, try again later"
+    assert counter(server, "limited") >= 2
+    # Others are served, and so is it without TLS.
+    with smtplib.SMTP(server.address, server.port, "client.test", conftest.PATIENCE_S, ("127.0.8.2", 0)) as client:
+        assert client.starttls(context=context)[0] == 220
+    assert greeting(server, "127.0.8.1").startswith("220 ")
 
 
 def test_unknown_recipients_are_remembered(server):
