@@ -88,7 +88,8 @@ static void message_came(void *context, struct text bytes, const int *fds, size_
 		return;
 	}
 	if (answer.number == 0) {
-		asker->mechanisms = answer.mechanisms;
+		if (answer.result != SASL_TROUBLE || asker->mechanisms == 0)
+			asker->mechanisms = answer.mechanisms;
 		return;
 	}
 	HASH_FIND(hh, asker->dialogues, &answer.number, sizeof answer.number, dialogue);

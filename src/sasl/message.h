@@ -23,7 +23,8 @@ struct sasl_request {
 struct sasl_answer {
 	uint64_t number;                 /* 0: news of no exchange, but of what can be offered. */
 	enum sasl_result result;
-	unsigned mechanisms;             /* With number 0: a set of 1 << enum sasl_mechanism. */
+	unsigned mechanisms;             /* With number 0: a set of 1 << enum sasl_mechanism; with TROUBLE it is a guess, for
+	                                  * who has heard nothing better. */
 	struct text challenge;           /* With CONTINUE, and what comes with SUCCESS. */
 	struct text user;                /* With SUCCESS. */
 	struct text reason;              /* With FAILURE and TROUBLE, for the log; may be empty. */

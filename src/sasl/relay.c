@@ -37,6 +37,7 @@ struct relay {
 	int64_t wait_ms;
 	struct buffer input, output;
 	struct arena *scratch;      /* For one line. */
+	bool was_there;
 	unsigned mechanisms, announced; /* In force; of the greeting under way. */
 	uint32_t last_number;
 	struct login *by_number, *by_mail_number, *logins;
@@ -151,7 +152,7 @@ static void come(struct relay *relay, int64_t now_ms)
 
 static void be_there(struct relay *relay)
 {
-	relay->greeted = true;
+	relay->greeted = relay->was_there = true;
 	relay->wait_ms = 0;
 	relay->mechanisms = relay->announced;
 	relay->handler->changed(relay->context, true, OK);
@@ -408,6 +409,11 @@ void relay_free(struct relay *relay)
 const char *relay_path(const struct relay *relay)
 {
 	return relay->address.sun_path;
+}
+
+bool relay_was_there(const struct relay *relay)
+{
+	return relay->was_there;
 }
 
 unsigned relay_mechanisms(const struct relay *relay)

@@ -33,7 +33,10 @@ void relay_free(struct relay *relay); /* What waits is answered by SASL_TROUBLE.
 /* The path it was made with. Borrows. */
 const char *relay_path(const struct relay *relay);
 
-/* What Dovecot announced last: a set of 1 << enum sasl_mechanism. */
+/* It was there at least once. */
+bool relay_was_there(const struct relay *relay);
+
+/* What Dovecot announced last: a set of 1 << enum sasl_mechanism. 0 before it was there. */
 unsigned relay_mechanisms(const struct relay *relay);
 
 /* A request of mail's. The answer may come within the call. */

@@ -193,8 +193,10 @@ static void one_that_is_away_is_tried_again(void **state)
 	ask(world, SASL_BEGIN, 70, TEXT("\0a\0b"));
 	assert_int_equal(world->answer.result, SASL_TROUBLE);
 	assert_string_equal(world->reason, "Dovecot is away");
+	assert_false(relay_was_there(world->relay));
 	listen_there(world);
 	greet(world, GREETING);
+	assert_true(relay_was_there(world->relay));
 	assert_int_equal(world->comings, 1);
 	/* It goes with a login under way; what it had is offered on. */
 	ask(world, SASL_BEGIN, 71, TEXT("\0a\0b"));

@@ -206,13 +206,26 @@ static void relay_answered(void *context, const struct sasl_answer *answer)
 	release(&sources);
 }
 
+/* A client that sees no AUTH asks its user for other settings, so before Dovecot was there for the first time we offer what
+ * can be had of nearly every Dovecot. Who logs in then is told to try again later. */
+static unsigned mechanisms_of(const struct channel_thread *thread, const struct sasl_sources *sources)
+{
+	const unsigned tokens = sources->tokens ? 1u << SASL_OAUTHBEARER : 0;
+
+	if (thread->relay == NULL)
+		return accounts_mechanisms(sources->accounts) | tokens;
+	if (relay_was_there(thread->relay))
+		return relay_mechanisms(thread->relay) | tokens;
+	return 1u << SASL_PLAIN | 1u << SASL_LOGIN | tokens;
+}
+
 static void tell_mechanisms(struct channel_thread *thread)
 {
 	const struct sasl_sources sources = sources_now(thread->role);
+	const bool is_known = thread->relay == NULL || relay_was_there(thread->relay);
 	const struct sasl_answer news = { .number = 0,
-		.result = SASL_CONTINUE,
-		.mechanisms = (thread->relay ? relay_mechanisms(thread->relay) : accounts_mechanisms(sources.accounts)) |
-		    (sources.tokens ? 1u << SASL_OAUTHBEARER : 0) };
+		.result = is_known ? SASL_CONTINUE : SASL_TROUBLE,
+		.mechanisms = mechanisms_of(thread, &sources) };
 
 	thread->sound &= send_answer(thread->fd, &news);
 	release(&sources);
@@ -222,7 +235,7 @@ static void relay_changed(void *context, bool there, enum error why)
 {
 	struct channel_thread *thread = context;
 
-	if (there)
+	if (there || !relay_was_there(thread->relay))
 		tell_mechanisms(thread);
 	if (atomic_exchange(&thread->role->lacks_dovecot, !there) != !there)
 		fprintf(stderr, "postroad: Dovecot at %s %s%s\n", relay_path(thread->relay), there ? "checks passwords" : "is away: ",
@@ -243,12 +256,14 @@ static void take_sources(struct channel_thread *thread)
 		relay_free(thread->relay);
 		thread->relay = NULL;
 	}
-	if (thread->relay == NULL && sources.dovecot[0] != '\0') {
+	const bool is_new = thread->relay == NULL && sources.dovecot[0] != '\0';
+
+	if (is_new) {
 		thread->relay = relay_new(sources.dovecot, &relay_handler, thread);
 		thread->sound &= thread->relay != NULL;
 	}
-	/* What Dovecot has is told when it says so. */
-	if (thread->relay == NULL || relay_mechanisms(thread->relay) != 0)
+	/* What a new Dovecot has is told when it says so, or is seen to be away. */
+	if (!is_new)
 		tell_mechanisms(thread);
 	release(&sources);
 }

@@ -178,6 +178,31 @@ static void new_accounts_are_told(void **state)
 	assert_int_equal(world->result, SASL_FAILURE);
 }
 
+/* Before it was there for the first time a guess is offered; what is known better stays. */
+static void a_dovecot_that_is_away_is_trouble(void **state)
+{
+	struct world *world = *state;
+	struct accounts *none = accounts_of(""), *bob = accounts_of("bob:{PLAIN}x\n");
+	const struct sasl_sources away = { .accounts = none, .dovecot = "/nowhere/auth" };
+	enum { ALL = PASSWORDS | 1u << SASL_SCRAM_SHA_1 | 1u << SASL_SCRAM_SHA_256 | 1u << SASL_SCRAM_SHA_256_PLUS };
+
+	sasl_role_set_sources(world->role, &away);
+	connect_both(world);
+	wait_for(world, 0, PASSWORDS);
+	begin(world, SASL_PLAIN, TEXT("\0alice\0password"));
+	wait_for(world, 1, PASSWORDS);
+	assert_int_equal(world->result, SASL_TROUBLE);
+	sasl_role_set_sources(world->role, &(struct sasl_sources){ .accounts = bob });
+	wait_for(world, 1, ALL);
+	sasl_role_set_sources(world->role, &away);
+	do { /* The role looks at its new sources when it comes to it. */
+		begin(world, SASL_PLAIN, TEXT("\0bob\0x"));
+		wait_for(world, world->calls + 1, ALL);
+	} while (world->result != SASL_TROUBLE);
+	accounts_unref(none);
+	accounts_unref(bob);
+}
+
 static void a_freed_dialogue_hears_nothing(void **state)
 {
 	struct world *world = *state;
@@ -199,6 +224,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_a_role_it_is_trouble, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_role_that_dies_is_trouble_until_another_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(new_accounts_are_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_dovecot_that_is_away_is_trouble, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_freed_dialogue_hears_nothing, set_up, tear_down),
 	};
 

@@ -111,6 +111,15 @@ def served(postroad, authority, dovecot, tmp_path):  # noqa: F811
     return server, checker
 
 
+def test_a_dovecot_that_was_never_there(postroad, authority, tmp_path):  # noqa: F811
+    server = serve(postroad, authority, users="alice\n", conf=f'auth {{ dovecot = "unix:{tmp_path}/none" }}\n')
+    conftest.until(lambda: "is away" in server.said(), "the look for Dovecot")
+    with connect(server, authority) as client:
+        assert client.esmtp_features["auth"].split() == ["PLAIN", "LOGIN"]
+        code, words = client.docmd("AUTH", "PLAIN AGFsaWNlAHBlbmNpbA==")
+        assert code == 454 and words.startswith(b"4.7.0 "), words
+
+
 def connect(server, authority):  # noqa: F811
     client = smtplib.SMTP_SSL("127.0.0.1", server.implicit, context=context(authority), timeout=conftest.PATIENCE_S)
     client.ehlo()
