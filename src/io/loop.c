@@ -27,6 +27,7 @@ struct loop_watch {
 	uv_poll_t uv;
 	loop_callback *callback;
 	void *context;
+	int wanted; /* UV_READABLE, UV_WRITABLE. */
 };
 
 struct loop *loop_new(void)
@@ -228,8 +229,17 @@ static void watch_called(uv_poll_t *handle, int status, int events)
 
 	(void)events;
 	if (status < 0) /* libuv stopped; the error shows when the owner reads. */
-		uv_poll_start(handle, UV_READABLE, watch_called);
+		uv_poll_start(handle, watch->wanted, watch_called);
 	watch->callback(watch->context);
+}
+
+void loop_watch_want(struct loop_watch *watch, bool readable, bool writable)
+{
+	watch->wanted = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+	if (watch->wanted != 0)
+		must(uv_poll_start(&watch->uv, watch->wanted, watch_called) == 0);
+	else
+		uv_poll_stop(&watch->uv);
 }
 
 struct loop_watch *loop_watch_new(struct loop *loop, int fd, loop_callback *readable, void *context)
@@ -245,10 +255,7 @@ struct loop_watch *loop_watch_new(struct loop *loop, int fd, loop_callback *read
 		return NULL;
 	}
 	watch->uv.data = watch;
-	if (uv_poll_start(&watch->uv, UV_READABLE, watch_called) != 0) {
-		loop_watch_free(watch);
-		return NULL;
-	}
+	loop_watch_want(watch, true, false);
 	return watch;
 }
 

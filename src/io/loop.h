@@ -50,5 +50,8 @@ void loop_wake_send(struct loop_wake *wake); /* Any thread. */
 struct loop_watch;
 [[nodiscard]] struct loop_watch *loop_watch_new(struct loop *loop, int fd, loop_callback *readable, void *context);
 void loop_watch_free(struct loop_watch *watch);
+/* From now on it is called when its descriptor is readable, writable or either; neither: not at all. A watch begins with
+ * readable. */
+void loop_watch_want(struct loop_watch *watch, bool readable, bool writable);
 
 #endif

@@ -63,6 +63,12 @@ void tls_client_unref(struct tls_client *client)
 	free(client);
 }
 
+bool tls_client_lend_trust(const struct tls_client *client, void *ssl_context)
+{
+	SSL_CTX_set1_cert_store(ssl_context, SSL_CTX_get_cert_store(client->context));
+	return true;
+}
+
 /* -- Expecting -------------------------------------------------------------------- */
 
 static bool is_address(const char *host)

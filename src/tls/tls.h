@@ -51,6 +51,9 @@ struct tls_client;
 struct tls_client *tls_client_ref(struct tls_client *client); /* Atomic count. NULL is fine. */
 void tls_client_unref(struct tls_client *client);
 
+/* For a library that speaks TLS itself: its SSL_CTX believes from now on whom this client does (shares them). */
+[[nodiscard]] bool tls_client_lend_trust(const struct tls_client *client, void *ssl_context);
+
 struct tls_expectation {     /* Borrows during the call. */
 	struct text host;    /* Said to the server (SNI), unless it is an address; may be empty. */
 	bool verified;       /* The certificate must be of a trusted authority, and for `host`. */

@@ -9,6 +9,7 @@ from source import SRC, code, files, line_of, name, read
 FOREIGN = {
     r"uv\.h|uv/.*": {"io"},
     r"unbound\.h": {"dns"},
+    r"curl/.*": {"https"},
     r"lmdb\.h": {"spool"},
     r"libpq-fe\.h": {"spool"},
     r"openssl/.*": {"tls", "crypto"},
