@@ -13,7 +13,7 @@
 
 enum {
 	STS_ID_MAX = 32,
-	STS_PATTERNS_MAX = 1536,
+	STS_PATTERNS_MAX = 1400,
 	STS_AGE_S_MAX = 31557600,       /* A year (RFC 8461 §3.2). */
 	STS_POLICY_BYTES_MAX = 64 << 10 /* That are fetched (RFC 8461 §3.3). */
 };
