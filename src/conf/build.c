@@ -305,6 +305,7 @@ static void build_outbound(struct reading *reading, struct conf *conf)
 	conf->outbound.final_ms = (int64_t)part_quantity(&outbound, "final-timeout");
 	conf->outbound.idle_ms = (int64_t)part_quantity(&outbound, "idle");
 	conf->outbound.prefer_ip6 = part_bool(&outbound, "prefer-ip6");
+	conf->outbound.mta_sts = part_bool(&outbound, "mta-sts");
 }
 
 /* -- dkim -------------------------------------------------------------------- */

@@ -148,6 +148,7 @@ struct conf {
 		enum conf_tls tls;
 		int64_t connect_ms, command_ms, final_ms, idle_ms;
 		bool prefer_ip6;
+		bool mta_sts;
 	} outbound;
 	struct {
 		enum conf_engine engine;

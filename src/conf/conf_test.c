@@ -66,6 +66,7 @@ static void the_smallest_file_has_sensible_defaults(void **state)
 	assert_int_equal(conf->outbound.concurrency, 20);
 	assert_int_equal(conf->outbound.command_ms, 5 * 60 * 1000);
 	assert_false(conf->outbound.prefer_ip6);
+	assert_true(conf->outbound.mta_sts);
 	assert_string_equal(conf->spool.path, "/var/lib/postroad/spool");
 	assert_int_equal(conf->spool.size, 64ULL << 30);
 	assert_int_equal(conf->queue.retry_count, 7);
@@ -91,7 +92,7 @@ static void everything_of_this_version_is_read(void **state)
 	    "route \"partner.test\" { via = {\"127.0.0.1:2526\", \"mx.partner.test\", \"[::1]:26\", \"mx.test:2\"} }\n"
 	    "route \"*\" { via = {\"unix:s\"} lmtp = yes }\nmailbox { path = \"mail/%d/%u\" }\ntls { }\n"
 	    "dns { server = {\"127.0.0.1@5353\", \"::1\"} trust-anchor = a }\n"
-	    "outbound { port = 2525 concurrency = 3 source = {\"192.0.2.1\"} idle = 0s prefer-ip6 = on }\n"
+	    "outbound { port = 2525 concurrency = 3 source = {\"192.0.2.1\"} idle = 0s prefer-ip6 = on mta-sts = no }\n"
 	    "queue { retry = {\"1s\", \"250ms\"} /* quick */ lifetime = 1d warn-after = 0s }\n"
 	    "spool { engine = lmdb size = 2g }\n"
 	    "user \"news\" { send-as = {\"*\"} messages = \"1000/1h\" }\n"
@@ -126,6 +127,7 @@ static void everything_of_this_version_is_read(void **state)
 	assert_int_equal(conf->outbound.source_count, 1);
 	assert_int_equal(conf->outbound.idle_ms, 0);
 	assert_true(conf->outbound.prefer_ip6);
+	assert_false(conf->outbound.mta_sts);
 	assert_int_equal(conf->queue.retry_count, 2);
 	assert_int_equal(conf->queue.retry_ms[1], 250);
 	assert_int_equal(conf->queue.warn_after_ms, 0);

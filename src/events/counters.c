@@ -86,8 +86,11 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_REROUTED] = { .total = COUNTER_REROUTED },
 		[EVENT_PAUSE_BEGAN] = { .total = COUNTER_PAUSES },
 		[EVENT_PAUSE_ENDED] = { .total = COUNTER_PAUSES_ENDED },
+		[EVENT_POLICY_FETCHED] = { .total = COUNTER_POLICIES_FETCHED },
+		[EVENT_POLICY_CHANGED] = { .total = COUNTER_POLICIES_CHANGED },
+		[EVENT_POLICY_FAILED] = { .total = COUNTER_POLICIES_FAILED },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 32, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 35, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];

@@ -13,7 +13,6 @@
 #include <utlist.h>
 
 #include "base/buffer.h"
-#include "base/cleanup.h"
 #include "base/must.h"
 
 struct https {

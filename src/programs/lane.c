@@ -39,6 +39,8 @@ struct lane {
 	struct spool_port *port;
 	struct loop_timer *round_end;
 	struct dns *dns;
+	struct web *web;
+	struct sts_keeper *sts; /* NULL: nobody's policy is asked for. */
 	struct hosts_settings hosts;
 	struct endpoint *own;
 	struct submitter_user *named_users;
@@ -297,8 +299,20 @@ static bool set_hosts(struct lane *lane, const struct conf *conf)
 		.own = own,
 		.own_count = conf->listener_count,
 		.port = conf->outbound.port,
-		.prefer_ip6 = conf->outbound.prefer_ip6 };
+		.prefer_ip6 = conf->outbound.prefer_ip6,
+		.sts = conf->outbound.mta_sts ? lane->sts : NULL };
+	if (lane->sts != NULL)
+		sts_keeper_renew(lane->sts, conf->outbound.mta_sts);
 	return true;
+}
+
+/* Whom names are asked of. */
+static void spread_dns(struct lane *lane)
+{
+	inbound_set_dns(lane->inbound, lane->dns);
+	web_set_dns(lane->web, lane->dns);
+	if (lane->sts != NULL)
+		sts_keeper_set_dns(lane->sts, lane->dns);
 }
 
 static struct dns *dns_of(struct loop *loop, const struct conf *conf, const char **out_reason)
@@ -323,7 +337,7 @@ static bool set_dns(struct lane *lane, const struct conf *conf)
 		return false;
 	dns_retire(lane->dns);
 	lane->dns = dns;
-	inbound_set_dns(lane->inbound, dns);
+	spread_dns(lane);
 	return true;
 }
 
@@ -360,6 +374,24 @@ static bool build_spool(struct lane *lane)
 	return true;
 }
 
+static bool build_web(struct lane *lane)
+{
+	lane->web = web_new(lane->loop);
+	if (lane->web == NULL)
+		return false;
+	web_set_tls(lane->web, lane->common.tls_client);
+	if (lane->common.policies == NULL)
+		return true;
+	const struct sts_keeper_parts parts = { .loop = lane->loop,
+		.web = lane->web,
+		.store = lane->common.policies,
+		.shards = shards_of(lane),
+		.sink = lane_sink(lane) };
+
+	lane->sts = sts_keeper_new(&parts);
+	return lane->sts != NULL;
+}
+
 static bool build_flow(struct lane *lane)
 {
 	lane->auth = sasl_asker_new(lane->loop);
@@ -379,7 +411,7 @@ static bool build_flow(struct lane *lane)
 	if (lane->auth == NULL || lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
 		return false;
 	inbound_set_tls(lane->inbound, lane->common.tls_server);
-	inbound_set_dns(lane->inbound, lane->dns);
+	spread_dns(lane);
 	outbound_set_tls(lane->outbound, lane->common.tls_client);
 	lane->mailbox_face = mailbox_courier_face(lane->mailbox);
 	lane->outbound_face = outbound_courier(lane->outbound);
@@ -429,8 +461,8 @@ struct lane *lane_new(const struct lane_common *common, unsigned index, const ch
 	lane->patience = loop_timer_new(lane->loop, patience_over, lane);
 	lane->settings = arena_new(SETTINGS_BYTES_MAX);
 	lane->dns = lane->patience && lane->settings ? dns_of(lane->loop, common->conf, out_reason) : NULL;
-	if (lane->dns == NULL || !set_hosts(lane, common->conf) || !set_named_users(lane, common->conf) ||
-	    !build_spool(lane) || !build_flow(lane))
+	if (lane->dns == NULL || !build_web(lane) || !set_hosts(lane, common->conf) ||
+	    !set_named_users(lane, common->conf) || !build_spool(lane) || !build_flow(lane))
 		goto fail;
 	return lane;
 fail:
@@ -456,6 +488,8 @@ void lane_free(struct lane *lane)
 		queue_free(lane->queue);
 	inbound_free(lane->inbound);
 	sasl_asker_free(lane->auth);
+	sts_keeper_free(lane->sts);
+	web_free(lane->web);
 	if (lane->dns != NULL)
 		dns_free(lane->dns);
 	loop_timer_free(lane->patience);
@@ -564,6 +598,7 @@ void lane_set_tls(struct lane *lane, struct tls_server *server, struct tls_clien
 {
 	inbound_set_tls(lane->inbound, server);
 	outbound_set_tls(lane->outbound, client);
+	web_set_tls(lane->web, client);
 }
 
 static void one_drained(void *context)

@@ -14,6 +14,7 @@
 #include "route/hosts.h"
 #include "spool/greylist.h"
 #include "spool/in_doubt.h"
+#include "spool/policy_store.h"
 #include "spool/spool.h"
 #include "spool/suspects.h"
 
@@ -34,6 +35,7 @@ struct lane_common {
 	_Atomic int64_t *held_bytes;   /* By the connections of all lanes. */
 	struct clients *clients; /* NULL: none of them has a limit. */
 	struct greylist *greylist; /* NULL: nobody is put off. */
+	struct policy_store *policies; /* NULL: nobody's policy is asked for. */
 	unsigned lane_count;
 };
 

@@ -108,6 +108,20 @@ static bool open_greylist(struct mail *mail)
 	return error == OK || mail_fail(path, error_text(error));
 }
 
+/* There whether it is used or not, like the greylist. */
+static bool open_policies(struct mail *mail)
+{
+	char path[4096];
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+		return mail_fail("policies", "no randomness to be had");
+	snprintf(path, sizeof path, "%s/policies", mail->conf->spool.path);
+	const enum error error = policy_store_open(path, seed, &mail->policies);
+
+	return error == OK || mail_fail(path, error_text(error));
+}
+
 static bool make_lanes(struct mail *mail)
 {
 	const struct lane_common common = { .conf = mail->conf,
@@ -125,6 +139,7 @@ static bool make_lanes(struct mail *mail)
 		.held_bytes = &mail->held_bytes,
 		.clients = mail->clients,
 		.greylist = mail->greylist,
+		.policies = mail->policies,
 		.lane_count = mail->wanted_lanes };
 
 	for (unsigned i = 0; i < common.lane_count; i++) {
@@ -211,7 +226,7 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 		return false;
 	mail_signing_read(mail, mail->conf);
 	if (!open_spool(mail) || !open_router(mail) || !make_rates(mail) || !make_clients(mail) ||
-	    !open_greylist(mail) || !make_lanes(mail))
+	    !open_greylist(mail) || !open_policies(mail) || !make_lanes(mail))
 		return false;
 	handed_unref(take(mail->handed)); /* What it named is read. */
 	if (!mail_wait_until(mail, is_started))
@@ -245,6 +260,7 @@ static void finish(struct mail *mail)
 	in_doubt_close(mail->in_doubt);
 	suspects_close(mail->suspects);
 	greylist_close(mail->greylist);
+	policy_store_close(mail->policies);
 	rate_table_free(mail->rates);
 	if (mail->spool != NULL)
 		spool_close(mail->spool);

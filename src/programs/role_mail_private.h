@@ -28,6 +28,7 @@ struct mail {
 	struct rate_table *rates;
 	struct clients *clients;
 	struct greylist *greylist;
+	struct policy_store *policies;
 	_Atomic int64_t held_bytes;
 	struct log_writer *log;
 	struct troubles troubles;

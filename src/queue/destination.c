@@ -232,6 +232,8 @@ static bool copy_hosts(struct arena *arena, const struct host_list *list, struct
 
 	*out_list = *list;
 	if (hosts == NULL || !arena_copy(arena, list->explanation, &out_list->explanation) ||
+	    !arena_copy(arena, list->policy.sts.patterns, &out_list->policy.sts.patterns) ||
+	    !arena_copy(arena, list->policy.trouble, &out_list->policy.trouble) ||
 	    !arena_copy(arena, list->verdict.text, &out_list->verdict.text) ||
 	    !arena_copy(arena, list->verdict.host, &out_list->verdict.host))
 		return false;

@@ -63,6 +63,40 @@ static void cut_own(struct candidate_set *set, const struct hosts_settings *sett
 	}
 }
 
+/* -- MTA-STS ---------------------------------------------------------------------------- */
+
+bool candidates_policy(struct candidate_set *set, const struct sts_found *found, struct arena *arena)
+{
+	struct host_policy policy = { .holds = found->policy != NULL,
+		.wanted = found->wanted,
+		.failure = found->memory->failure };
+
+	if (policy.holds) {
+		policy.sts = *found->policy;
+		policy.fetched_ms = found->memory->fetched_ms;
+		policy.ends_ms = sts_memory_end_ms(found->memory);
+		policy.renewed_ms = sts_memory_refresh_ms(found->memory);
+	}
+	if (!arena_copy(arena, policy.sts.patterns, &policy.sts.patterns) ||
+	    !arena_copy(arena, found->memory->trouble, &policy.trouble))
+		return false;
+	set->policy = policy;
+	return true;
+}
+
+static void bar(struct candidate_set *set)
+{
+	if (!set->policy.holds || set->policy.sts.mode != STS_ENFORCE)
+		return;
+	for (size_t i = 0; i < set->count; i++)
+		set->items[i].is_barred = !sts_policy_allows(&set->policy.sts, set->items[i].name);
+}
+
+static bool is_out(const struct candidate *candidate)
+{
+	return candidate->is_cut || candidate->is_barred;
+}
+
 /* -- The list ------------------------------------------------------------------------ */
 
 static size_t address_count(const struct candidate *candidate)
@@ -99,7 +133,7 @@ static bool list_hosts(const struct candidate_set *set, bool prefer_ip6, struct 
 	size_t total = 0, count = 0;
 
 	for (size_t i = 0; i < set->count; i++)
-		if (!set->items[i].is_cut)
+		if (!is_out(&set->items[i]))
 			total += address_count(&set->items[i]);
 	if (total > HOSTS_ADDRESS_MAX)
 		total = HOSTS_ADDRESS_MAX;
@@ -108,7 +142,7 @@ static bool list_hosts(const struct candidate_set *set, bool prefer_ip6, struct 
 	if (hosts == NULL)
 		return false;
 	for (size_t i = 0; i < set->count; i++)
-		if (!set->items[i].is_cut)
+		if (!is_out(&set->items[i]))
 			count = append_addresses(set, &set->items[i], prefer_ip6, hosts, count);
 	must(count == total);
 	list->hosts = hosts;
@@ -133,7 +167,16 @@ static bool fails_for_now(const struct candidate *candidate)
 static bool any_fails_for_now(const struct candidate_set *set)
 {
 	for (size_t i = 0; i < set->count; i++)
-		if (!set->items[i].is_cut && fails_for_now(&set->items[i]))
+		if (!is_out(&set->items[i]) && fails_for_now(&set->items[i]))
+			return true;
+	return false;
+}
+
+/* One that is not us, and has an address. */
+static bool any_is_barred(const struct candidate_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->items[i].is_barred && !set->items[i].is_cut && address_count(&set->items[i]) > 0)
 			return true;
 	return false;
 }
@@ -146,6 +189,9 @@ static bool explain_none(const struct candidate_set *set, struct arena *arena, s
 		list->verdict = VERDICT(451, 4, 4, 3, "");
 		why = "the addresses of its mail hosts cannot be looked up now";
 		list->ttl_s = list->ttl_s < HOSTS_TTL_TEMPORARY_S ? list->ttl_s : HOSTS_TTL_TEMPORARY_S;
+	} else if (any_is_barred(set)) {
+		list->verdict = VERDICT(451, 4, 7, 5, ""); /* N3 */
+		why = "its MTA-STS policy names none of its mail hosts";
 	} else if (set->was_cut) {
 		list->verdict = VERDICT(554, 5, 4, 6, "");
 		why = "mail for it loops back to us";
@@ -197,7 +243,9 @@ static bool print_addresses(struct buffer *out, const struct candidate *candidat
 static bool print_candidate(struct buffer *out, const struct candidate_set *set, size_t at)
 {
 	const struct candidate *candidate = &set->items[at];
-	const char *cut = candidate->is_cut ? ", cut to avoid a loop" : "";
+	const char *cut = candidate->is_cut ? ", cut to avoid a loop"
+	    : candidate->is_barred          ? ", not named by the MTA-STS policy"
+					    : "";
 
 	if (at > 0 && !buffer_append(out, TEXT(", ")))
 		return false;
@@ -232,9 +280,10 @@ static bool explain(const struct candidate_set *set, struct arena *arena, struct
 bool candidates_list(struct candidate_set *set, const struct hosts_settings *settings, struct arena *arena,
     struct host_list *out_list)
 {
-	struct host_list list = { .mx_secure = set->mx_secure, .ttl_s = set->ttl_s };
+	struct host_list list = { .mx_secure = set->mx_secure, .ttl_s = set->ttl_s, .policy = set->policy };
 
 	cut_own(set, settings);
+	bar(set);
 	if (!list_hosts(set, settings->prefer_ip6, arena, &list) || !explain(set, arena, &list))
 		return false;
 	if (list.host_count == 0 && !explain_none(set, arena, &list))

@@ -5,7 +5,9 @@
  *   N1  In a set from MX records, a host that is us takes all of equal or worse preference with it
  *       (RFC 5321 §5.1); in a set from configuration it goes alone.
  *   N2  A host without address counts as failing for now if any of its look-ups failed for now; one
- *       such host makes an otherwise empty list temporary, and is passed over in any other. */
+ *       such host makes an otherwise empty list temporary, and is passed over in any other.
+ *   N3  An enforced MTA-STS policy bars hosts that it does not name (RFC 8461 §4.1). When no other is left the list
+ *       is empty for now, never for good: the policy or the MX records may be about to change. */
 #ifndef ROUTE_CANDIDATES_H
 #define ROUTE_CANDIDATES_H
 
@@ -30,6 +32,7 @@ struct candidate {
 	uint16_t port;
 	bool is_endpoint;         /* No look-up: one endpoint, in families[FAMILY_IP4] whatever its kind. */
 	bool is_cut;              /* By N1. */
+	bool is_barred;           /* By N3. */
 	struct candidate_addresses families[FAMILY_COUNT];
 };
 
@@ -48,13 +51,17 @@ struct candidate_set {
 	bool mx_secure;
 	bool was_cut;             /* A host was dropped as ourselves, here or before. */
 	uint32_t ttl_s;           /* Least of all answers. */
+	struct host_policy policy;
 };
 
 /* Is this host name, or this endpoint, ours? */
 bool hosts_name_is_own(const struct hosts_settings *settings, struct text name);
 bool hosts_endpoint_is_own(const struct hosts_settings *settings, const struct endpoint *endpoint);
 
-/* Marks what N1 cuts. False: the arena is full. */
+/* Keep what was found of MTA-STS. False: the arena is full. */
+[[nodiscard]] bool candidates_policy(struct candidate_set *set, const struct sts_found *found, struct arena *arena);
+
+/* Marks what N1 cuts and N3 bars. False: the arena is full. */
 [[nodiscard]] bool candidates_list(struct candidate_set *set, const struct hosts_settings *settings,
     struct arena *arena, struct host_list *out_list);
 

@@ -2,8 +2,9 @@
  *
  *     via ──────────────┐
  *     [literal] ────────┤
- *     domain ─► MX? ────┼─► A? and AAAA? of all hosts at once ─► list
- *                 └─► no mail there, or not now ─────────────► verdict
+ *     domain ─┬► MX? ───┼─► A? and AAAA? of all hosts at once ─┬─► list
+ *             │    └─► no mail there, or not now ──────────────┼─► verdict
+ *             └► MTA-STS policy? ──────────────────────────────┘
  *
  * `open_count` is how many questions have no answer yet; whoever brings it to 0 finishes. */
 #include "route/hosts.h"
@@ -30,6 +31,7 @@ struct hosts_search {
 	struct arena *arena;
 	struct loop_timer *timer;   /* For a search that has nothing to ask. */
 	struct dns_query *mx_query; /* NULL: not asked or answered. */
+	struct sts_search *sts;     /* The same. */
 	size_t open_count;
 	struct candidate_set set;
 	struct asked asked[HOSTS_MX_MAX][FAMILY_COUNT];
@@ -90,6 +92,46 @@ static size_t random_below(struct hosts_search *search, size_t bound)
 	return loop_random(search->loop) % bound;
 }
 
+static void step(struct hosts_search *search)
+{
+	must(search->open_count > 0);
+	if (--search->open_count == 0)
+		finish(search);
+}
+
+/* -- MTA-STS ------------------------------------------------------------------------------ */
+
+static void policy_found(void *context, const struct sts_found *found)
+{
+	struct hosts_search *search = context;
+
+	search->sts = NULL;
+	if (!candidates_policy(&search->set, found, search->arena))
+		give_up(search, VERDICT(451, 4, 3, 0, ""), "out of memory");
+	step(search);
+}
+
+static bool ask_policy(struct hosts_search *search)
+{
+	struct sts_keeper *keeper = search->settings->sts;
+
+	if (keeper == NULL)
+		return true;
+	search->sts = sts_find(keeper, search->set.domain, policy_found, search);
+	search->open_count += search->sts != NULL;
+	return search->sts != NULL;
+}
+
+/* There will be no host to judge. */
+static void forget_policy(struct hosts_search *search)
+{
+	if (search->sts == NULL)
+		return;
+	sts_cancel(search->sts);
+	search->sts = NULL;
+	search->open_count--;
+}
+
 /* -- Addresses --------------------------------------------------------------------------- */
 
 /* Nobody can be reached at 0.0.0.0 but ourselves; an IPv4 address in IPv6 clothes would
@@ -145,9 +187,7 @@ static void address_answered(void *context, const struct dns_answer *answer)
 	note_ttl(search, answer);
 	if (answer->status == DNS_FOUND)
 		keep_addresses(search, asked, answer);
-	must(search->open_count > 0);
-	if (--search->open_count == 0)
-		finish(search);
+	step(search);
 }
 
 static void ask_addresses(struct hosts_search *search)
@@ -267,7 +307,6 @@ static void mx_answered(void *context, const struct dns_answer *answer)
 
 	search->mx_query = NULL;
 	search->set.mx_secure = answer->secure;
-	search->open_count--;
 	note_ttl(search, answer);
 	switch (answer->status) {
 	case DNS_FOUND:
@@ -292,8 +331,9 @@ static void mx_answered(void *context, const struct dns_answer *answer)
 		give_up(search, VERDICT(451, 4, 4, 3, ""), "its DNSSEC signatures do not hold");
 		break;
 	}
-	if (search->open_count == 0)
-		finish(search);
+	if (search->verdict.code != 0)
+		forget_policy(search);
+	step(search);
 }
 
 /* -- The start ---------------------------------------------------------------------------- */
@@ -350,7 +390,7 @@ static bool start_domain(struct hosts_search *search)
 	search->set.origin = FROM_MX;
 	search->mx_query = dns_ask(search->settings->dns, search->set.domain, DNS_MX, mx_answered, search);
 	search->open_count += search->mx_query != NULL;
-	return search->mx_query != NULL;
+	return search->mx_query != NULL && ask_policy(search);
 }
 
 static bool start(struct hosts_search *search, const struct next_hop *next_hop)
@@ -392,6 +432,7 @@ void hosts_cancel(struct hosts_search *search)
 	if (search == NULL)
 		return;
 	dns_cancel(search->mx_query);
+	sts_cancel(search->sts);
 	for (size_t i = 0; i < HOSTS_MX_MAX; i++)
 		for (size_t family = 0; family < FAMILY_COUNT; family++)
 			dns_cancel(search->asked[i][family].query);

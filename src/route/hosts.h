@@ -6,12 +6,14 @@
  *   no such domain            550 5.1.2     DNS failed, timed out, bogus    451 4.4.3
  *   no MX, no address         550 5.4.4     some hosts failed to resolve    the others are used
  *   MX hosts, no address      550 5.4.4     a `via` host has no address     451 4.3.5 (our slip)
+ *   MTA-STS bars all hosts    451 4.7.5
  *   only ourselves            554 5.4.6     null MX                         556 5.1.10 */
 #ifndef ROUTE_HOSTS_H
 #define ROUTE_HOSTS_H
 
 #include "dns/dns.h"
 #include "route/router.h"
+#include "route/sts_keeper.h"
 
 enum { HOSTS_MX_MAX = 20, HOSTS_ADDRESS_MAX = 50 };
 
@@ -22,12 +24,23 @@ struct host {
 	struct endpoint endpoint;   /* One address with port; a host with two addresses appears twice. */
 };
 
+/* The MTA-STS policy of the domain (RFC 8461). Hosts that it does not name are not in the list when it is enforced. */
+struct host_policy {
+	bool holds;                 /* There is one; the rest, up to `wanted`, is about it. */
+	struct sts_policy sts;
+	int64_t fetched_ms, ends_ms, renewed_ms; /* Unix time: since when we have it, until when, when it is asked for again. */
+	bool wanted;                /* There should be one, but it cannot be fetched: */
+	enum sts_failure failure;   /* And so it is with a newer one than `sts`, if not STS_NO_FAILURE. */
+	struct text trouble;
+};
+
 struct host_list {
 	struct verdict verdict;     /* code 0: `hosts` holds at least one. Else 4yz or 5yz with its reason. */
 	const struct host *hosts;
 	size_t host_count;
 	uint32_t ttl_s;             /* How long the list may be reused. */
 	bool mx_secure;
+	struct host_policy policy;
 	struct text explanation;    /* "MX 10 mx.example.net (192.0.2.1, 2001:db8::1), ..." */
 };
 
@@ -39,6 +52,7 @@ struct hosts_settings {             /* Borrows; must outlive the searches. */
 	size_t own_count;
 	uint16_t port;              /* 25, or what `outbound { port }` says. */
 	bool prefer_ip6;
+	struct sts_keeper *sts;     /* NULL: nobody's MTA-STS policy is asked for. */
 };
 
 typedef void hosts_callback(void *context, const struct host_list *list);

@@ -2,49 +2,6 @@
 
 #include "base/must.h"
 
-/* -- What is remembered --------------------------------------------------------------------- */
-
-enum { CLOCK_APART_MS = 60 * 60 * 1000 };
-
-static bool is_believed(const struct sts_memory *memory, int64_t now_ms)
-{
-	const int64_t end_ms = now_ms + CLOCK_APART_MS;
-
-	return memory->fetched_ms <= end_ms && memory->failed_ms <= end_ms && memory->fetched_ms >= 0;
-}
-
-int64_t sts_memory_end_ms(const struct sts_memory *memory)
-{
-	const int64_t age_ms = (int64_t)memory->policy.max_age_s * 1000;
-
-	return memory->fetched_ms + (age_ms > STS_AGE_MS_MIN ? age_ms : STS_AGE_MS_MIN);
-}
-
-bool sts_memory_holds(const struct sts_memory *memory, int64_t now_ms)
-{
-	return memory->fetched_ms > 0 && now_ms < sts_memory_end_ms(memory);
-}
-
-static int64_t retry_ms(uint32_t failure_count)
-{
-	int64_t gap_ms = STS_RETRY_MS_MIN;
-
-	for (uint32_t i = 1; i < failure_count && gap_ms < STS_RETRY_MS_MAX; i++)
-		gap_ms *= 2;
-	return gap_ms < STS_RETRY_MS_MAX ? gap_ms : STS_RETRY_MS_MAX;
-}
-
-int64_t sts_memory_refresh_ms(const struct sts_memory *memory)
-{
-	const int64_t half_ms = (sts_memory_end_ms(memory) - memory->fetched_ms) / 2;
-	const int64_t due_ms = memory->fetched_ms + (half_ms < STS_REFRESH_MS ? half_ms : STS_REFRESH_MS);
-	const int64_t again_ms = memory->failed_ms + retry_ms(memory->failure_count);
-
-	if (memory->fetched_ms == 0)
-		return INT64_MAX;
-	return memory->failure_count > 0 && again_ms > due_ms ? again_ms : due_ms;
-}
-
 /* K2 */
 static bool may_fetch(const struct sts_check *check)
 {
@@ -53,7 +10,7 @@ static bool may_fetch(const struct sts_check *check)
 	if (memory->failure_count == 0)
 		return true;
 	return check->now_ms - memory->failed_ms >=
-	    (text_equal(memory->failed_id, check->id) ? retry_ms(memory->failure_count) : STS_RETRY_OTHER_MS);
+	    (text_equal(memory->failed_id, check->id) ? sts_memory_retry_ms(memory) : STS_RETRY_OTHER_MS);
 }
 
 /* -- The machine -------------------------------------------------------------------------------- */
@@ -75,7 +32,7 @@ void sts_check_begin(struct sts_check *check, const struct sts_memory *memory, e
     struct arena *arena)
 {
 	*check = (struct sts_check){ .arena = arena, .purpose = purpose, .now_ms = now_ms, .question = STS_ASK_RECORD };
-	if (memory != NULL && is_believed(memory, now_ms))
+	if (memory != NULL && sts_memory_is_believed(memory, now_ms))
 		check->memory = *memory;
 	if (check->memory.used_ms > now_ms)
 		check->memory.used_ms = now_ms;
@@ -86,6 +43,17 @@ static struct text keep(struct sts_check *check, struct text text)
 	struct text copy;
 
 	return arena_copy(check->arena, text, &copy) ? copy : TEXT_EMPTY;
+}
+
+/* Of a library, which may quote a stranger. */
+static struct text keep_words(struct sts_check *check, struct text words)
+{
+	char room[STS_TROUBLE_MAX];
+
+	words = text_part(words, 0, sizeof room);
+	for (size_t i = 0; i < words.length; i++)
+		room[i] = words.bytes[i] >= ' ' && words.bytes[i] <= '~' ? words.bytes[i] : '?';
+	return keep(check, (struct text){ room, words.length });
 }
 
 static void failed(struct sts_check *check, enum sts_failure failure, struct text trouble)
@@ -101,7 +69,7 @@ static void failed(struct sts_check *check, enum sts_failure failure, struct tex
 	memory->failed_ms = check->now_ms;
 	memory->failed_id = check->id;
 	memory->failure = failure;
-	memory->trouble = keep(check, text_part(trouble, 0, STS_TROUBLE_MAX));
+	memory->trouble = keep_words(check, trouble);
 	check->remember = true;
 	done(check);
 }

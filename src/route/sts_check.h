@@ -8,51 +8,12 @@
  *   K1  A policy that was fetched holds until it is max_age old, whatever happens to record and web server since; only another
  *       one takes its place (RFC 8461 §3.3). Without one a domain that cannot be asked has none.
  *   K2  When a fetch fails, none is made for the same id before STS_RETRY_MS_MIN, twice as long after each further failure, up
- *       to STS_RETRY_MS_MAX; nor for another id before STS_RETRY_OTHER_MS.
- *   K3  What is remembered is not believed when it comes from the future. */
+ *       to STS_RETRY_MS_MAX; nor for another id before STS_RETRY_OTHER_MS. */
 #ifndef ROUTE_STS_CHECK_H
 #define ROUTE_STS_CHECK_H
 
 #include "https/https.h"
-#include "route/sts_policy.h"
-
-enum {
-	STS_RETRY_MS_MIN = 5 * 60 * 1000,
-	STS_RETRY_MS_MAX = 6 * 60 * 60 * 1000,
-	STS_RETRY_OTHER_MS = 60 * 1000,
-	STS_REFRESH_MS = 24 * 60 * 60 * 1000,
-	STS_AGE_MS_MIN = 5 * 60 * 1000, /* A policy is good for this long at least, so that it is not fetched for each message. */
-	STS_USED_MS = 24 * 60 * 60 * 1000, /* How exactly it is remembered that a policy was used. */
-	STS_TROUBLE_MAX = 160
-};
-
-enum sts_failure { /* As RFC 8460 §4.3.2.2 tells them apart. */
-	STS_NO_FAILURE,
-	STS_FETCH_ERROR,   /* The web server, or the record on the way to it. */
-	STS_POLICY_INVALID,
-	STS_WEBPKI_INVALID /* The web server's certificate. */
-};
-
-struct sts_memory {                 /* Of one domain; a value, borrows. All 0: nothing. */
-	int64_t fetched_ms;         /* Unix time; 0: never, and there is no policy. */
-	struct sts_policy policy;
-	struct text id;             /* Of the record that it was fetched for. */
-	int64_t used_ms;            /* When mail asked for it last; see STS_USED_MS. */
-	uint32_t failure_count;     /* Fetches that failed since the last one that did not. */
-	int64_t failed_ms;          /* Of the last of them, as all that follows. */
-	struct text failed_id;
-	enum sts_failure failure;
-	struct text trouble;        /* In words, at most STS_TROUBLE_MAX bytes. */
-};
-
-/* Whether its policy holds at this moment (K1). */
-bool sts_memory_holds(const struct sts_memory *memory, int64_t now_ms);
-
-/* When it is too old. */
-int64_t sts_memory_end_ms(const struct sts_memory *memory);
-
-/* When it is to be fetched anew, though nobody asks for it (RFC 8461 §3.3, §10.2); INT64_MAX: it has no policy. */
-int64_t sts_memory_refresh_ms(const struct sts_memory *memory);
+#include "route/sts_memory.h"
 
 enum sts_purpose { STS_FOR_MAIL, STS_FOR_REFRESH };
 enum sts_question { STS_ASK_RECORD, STS_ASK_POLICY, STS_ASK_NOTHING };

@@ -290,6 +290,36 @@ static void use_is_remembered_by_the_day(void **state)
 	assert_int_equal(domain->memory.used_ms, domain->now_ms);
 }
 
+static void what_is_stored_comes_back(void **state)
+{
+	struct domain *domain = *state;
+	const struct sts_memory *memory = &domain->memory;
+	char room[STS_MEMORY_BYTES_MAX], long_room[STS_PATTERNS_MAX], again_room[STS_MEMORY_BYTES_MAX];
+	struct sts_memory again;
+
+	serve(domain, "v=STSv1; id=12345678901234567890123456789012", POLICY("enforce", "*.a.test", WEEK));
+	look(domain, STS_FOR_MAIL);
+	domain->record = "v=STSv1; id=22345678901234567890123456789012";
+	domain->page = (struct https_response){ .end = HTTPS_UNTRUSTED, .trouble = TEXT("SSL: \x07\n\xff") };
+	look(domain, STS_FOR_MAIL);
+	assert_true(text_equal(memory->trouble, TEXT("SSL: ???")));
+	memset(long_room, 'x', sizeof long_room);
+	domain->memory.policy.patterns = (struct text){ long_room, sizeof long_room };
+	domain->memory.trouble = (struct text){ long_room, STS_TROUBLE_MAX };
+
+	const struct text stored = sts_memory_encode(memory, room);
+
+	assert_true(sts_memory_decode(stored, &again));
+	assert_true(sts_policy_equal(&again.policy, &memory->policy) && text_equal(again.id, memory->id));
+	assert_int_equal(again.fetched_ms, memory->fetched_ms);
+	assert_int_equal(again.failure, STS_WEBPKI_INVALID);
+	assert_true(text_equal(sts_memory_encode(&again, again_room), stored));
+	for (size_t length = 0; length < stored.length; length++)
+		assert_false(sts_memory_decode(text_part(stored, 0, length), &again));
+	room[0]++;
+	assert_false(sts_memory_decode(stored, &again));
+}
+
 static void the_future_is_not_believed(void **state)
 {
 	struct domain *domain = *state;
@@ -314,6 +344,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(policies_are_refreshed_before_they_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_hears_of_an_end_of_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(use_is_remembered_by_the_day, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_stored_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_future_is_not_believed, setup, teardown),
 	};
 

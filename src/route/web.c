@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#include "base/cleanup.h"
 #include "base/must.h"
 
 enum { REQUEST_BYTES_MAX = 1 << 20, FAMILIES = 2 };
