@@ -13,6 +13,8 @@ void target(struct text input, unsigned choice, [[maybe_unused]] struct arena *a
 	driver.peer.tls = (enum session_tls)(choice >> 4 & 3);
 	driver.piece_size = choice >> 6;
 	driver.peer.mechanisms = (1U << SASL_MECHANISM_COUNT) - 1;
+	driver.settings.owns = driver_owns;
+	driver.settings.owns_context = &driver;
 	driver_open(&driver);
 	driver_say(&driver, input);
 	session_check(driver.session);

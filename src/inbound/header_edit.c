@@ -147,7 +147,7 @@ static bool take_byte(struct header_edit *edit, char c, struct buffer *out)
 
 static bool is_list(enum header_field field)
 {
-	return field == HEADER_FROM || field == HEADER_ADDRESSES;
+	return field == HEADER_FROM || field == HEADER_SENDER || field == HEADER_ADDRESSES;
 }
 
 /* How long the field's name is in this piece, with its colon. */
@@ -170,6 +170,22 @@ static void keep_authors(struct header_edit *edit, struct text value)
 	if (kept.length > 0)
 		memcpy(edit->authors + edit->authors_length, kept.bytes, kept.length);
 	edit->authors_length += kept.length + (kept.length < value.length);
+}
+
+/* Sender does not go out, if it is held back. */
+static void hold_sender(struct header_edit *edit, size_t before, struct buffer *out)
+{
+	const struct text part = text_from(buffer_text(out), before);
+	const struct text kept = text_part(part, 0, HEADER_EDIT_SENDER_MAX - edit->sender_length);
+
+	if (edit->field != HEADER_SENDER || !edit->holds_sender)
+		return;
+	if (edit->sender_field_count == 1 && edit->sender_length <= HEADER_EDIT_SENDER_MAX) {
+		if (kept.length > 0)
+			memcpy(edit->sender + edit->sender_length, kept.bytes, kept.length);
+		edit->sender_length += kept.length + (kept.length < part.length);
+	}
+	out->length = before;
 }
 
 static bool edit_value(struct header_edit *edit, struct text value, struct buffer *out)
@@ -197,6 +213,7 @@ bool header_edit_piece(
 			return false;
 		edit->in_name = true;
 		edit->author_field_count += scan->piece_field == HEADER_FROM;
+		edit->sender_field_count += scan->piece_field == HEADER_SENDER;
 	}
 	edit->field = scan->piece_field;
 	if (edit->field == HEADER_BCC)
@@ -204,9 +221,11 @@ bool header_edit_piece(
 	if (!is_list(edit->field))
 		return buffer_append(out, piece);
 
-	const size_t name = name_length(edit, piece);
+	const size_t name = name_length(edit, piece), before = out->length;
+	const bool fits = buffer_append(out, text_part(piece, 0, name)) && edit_value(edit, text_from(piece, name), out);
 
-	return buffer_append(out, text_part(piece, 0, name)) && edit_value(edit, text_from(piece, name), out);
+	hold_sender(edit, before, out);
+	return fits;
 }
 
 bool header_edit_end(struct header_edit *edit, struct buffer *out)
@@ -216,6 +235,7 @@ bool header_edit_end(struct header_edit *edit, struct buffer *out)
 
 	if (edit->field == HEADER_FROM)
 		keep_authors(edit, text_from(buffer_text(out), before));
+	hold_sender(edit, before, out);
 	edit->field = HEADER_OTHER;
 	return fits;
 }
@@ -226,4 +246,9 @@ bool header_edit_authors(const struct header_edit *edit, struct text *out_value)
 		return false;
 	*out_value = (struct text){ edit->authors, edit->authors_length };
 	return true;
+}
+
+struct text header_edit_sender(const struct header_edit *edit)
+{
+	return edit->sender_length > HEADER_EDIT_SENDER_MAX ? TEXT_EMPTY : (struct text){ edit->sender, edit->sender_length };
 }

@@ -43,6 +43,7 @@ static const struct {
 	{ "To: (x, y) a (z (z) \\) )\r\n\r\n", "To: (x, y) a@here.test (z (z) \\) )\r\n" },
 	{ "To: g: a, b;, c\r\n\r\n", "To: g: a@here.test, b@here.test;, c@here.test\r\n" },
 	{ "To: g:;\r\n\r\n", "To: g:;\r\n" },
+	{ "Sender: a\r\nX-Sender: b\r\n\r\n", "Sender: a@here.test\r\nX-Sender: b\r\n" },
 	{ "Sender: =?utf-8?q?a?=\r\n\r\n", "Sender: =?utf-8?q?a?=\r\n" },
 	{ "Bcc: a\r\nResent-Bcc: b\r\n c\r\nSubject: Bcc: a\r\n\r\n", "Subject: Bcc: a\r\n" },
 	{ "bcc:\r\nTo: b\r\n\r\n", "To: b@here.test\r\n" },

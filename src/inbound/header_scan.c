@@ -40,7 +40,7 @@ static enum header_field field_of(struct text name)
 		struct text name;
 		enum header_field field;
 	} known[] = { { TEXT("received"), HEADER_RECEIVED }, { TEXT("date"), HEADER_DATE },
-		{ TEXT("message-id"), HEADER_MESSAGE_ID }, { TEXT("from"), HEADER_FROM }, { TEXT("sender"), HEADER_ADDRESSES },
+		{ TEXT("message-id"), HEADER_MESSAGE_ID }, { TEXT("from"), HEADER_FROM }, { TEXT("sender"), HEADER_SENDER },
 		{ TEXT("reply-to"), HEADER_ADDRESSES }, { TEXT("to"), HEADER_ADDRESSES }, { TEXT("cc"), HEADER_ADDRESSES },
 		{ TEXT("bcc"), HEADER_BCC }, { TEXT("resent-from"), HEADER_ADDRESSES },
 		{ TEXT("resent-sender"), HEADER_ADDRESSES }, { TEXT("resent-to"), HEADER_ADDRESSES },
@@ -65,6 +65,7 @@ static void field_starts(struct header_scan *scan, struct text name)
 	scan->has_date |= scan->field == HEADER_DATE;
 	scan->has_message_id |= scan->field == HEADER_MESSAGE_ID;
 	scan->has_from |= scan->field == HEADER_FROM;
+	scan->has_sender |= scan->field == HEADER_SENDER;
 }
 
 /* Bytes of a value up to its line end. Returns how many. */

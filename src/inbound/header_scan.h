@@ -31,6 +31,7 @@ enum header_field {
 	HEADER_DATE,
 	HEADER_MESSAGE_ID,
 	HEADER_FROM,
+	HEADER_SENDER,
 	HEADER_ADDRESSES, /* To, Cc and others that hold a list of them. */
 	HEADER_BCC        /* That, and Resent-Bcc. */
 };
@@ -41,7 +42,7 @@ struct header_scan { /* A value; all 0 is the start, but for `split`. */
 	enum header_field field;         /* The one we are in. */
 	bool started;                    /* There was one field at least. */
 	bool empty_line;                 /* When over: what follows is the empty line. */
-	bool has_date, has_message_id, has_from;
+	bool has_date, has_message_id, has_from, has_sender;
 	bool piece_begins;               /* The last piece with `split`: the begin of a field, */
 	enum header_field piece_field;   /* and which. */
 	uint32_t ahead;                  /* Of the input, known to be the name of a field; given with the next piece. */

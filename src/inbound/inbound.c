@@ -106,7 +106,7 @@ static bool copy_settings(struct inbound_snapshot *snapshot, const struct inboun
 	return true;
 }
 
-static struct inbound_snapshot *snapshot_new(const struct inbound_settings *settings)
+static struct inbound_snapshot *snapshot_new(struct inbound *inbound, const struct inbound_settings *settings)
 {
 	struct arena *arena = arena_new(SNAPSHOT_MAX);
 	struct inbound_snapshot *snapshot = arena ? arena_alloc(arena, sizeof *snapshot) : NULL;
@@ -114,6 +114,8 @@ static struct inbound_snapshot *snapshot_new(const struct inbound_settings *sett
 	if (snapshot != NULL) {
 		snapshot->arena = arena;
 		snapshot->reference_count = 1;
+		snapshot->session.owns = judge_owns;
+		snapshot->session.owns_context = inbound;
 		if (copy_settings(snapshot, settings))
 			return snapshot;
 	}
@@ -124,7 +126,7 @@ static struct inbound_snapshot *snapshot_new(const struct inbound_settings *sett
 enum error inbound_reload(
     struct inbound *inbound, const struct inbound_settings *settings, struct router *router)
 {
-	struct inbound_snapshot *snapshot = snapshot_new(settings);
+	struct inbound_snapshot *snapshot = snapshot_new(inbound, settings);
 
 	if (snapshot == NULL)
 		return ERR_NO_MEMORY;
@@ -155,7 +157,7 @@ struct inbound *inbound_new(const struct inbound_wiring *wiring,
 		return NULL;
 	inbound->wiring = *wiring;
 	inbound->drained_timer = loop_timer_new(wiring->loop, all_drained, inbound);
-	inbound->snapshot = snapshot_new(settings);
+	inbound->snapshot = snapshot_new(inbound, settings);
 	inbound->router = router_ref(router);
 	if (session_output_init(&inbound->output) && inbound->snapshot != NULL && inbound->drained_timer != NULL)
 		return inbound;

@@ -91,6 +91,9 @@ void connection_relieved(struct connection *connection);
 /* The answer to SESSION_ASK. Code 0: it comes later, by connection_judged. */
 struct verdict judge(struct inbound *inbound, const struct session *session, const struct session_action *question);
 
+/* For session_settings.owns; context is the inbound. */
+bool judge_owns(void *context, struct text login, struct text addresses);
+
 /* -- intake.c: one message on its way into the spool ------------------------------ */
 
 enum { INTAKE_TOP_MAX = SPOOL_CHUNK_SIZE };

@@ -3,17 +3,29 @@
 
 #define YES VERDICT(250, 2, 0, 0, "Ok")
 
+static struct submitter submitter_of(struct inbound *inbound, struct text login)
+{
+	return (struct submitter){ .rules = &inbound->snapshot->submitters,
+		.router = inbound->router,
+		.rates = inbound->wiring.rates,
+		.name = login,
+		.reply = inbound->submitter_reply,
+		.now_ms = loop_now_ms(inbound->wiring.loop) };
+}
+
+bool judge_owns(void *context, struct text login, struct text addresses)
+{
+	struct submitter submitter = submitter_of(context, login);
+
+	return submitter.rules->check == SUBMITTER_FREE || submitter_owns(&submitter, addresses);
+}
+
 /* What somebody who has logged in may do. */
 static struct verdict judge_submitter(
     struct inbound *inbound, const struct session *session, const struct session_action *question)
 {
 	struct verdict verdict = YES;
-	struct submitter submitter = { .rules = &inbound->snapshot->submitters,
-		.router = inbound->router,
-		.rates = inbound->wiring.rates,
-		.name = session_login(session),
-		.reply = inbound->submitter_reply,
-		.now_ms = loop_now_ms(inbound->wiring.loop) };
+	struct submitter submitter = submitter_of(inbound, session_login(session));
 
 	if (submitter.name.length == 0)
 		return YES;

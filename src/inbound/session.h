@@ -73,6 +73,11 @@ struct session_settings {             /* Borrows; must outlive its sessions. */
 	uint32_t error_count_max;     /* Wrong commands and refused recipients until 421; >= 1. */
 	const struct network *relay_from; /* Clients that are trusted: for those that are told by XCLIENT. */
 	size_t relay_from_count;
+	/* Are all addresses in this value of a field (RFC 5322 §3.6.2) own ones of who logged in by this name? Asked when a
+	 * header is over, to know whether it needs a Sender (RFC 6409 §8.1). No answer by an event, because text follows the
+	 * header at once: it must be there without waiting. NULL: Sender stays as it is. */
+	bool (*owns)(void *context, struct text login, struct text addresses);
+	void *owns_context;           /* Borrows. */
 };
 
 enum session_tls {

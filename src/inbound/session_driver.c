@@ -1,6 +1,7 @@
 #include "inbound/session_driver.h"
 
 #include "base/must.h"
+#include "mail/address_list.h"
 
 enum { BIG = 64 << 20 };
 
@@ -62,6 +63,20 @@ static struct verdict judge_recipient(const struct driver *driver, const struct 
 	    text_equal_nocase(local, TEXT("postmaster")) || !text_is_ascii(local))
 		return VERDICT(250, 2, 1, 5, "Known");
 	return VERDICT(550, 5, 1, 1, "No such user here");
+}
+
+bool driver_owns(void *context, struct text login, struct text addresses)
+{
+	const struct driver *driver = context;
+	struct address list[10];
+	size_t count = 0;
+
+	if (address_list_parse(addresses, TEXT("invalid"), driver->output.arena, list, 10, &count) != OK || count == 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!text_equal(list[i].local, login) || !text_equal_nocase(list[i].domain, driver->good_domain))
+			return false;
+	return true;
 }
 
 static struct verdict judge(const struct driver *driver, const struct session_action *action)

@@ -45,6 +45,8 @@ void driver_init(struct driver *driver);  /* Sensible settings. */
 void driver_done(struct driver *driver);
 void driver_open(struct driver *driver);
 void driver_say(struct driver *driver, struct text bytes);
+/* For session_settings.owns, with the driver: who logs in owns his name in good_domain. */
+bool driver_owns(void *context, struct text login, struct text addresses);
 void driver_event(struct driver *driver, enum session_event_kind kind);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "base/must.h"
 #include "inbound/session_private.h"
+#include "mail/address_list.h"
 #include "mail/date.h"
 #include "mail/received.h"
 
@@ -105,6 +106,55 @@ static void add_author(struct session_step *step)
 		give(step, field);
 }
 
+/* Whether From names several people. What cannot be understood names nobody that we could count. */
+static bool has_several_authors(struct session_step *step, struct text authors)
+{
+	enum { ENOUGH = 2 };
+	struct address list[ENOUGH];
+	size_t count = 0;
+	const enum error error = address_list_parse(authors, TEXT("invalid"), step->output->arena, list, ENOUGH, &count);
+
+	return error == ERR_TOO_LARGE || (error == OK && count == ENOUGH);
+}
+
+static bool is_own(const struct session *session, struct text addresses)
+{
+	return session->settings->owns(session->settings->owns_context, session_login(session), addresses);
+}
+
+/* RFC 6409 §8.1: who hands in mail that others wrote is named as its Sender, unless it names him already. */
+static bool wants_own_sender(const struct session *session, const struct header_edit *edit, bool readable, struct text authors)
+{
+	const struct text kept = header_edit_sender(edit);
+	const size_t colon = text_find_byte(kept, ':');
+
+	if (!edit->holds_sender || (readable && (authors.length == 0 || is_own(session, authors))))
+		return false;
+	return kept.length == 0 || !is_own(session, text_from(kept, colon + 1));
+}
+
+/* RFC 5322 §3.6.2: a message of several authors has a Sender. The null path is nobody's, so it sends none. */
+static void add_sender(struct session_step *step)
+{
+	const struct session *session = step->session;
+	const struct transaction *transaction = session->transaction;
+	const struct address *sender = &transaction->message.envelope.reverse_path;
+	const struct text kept = header_edit_sender(transaction->edit);
+	const bool present = transaction->edit->holds_sender ? kept.length > 0 : transaction->header.has_sender;
+	struct text authors = TEXT_EMPTY, address, field;
+	const bool readable = header_edit_authors(transaction->edit, &authors);
+
+	if (address_is_null(sender) ||
+	    (!wants_own_sender(session, transaction->edit, readable, authors) &&
+		(present || !readable || !has_several_authors(step, authors))))
+		give(step, kept);
+	else if (!address_print(sender, step->output->arena, &address) ||
+	    !arena_print(step->output->arena, &field, "Sender: <%.*s>\r\n", TEXT_FORMAT(address)))
+		ruin(step, NO_MEMORY);
+	else
+		give(step, field);
+}
+
 /* What the submitter left out and every message must have. */
 static void add_missing_fields(struct session_step *step)
 {
@@ -118,6 +168,7 @@ static void add_missing_fields(struct session_step *step)
 		return;
 	if (!transaction->header.has_from)
 		add_author(step);
+	add_sender(step);
 	if (!transaction->header.has_date) {
 		if (!arena_print(step->output->arena, &field, "Date: %.*s\r\n",
 			TEXT_FORMAT(date_print(envelope->arrived_ms, 0, date))))
@@ -211,6 +262,7 @@ void begin_header(struct session_step *step)
 	if (at < login.length)
 		domain = text_from(login, at + 1);
 	header_edit_init(transaction->edit, domain);
+	transaction->edit->holds_sender = login.length > 0 && session->settings->owns != NULL;
 	transaction->header.split = true;
 }
 

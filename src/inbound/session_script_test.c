@@ -110,6 +110,12 @@ static void set_together(struct run *run, struct text value) { (void)value; run-
 static void set_stalls(struct run *run, struct text value) { (void)value; run->driver.stalls = true; }
 static void set_begin(struct run *run, struct text value) { run->driver.begin = verdict_of(value); }
 static void set_store(struct run *run, struct text value) { run->driver.store = verdict_of(value); }
+static void set_own(struct run *run, struct text value)
+{
+	(void)value;
+	run->driver.settings.owns = driver_owns;
+	run->driver.settings.owns_context = &run->driver;
+}
 static void set_greeting(struct run *run, struct text value) { run->driver.client = verdict_of(value); }
 static void set_handshake(struct run *run, struct text value) { run->driver.handshake = verdict_of(value); }
 static void set_sender(struct run *run, struct text value) { run->driver.sender = verdict_of(value); }
@@ -156,7 +162,7 @@ static const struct directive {
 	{ "client", true, set_client }, { "size", true, set_size }, { "recipients", true, set_recipients },
 	{ "errors", true, set_errors }, { "tls", true, set_tls }, { "certificate", true, set_certificate },
 	{ "auth", true, set_auth }, { "unbound", true, set_unbound }, { "together", true, set_together }, { "stalls", true, set_stalls }, { "begin", false, set_begin }, { "store", false, set_store },
-	{ "greeting", true, set_greeting }, { "handshake", true, set_handshake }, { "sender", false, set_sender }, { "message", false, set_message },
+	{ "own", true, set_own }, { "greeting", true, set_greeting }, { "handshake", true, set_handshake }, { "sender", false, set_sender }, { "message", false, set_message },
 	{ "timeout", false, do_timeout }, { "end", false, do_end }, { "shutdown", false, do_shutdown },
 	{ "closed", false, see_closed }, { "messages", false, see_messages }, { "refused", false, see_refused },
 };

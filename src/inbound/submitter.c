@@ -136,3 +136,16 @@ struct verdict submitter_authors(struct submitter *submitter, struct text author
 	arena_free(arena);
 	return verdict;
 }
+
+bool submitter_owns(struct submitter *submitter, struct text addresses)
+{
+	struct arena *arena = arena_new(AUTHORS_BYTES_MAX);
+	struct submitter asked = *submitter; /* Nobody is told, and nothing counted. */
+	char reply[SUBMITTER_REPLY_MAX];
+
+	asked.reply = reply;
+	const struct verdict verdict = arena ? judge_authors(&asked, addresses, arena) : NO_MEMORY;
+
+	arena_free(arena);
+	return verdict_is_success(&verdict);
+}

@@ -55,6 +55,9 @@ struct submitter {                        /* Borrows all. */
 struct verdict submitter_sender(struct submitter *submitter, const struct address *sender);
 struct verdict submitter_recipient(struct submitter *submitter);
 
+/* Are these, a value of a From or Sender field, all his own? What cannot be understood is not. */
+bool submitter_owns(struct submitter *submitter, struct text addresses);
+
 /* `authors`: the value of the only From field, empty when there is none; bytes NULL: there are several, or one too long. */
 struct verdict submitter_authors(struct submitter *submitter, struct text authors);
 

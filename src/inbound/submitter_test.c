@@ -91,6 +91,20 @@ static void so_are_all_authors(void **state)
 	end(&alice);
 }
 
+static void who_owns_all_of_them(void **state)
+{
+	struct submitter alice = begin(SUBMITTER_ENVELOPE);
+
+	(void)state;
+	assert_true(submitter_owns(&alice, TEXT(" Alice <alice@here.test>, sales+x@HERE.test\r\n")));
+	assert_false(submitter_owns(&alice, TEXT(" alice@here.test, bob@here.test\r\n")));
+	assert_false(submitter_owns(&alice, TEXT(" alice@far.test\r\n")));
+	assert_false(submitter_owns(&alice, TEXT("\r\n")));
+	assert_false(submitter_owns(&alice, TEXT(" alice@here.test <bob@here.test\r\n")));
+	assert_false(alice.is_foreign);
+	end(&alice);
+}
+
 static void rates_are_told_with_their_end(void **state)
 {
 	struct submitter alice = begin(SUBMITTER_FREE);
@@ -123,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_reverse_path_is_his_own),
 		cmocka_unit_test(so_are_all_authors),
+		cmocka_unit_test(who_owns_all_of_them),
 		cmocka_unit_test(rates_are_told_with_their_end),
 	};
 

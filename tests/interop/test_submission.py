@@ -118,3 +118,17 @@ def test_header(serve, authority):
     assert mended["To"] == "bob@example.org" and mended["Cc"] == "press@example.org (us)"
     assert mended["Bcc"] is None and mended["Date"] and mended["Message-ID"].endswith("@mail.example.org>")
     assert bare["From"] == "<alice@example.org>"
+    # What the stricter check refuses, the other lets pass with the name of who sent it (RFC 6409 §8.1).
+    server.write_conf("sender-check = envelope\n")
+    server.run("reload")
+    foreign = "From: The boss <boss@far.test>\r\nSender: boss@far.test\r\n" + TEXT
+
+    def passes():
+        with login(server, authority, "alice") as alice:
+            try:
+                return alice.sendmail("sales@example.org", ["alice@example.org"], foreign) == {}
+            except smtplib.SMTPDataError:
+                return False
+    conftest.until(passes, "the new rules")
+    sent, = [one for one in map(email.message_from_bytes, server.mail("alice", count=3)) if one["Sender"]]
+    assert sent.get_all("Sender") == ["<sales@example.org>"]
