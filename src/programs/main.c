@@ -168,7 +168,7 @@ static int check(const struct invocation *invocation)
 
 	buffer_init(&out, COMPLAINTS_BYTES_MAX);
 	conf = snapshot_conf(invocation->config, &out);
-	right = conf != NULL && conf_summary(conf, &out);
+	right = conf != NULL && snapshot_users_exist(conf, &out) && conf_summary(conf, &out);
 	fprintf(right ? stdout : stderr, "%.*s", TEXT_FORMAT(buffer_text(&out)));
 	if (right)
 		print_users(conf);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/strays.h"
 #include "conf/users.h"
 #include "dns/dns.h"
 #include "mailbox/path.h"
@@ -251,6 +252,19 @@ static bool print_names(const struct conf *conf, struct buffer *out, struct buff
 	return printed;
 }
 
+bool snapshot_users_exist(const struct conf *conf, struct buffer *complaints)
+{
+	struct arena *arena = arena_new(ROUTER_ARENA_BYTES);
+	const struct text *names;
+	size_t count;
+	const bool exist = !conf_knows_its_users(conf) || conf->named_user_count == 0 ||
+	    (arena != NULL && find_users(conf, arena, &names, &count, complaints) &&
+	        conf_users_exist(conf, names, count, complaints));
+
+	arena_free(arena);
+	return exist;
+}
+
 int snapshot_text_fd(const struct conf *conf)
 {
 	return handed_text("conf", conf->source);
@@ -401,8 +415,9 @@ struct conf *snapshot_load(const char *path)
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
 	conf = snapshot_conf(path, &complaints);
-	if (conf == NULL)
-		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
+	if (conf != NULL)
+		(void)!snapshot_users_exist(conf, &complaints);
+	fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
 	buffer_done(&complaints);
 	return conf;
 }

@@ -15,6 +15,9 @@ enum { COMPLAINTS_BYTES_MAX = 256 << 10 };
 /* The same, with complaints on stderr. */
 [[nodiscard]] struct conf *snapshot_load(const char *path);
 
+/* Is each user section somebody's? Else complaints, a line each. No reason not to start: users come and go in another file. */
+[[nodiscard]] bool snapshot_users_exist(const struct conf *conf, struct buffer *complaints);
+
 /* Domains, aliases and routes of a configuration, and its users, whose names are in `names`, one a line.
  * NULL: complaints tell. */
 [[nodiscard]] struct router *snapshot_router(const struct conf *conf, struct text names, struct buffer *complaints);

@@ -171,6 +171,12 @@ def test_a_wrong_reload_changes_nothing(postroad):
     server.write_conf("limits { message-size = much }\n")
     assert server.run("check", check=False).returncode == 1
     assert server.run("reload", check=False).returncode == 78
+    # A section for nobody is no reason to refuse: users come and go in a file of their own.
+    server.write_conf('user "nobody-here" { messages = "5/1h" }\n')
+    check = server.run("check", check=False)
+    assert check.returncode == 1 and 'user "nobody-here" is not among ' in check.stderr
+    server.run("reload")
+    server.write_conf("limits { message-size = much }\n")
     server.process.send_signal(signal.SIGHUP)
     conftest.until(lambda: "reload refused" in (server.home / "stderr").read_text(), "the refusal")
     send(server)
