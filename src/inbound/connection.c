@@ -5,7 +5,6 @@
 #include "base/must.h"
 #include "inbound/arrival.h"
 #include "inbound/connection_private.h"
-#include "mail/queue_id.h"
 
 enum {
 	PAUSE_ABOVE = 64 << 10, /* Bytes of input that may wait for an answer of ours. */
@@ -72,168 +71,6 @@ static void count(struct connection *connection, enum counter counter)
 		counters_add(connection->inbound->wiring.counters, counter, 1);
 }
 
-/* -- Doing what the session asks ----------------------------------------------------- */
-
-static sasl_answered login_answered;
-
-static struct session_event begin(struct connection *connection)
-{
-	struct inbound *inbound = connection->inbound;
-	const int64_t now_ms = loop_unix_ms(inbound->wiring.loop);
-	const queue_id id = queue_id_next(inbound->wiring.ids, now_ms);
-
-	must(connection->intake == NULL);
-	if (!inbound_is_short(inbound))
-		connection->intake = intake_new(inbound, connection, id);
-	if (connection->intake != NULL && session_is_trusted(connection->session))
-		intake_sign(connection->intake, session_reverse_path(connection->session)->domain);
-	if (connection->intake != NULL && !arrival_new(inbound, connection->snapshot, connection, connection->session,
-	        connection->intake, &connection->arrival))
-		intake_abandon(take(connection->intake));
-	return (struct session_event){ .kind = SESSION_BEGUN, .id = id, .unix_ms = now_ms,
-		.client_name = vetting_client_name(connection->vetting),
-		.verdict = connection->intake != NULL
-		    ? VERDICT(250, 2, 0, 0, "Begin")
-		    : SHORT_OF_MEMORY };
-}
-
-/* When it is tried, and given up: its life begins when it may go (RFC 4865), and ends early if its sender says so (RFC 2852). */
-static void set_times(struct message *message, int64_t lifetime_ms)
-{
-	struct envelope *envelope = &message->envelope;
-	const int64_t start_ms = envelope_start_ms(envelope);
-
-	envelope->expires_ms = start_ms + lifetime_ms;
-	if ((envelope->flags & ENVELOPE_BY_RETURN) && envelope->deliver_by_ms < envelope->expires_ms)
-		envelope->expires_ms = envelope->deliver_by_ms;
-	for (uint32_t i = 0; i < message->recipient_count; i++)
-		message->recipients[i].due_ms = start_ms;
-}
-
-/* OK: the answer comes later, by connection_stored. */
-static enum error commit(struct connection *connection, const struct session_action *action)
-{
-	struct message *message = action->message;
-	const struct session *session = connection->session;
-	const struct intake_facts facts = { .protocol = session_protocol(session),
-		.message_id = action->message_id,
-		.tls = session_tls(session),
-		.certificate = session_certificate(session),
-		.results = arrival_results(connection->arrival) };
-
-	message->envelope.flags |= arrival_flags(connection->arrival);
-	set_times(message, connection->snapshot->lifetime_ms);
-	const enum error error = intake_commit(connection->intake, message, &facts);
-
-	if (error != OK) {
-		connection->intake = NULL;
-		arrival_free(take(connection->arrival));
-	}
-	return error;
-}
-
-/* False: it cannot be begun. */
-static bool begin_login(struct connection *connection, const struct session_action *action)
-{
-	char binding[TLS_EXPORTER_SIZE], room[ENDPOINT_TEXT_MAX];
-	struct sasl_facts facts = { .mechanism = action->mechanism };
-	const struct endpoint *client = &session_peer(connection->session)->client;
-
-	must(connection->login == NULL && connection->filter != NULL);
-	if (action->mechanism == SASL_SCRAM_SHA_256_PLUS) {
-		if (!tls_filter_exporter(connection->filter, binding))
-			return false;
-		facts.binding = (struct text){ binding, sizeof binding };
-	}
-	if (client->family == ENDPOINT_IP4 || client->family == ENDPOINT_IP6)
-		facts.client = endpoint_print_ip(client, room);
-	connection->mechanism = action->mechanism;
-	connection->login = sasl_dialogue_begin(
-	    connection->inbound->wiring.asker, &facts, action->bytes, login_answered, connection);
-	return connection->login != NULL;
-}
-
-/* One action. True: *out_answer answers it. */
-static bool perform_one(
-    struct connection *connection, const struct session_action *action, struct session_event *out_answer)
-{
-	switch (action->kind) {
-	case SESSION_ASK:
-		*out_answer = (struct session_event){ .kind = SESSION_JUDGED,
-			.verdict = connection_judge(connection, action),
-			.unix_ms = loop_unix_ms(connection->inbound->wiring.loop) };
-		return out_answer->verdict.code != 0;
-	case SESSION_BEGIN:
-		*out_answer = begin(connection);
-		return true;
-	case SESSION_ON_TOP:
-		intake_put_on_top(connection->intake, action->bytes);
-		break;
-	case SESSION_BODY:
-		if (connection->arrival != NULL)
-			arrival_text(connection->arrival, action->bytes);
-		else
-			intake_body(connection->intake, action->bytes);
-		break;
-	case SESSION_COMMIT: {
-		const enum error error = commit(connection, action);
-
-		if (error == OK)
-			break;
-		*out_answer = (struct session_event){ .kind = SESSION_STORED, .verdict = intake_verdict(error) };
-		return true;
-	}
-	case SESSION_ABANDON:
-		intake_abandon(take(connection->intake));
-		arrival_free(take(connection->arrival));
-		break;
-	case SESSION_START_TLS:
-		connection->wants_tls = true;
-		break;
-	case SESSION_AUTH_BEGIN:
-		*out_answer = (struct session_event){ .kind = SESSION_AUTH_ANSWERED, .auth.result = SASL_TROUBLE };
-		if (!connection_may_log_in(connection))
-			out_answer->text = TEXT("Too many failed logins from your address, try again later");
-		else if (begin_login(connection, action))
-			break;
-		return true;
-	case SESSION_AUTH_STEP:
-		sasl_dialogue_step(connection->login, action->bytes);
-		break;
-	case SESSION_AUTH_ABORT:
-		sasl_dialogue_free(take(connection->login));
-		break;
-	case SESSION_REFUSED:
-		connection_report_refusal(connection, action);
-		connection_note_refusal(connection, action);
-		break;
-	case SESSION_CLOSE:
-		connection->over = true;
-		break;
-	}
-	return false;
-}
-
-/* Step, and do what it brings; questions that are answered at once are steps, too. */
-static size_t step(struct connection *connection, const struct session_event *event)
-{
-	struct session_output *output = &connection->inbound->output;
-	const size_t consumed = session_step(connection->session, event, output);
-	const bool secret = output->secret;
-	struct session_event answer;
-	bool answered;
-
-	do {
-		answered = false;
-		for (size_t i = 0; i < output->action_count; i++)
-			answered |= perform_one(connection, &output->actions[i], &answer);
-		if (answered)
-			(void)session_step(connection->session, &answer, output);
-	} while (answered);
-	if (secret)
-		arena_wipe(output->arena);
-	return consumed;
-}
 
 /* -- The way of the bytes ---------------------------------------------------------------- */
 
@@ -259,7 +96,7 @@ static size_t consume(struct connection *connection, struct text bytes)
 	while (consumed < bytes.length && may_consume(connection)) {
 		const struct session_event event = { .kind = SESSION_BYTES, .bytes = text_from(bytes, consumed) };
 		const bool in_text = session_phase(connection->session) == PACE_TEXT;
-		const size_t taken = step(connection, &event);
+		const size_t taken = connection_step(connection, &event);
 
 		if (in_text)
 			pace_text(&connection->pace, taken);
@@ -395,7 +232,7 @@ static void end(struct connection *connection)
 {
 	const struct session_event event = { .kind = SESSION_ENDED };
 
-	(void)step(connection, &event);
+	(void)connection_step(connection, &event);
 	buffer_clear(&connection->inbound->output.replies);
 	leave(connection, connection->half_closed && (connection->filter == NULL || connection->filter->ready));
 }
@@ -465,7 +302,7 @@ static void ran_out_of_patience(void *context)
 	event.text = text_of(complaint);
 	connection_report_slowness(connection, event.text);
 	connection_report_tls_failure(connection, ERR_TIMEOUT);
-	(void)step(connection, &event);
+	(void)connection_step(connection, &event);
 	settle(connection, true);
 }
 
@@ -476,7 +313,7 @@ void connection_shut_down(struct connection *connection)
 	if (connection->arrival != NULL)
 		arrival_hurry(connection->arrival);
 
-	(void)step(connection, &event);
+	(void)connection_step(connection, &event);
 	settle(connection, false);
 }
 
@@ -507,7 +344,7 @@ void connection_judged(struct connection *connection, struct verdict verdict)
 		.verdict = verdict,
 		.unix_ms = loop_unix_ms(connection->inbound->wiring.loop) };
 
-	(void)step(connection, &event);
+	(void)connection_step(connection, &event);
 	go_on(connection);
 }
 
@@ -519,11 +356,11 @@ void connection_stored(struct connection *connection, struct verdict verdict)
 	arrival_free(take(connection->arrival));
 	if (verdict_is_success(&verdict))
 		pace_message(&connection->pace, loop_now_ms(connection->inbound->wiring.loop));
-	(void)step(connection, &event);
+	(void)connection_step(connection, &event);
 	go_on(connection);
 }
 
-static void login_answered(void *context, const struct sasl_answer *answer)
+void connection_login_answered(void *context, const struct sasl_answer *answer)
 {
 	struct connection *connection = context;
 	const struct session_event event = { .kind = SESSION_AUTH_ANSWERED,
@@ -538,7 +375,7 @@ static void login_answered(void *context, const struct sasl_answer *answer)
 		connection_report_login(connection, EVENT_LOGIN_DEFERRED, answer->reason);
 	if (answer->result == SASL_FAILURE)
 		connection_note_failed_login(connection);
-	(void)step(connection, &event);
+	(void)connection_step(connection, &event);
 	if (over)
 		sasl_dialogue_free(take(connection->login));
 	go_on(connection);
@@ -565,7 +402,7 @@ static void secured(void *context)
 	event.tls.certificate = text_of(facts.name);
 	event.tls.binding = tls_filter_exporter(connection->filter, binding);
 	count(connection, COUNTER_TLS_IN);
-	(void)step(connection, &event);
+	(void)connection_step(connection, &event);
 	settle(connection, true);
 }
 
@@ -618,6 +455,6 @@ void connection_new(struct inbound *inbound, struct stream *stream, const struct
 		return;
 	}
 	stream_set_handler(stream, &handler, connection);
-	(void)step(connection, &opened);
+	(void)connection_step(connection, &opened);
 	settle(connection, true);
 }

@@ -1,4 +1,5 @@
-/* One connection, for the files that are about it: connection.c moves its bytes, connection_report.c tells of it. */
+/* One connection, for the files that are about it: connection.c moves its bytes, connection_act.c does what its
+ * session asks for, connection_client.c knows what its client may, connection_report.c tells of it. */
 #ifndef INBOUND_CONNECTION_PRIVATE_H
 #define INBOUND_CONNECTION_PRIVATE_H
 
@@ -61,7 +62,15 @@ void connection_release(struct connection *connection);
 void connection_charge(struct connection *connection);
 void connection_discharge(struct connection *connection);
 
+/* -- connection_act.c: what the session asks for -------------------------------- */
+
+/* Step, and do what it brings; questions that are answered at once are steps, too. How many bytes of the event were taken. */
+size_t connection_step(struct connection *connection, const struct session_event *event);
+
 /* -- connection.c ------------------------------------------------------------------- */
+
+/* The auth role's answer; context is the connection. May free it. */
+sasl_answered connection_login_answered;
 
 /* A timer's: context is the connection. */
 void connection_wait_over(void *context);
