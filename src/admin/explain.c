@@ -60,6 +60,34 @@ static json_t *host_json(const struct host *host)
 	    "endpoint", endpoint_print(&host->endpoint, room).bytes, "dnssec", host->secure);
 }
 
+static json_t *patterns_json(struct text patterns)
+{
+	json_t *list = json_array();
+	struct text rest = patterns, pattern;
+
+	while (sts_pattern_cut(&rest, &pattern))
+		json_array_append_new(list, admin_string(pattern));
+	return list;
+}
+
+/* Of a domain that has an MTA-STS policy, or should have. */
+static json_t *policy_json(const struct host_policy *policy)
+{
+	json_t *object = json_object();
+
+	if (policy->holds) {
+		json_object_set_new(object, "mode", json_string(sts_mode_word(policy->sts.mode)));
+		json_object_set_new(object, "mx", patterns_json(policy->sts.patterns));
+		json_object_set_new(object, "max_age", json_integer(policy->sts.max_age_s));
+		json_object_set_new(object, "fetched", admin_time(policy->fetched_ms));
+		json_object_set_new(object, "renewed", admin_time(policy->renewed_ms));
+		json_object_set_new(object, "ends", admin_time(policy->ends_ms));
+	}
+	if (policy->trouble.length > 0)
+		json_object_set_new(object, "trouble", admin_string(policy->trouble));
+	return object;
+}
+
 /* What the lane that delivers there has learned; "state" is absent when it has had no mail for it lately. */
 static void state_found(void *context, const struct queue_survey *survey)
 {
@@ -80,6 +108,8 @@ static void hosts_found(void *context, const struct host_list *list)
 	json_object_set_new(search->destination, "hosts", hosts);
 	json_object_set_new(search->destination, "lookup", admin_string(list->explanation));
 	json_object_set_new(search->destination, "verdict", admin_verdict(&list->verdict));
+	if (list->policy.holds || list->policy.wanted)
+		json_object_set_new(search->destination, "mta-sts", policy_json(&list->policy));
 	DL_DELETE(search->explanation->searches, search);
 	explanation_step(search->explanation);
 }

@@ -5,6 +5,25 @@
 #include "ctl/ask.h"
 #include "ctl/commands.h"
 
+/* Its source is always the web: what it says, how old it is, and whether it could be fetched. */
+static void print_policy(const json_t *policy)
+{
+	const json_t *pattern;
+	size_t i;
+
+	if (policy == NULL)
+		return;
+	printf("      policy: MTA-STS %s", ctl_string(policy, "mode", "cannot be fetched"));
+	json_array_foreach (json_object_get(policy, "mx"), i, pattern)
+		printf("%s%s", i > 0 ? " " : ": ", json_string_value(pattern));
+	putchar('\n');
+	if (json_object_get(policy, "mode") != NULL)
+		printf("              fetched %s, to be renewed %s, good until %s\n", ctl_string(policy, "fetched", "?"),
+		    ctl_string(policy, "renewed", "?"), ctl_string(policy, "ends", "?"));
+	if (json_object_get(policy, "trouble") != NULL)
+		printf("              the last fetch failed: %s\n", ctl_string(policy, "trouble", "?"));
+}
+
 static void print_destination(const json_t *destination)
 {
 	const json_t *host;
@@ -14,6 +33,7 @@ static void print_destination(const json_t *destination)
 	printf("      why:    %s\n", ctl_string(destination, "rule", "?"));
 	if (ctl_string(destination, "lookup", "")[0] != '\0')
 		printf("      lookup: %s\n", ctl_string(destination, "lookup", ""));
+	print_policy(json_object_get(destination, "mta-sts"));
 	if (ctl_string(destination, "verdict", NULL) != NULL)
 		printf("      answer: %s\n", ctl_string(destination, "verdict", ""));
 	json_array_foreach (json_object_get(destination, "hosts"), i, host)

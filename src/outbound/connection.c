@@ -26,6 +26,7 @@ struct connection {
 	struct job *job;                          /* Whom it serves. */
 	struct text destination, peer;            /* In `names`. */
 	struct text host;                         /* In `names`: whom a certificate must name. */
+	struct endpoint endpoint;
 	struct tls_demand demand;                 /* Of the route, */
 	struct tls_demand used;                   /* and what of it holds for this host. */
 	bool lmtp, idle;
@@ -105,14 +106,24 @@ static void enter_pool(struct connection *connection)
 	loop_timer_set(connection->timer, outbound->settings.idle_ms);
 }
 
-/* At most idle_max are looked at. */
-struct connection *outbound_take_idle(struct outbound *outbound, const struct next_hop *next_hop)
+/* Policies may have changed since it was opened. */
+static bool is_good_for(const struct connection *connection, const struct host_list *hosts)
 {
+	for (size_t i = 0; i < hosts->host_count; i++)
+		if (endpoint_equal(&hosts->hosts[i].endpoint, &connection->endpoint))
+			return connection->used.level >= hosts->hosts[i].tls_least;
+	return false;
+}
+
+/* At most idle_max are looked at. */
+struct connection *outbound_take_idle(struct outbound *outbound, const struct delivery *delivery)
+{
+	const struct next_hop *next_hop = &delivery->route->next_hop;
 	struct connection *connection;
 
 	DL_FOREACH2(outbound->idle, connection, idle_next)
 		if (connection->lmtp == next_hop->lmtp && tls_demand_equal(connection->demand, next_hop->tls) &&
-		    text_equal(connection->destination, next_hop->destination))
+		    text_equal(connection->destination, next_hop->destination) && is_good_for(connection, delivery->hosts))
 			break;
 	if (connection != NULL)
 		leave_pool(connection);
@@ -335,13 +346,15 @@ static struct text certified_name(const struct host *host, struct text ip)
 	return endpoint_parse(host->name, 1, &endpoint) || endpoint_parse_ip(host->name, &endpoint) ? ip : host->name;
 }
 
-/* What the route demands, but: between two processes of this machine TLS hides nothing from anybody, and where it failed
+/* What the route and the domain's policy demand, but: between two processes of this machine TLS hides nothing from anybody, and where it failed
  * a moment ago it is not tried again (U5). */
 static struct tls_demand usable_demand(const struct job *job, const struct host *host)
 {
 	struct tls_demand demand = job->delivery->route->next_hop.tls;
 	const bool pointless = host->endpoint.family == ENDPOINT_UNIX || job->outbound->tls == NULL || job->clear;
 
+	if (demand.level < host->tls_least)
+		demand.level = host->tls_least;
 	if (demand.level == TLS_OPPORTUNISTIC && pointless)
 		demand.level = TLS_UNUSED;
 	return demand;
@@ -373,6 +386,7 @@ static struct connection *connection_new(
 	if (certified.length > 0)
 		memcpy(names + names_length, certified.bytes, certified.length);
 	connection->host = (struct text){ names + names_length, certified.length };
+	connection->endpoint = host->endpoint;
 	connection->lmtp = next_hop->lmtp;
 	connection->demand = next_hop->tls;
 	connection->outbound = outbound;

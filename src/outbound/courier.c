@@ -161,7 +161,7 @@ static void job_dial(struct job *job)
 
 static void job_begin(struct job *job)
 {
-	struct connection *connection = outbound_take_idle(job->outbound, &job->delivery->route->next_hop);
+	struct connection *connection = outbound_take_idle(job->outbound, job->delivery);
 
 	if (connection == NULL) {
 		job->fresh = true;

@@ -51,8 +51,8 @@ enum connection_end {
 /* Dial a host for this job. False: no memory, descriptor or address of ours. */
 [[nodiscard]] bool outbound_dial(struct job *job, const struct host *host);
 
-/* An idle connection to the job's destination; NULL if there is none. */
-struct connection *outbound_take_idle(struct outbound *outbound, const struct next_hop *next_hop);
+/* An idle connection to one of the delivery's hosts, that is as secure as it demands; NULL if there is none. */
+struct connection *outbound_take_idle(struct outbound *outbound, const struct delivery *delivery);
 
 /* Deliver over a connection that was taken. */
 void outbound_serve(struct connection *connection, struct job *job);

@@ -284,6 +284,12 @@ static bool set_named_users(struct lane *lane, const struct conf *conf)
 	return true;
 }
 
+/* Without TLS nothing could be demanded. */
+static bool follows_mta_sts(const struct conf *conf)
+{
+	return conf->outbound.mta_sts && conf->outbound.tls != CONF_TLS_NONE;
+}
+
 static bool set_hosts(struct lane *lane, const struct conf *conf)
 {
 	struct endpoint *own = calloc(conf->listener_count, sizeof *own);
@@ -300,9 +306,9 @@ static bool set_hosts(struct lane *lane, const struct conf *conf)
 		.own_count = conf->listener_count,
 		.port = conf->outbound.port,
 		.prefer_ip6 = conf->outbound.prefer_ip6,
-		.sts = conf->outbound.mta_sts ? lane->sts : NULL };
+		.sts = follows_mta_sts(conf) ? lane->sts : NULL };
 	if (lane->sts != NULL)
-		sts_keeper_renew(lane->sts, conf->outbound.mta_sts);
+		sts_keeper_renew(lane->sts, follows_mta_sts(conf));
 	return true;
 }
 

@@ -92,6 +92,11 @@ static void bar(struct candidate_set *set)
 		set->items[i].is_barred = !sts_policy_allows(&set->policy.sts, set->items[i].name);
 }
 
+static enum tls_level least_level(const struct candidate_set *set)
+{
+	return set->policy.holds && set->policy.sts.mode == STS_ENFORCE ? TLS_VERIFIED : TLS_UNUSED;
+}
+
 static bool is_out(const struct candidate *candidate)
 {
 	return candidate->is_cut || candidate->is_barred;
@@ -121,6 +126,7 @@ static size_t append_addresses(const struct candidate_set *set, const struct can
 			.name = candidate->name,
 			.preference = candidate->preference,
 			.secure = addresses->secure && (set->mx_secure || set->origin == FROM_VIA),
+			.tls_least = least_level(set),
 			.endpoint = addresses->endpoints[taken[turn]++],
 		};
 		turn = FAMILY_COUNT - 1 - turn;

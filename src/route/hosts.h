@@ -21,6 +21,7 @@ struct host {
 	struct text name;           /* As DNS or configuration names it. */
 	uint16_t preference;
 	bool secure;                /* MX and address answers were DNSSEC-validated. */
+	enum tls_level tls_least;   /* What the domain's policy demands, whatever the next hop does. */
 	struct endpoint endpoint;   /* One address with port; a host with two addresses appears twice. */
 };
 
