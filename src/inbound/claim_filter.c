@@ -98,7 +98,7 @@ static struct text take_start(struct claim_filter *filter, char c)
 
 	filter->field = CLAIM_KEPT;
 	if (c == '\r')
-		filter->position = CLAIM_OVER;
+		filter->position = CLAIM_RETURN;
 	else
 		filter->position = byte_lower(c) == NAME.bytes[0] ? CLAIM_NAME : CLAIM_KEPT;
 	return kept;
@@ -133,6 +133,13 @@ static struct text step(struct claim_filter *filter, struct text *input)
 		return take_line(filter, input);
 	case CLAIM_GONE:
 		(void)take_line(filter, input);
+		return TEXT_EMPTY;
+	case CLAIM_RETURN:
+		filter->position = CLAIM_FEED;
+		*input = text_from(*input, 1);
+		return text_part(rest, 0, 1);
+	case CLAIM_FEED:
+		filter->position = input->bytes[0] == '\n' ? CLAIM_OVER : CLAIM_KEPT;
 		return TEXT_EMPTY;
 	case CLAIM_OVER:
 		*input = TEXT_EMPTY;

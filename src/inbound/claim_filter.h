@@ -19,6 +19,8 @@ enum claim_position {
 	CLAIM_VALUE,      /* In a value whose begin is held. */
 	CLAIM_KEPT,       /* In a line that stays, */
 	CLAIM_GONE,       /* and in one that goes. */
+	CLAIM_RETURN,     /* Before a CR that begins a line, */
+	CLAIM_FEED,       /* and behind it: only with LF is the line the empty one. */
 	CLAIM_OVER
 };
 

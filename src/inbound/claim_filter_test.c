@@ -29,6 +29,8 @@ static const struct {
 	{ AR "-x: " OURS "\r\nAuthentic: x\r\n\r\n", AR "-x: " OURS "\r\nAuthentic: x\r\n\r\n" },
 	{ "X: y\r\n " AR ": " OURS "\r\n\r\n", "X: y\r\n " AR ": " OURS "\r\n\r\n" },
 	{ "A\r\n" AR ": " OURS "\r\n\r\n", "A\r\n\r\n" }, /* Some would still read what follows a strange line. */
+	{ "A: b\r\n\rx\r\n" AR ": " OURS "\r\n\r\n", "A: b\r\n\rx\r\n\r\n" }, /* A CR alone ends no header. */
+	{ "\r\r\n" AR ": " OURS "\r\n\r\n", "\r\r\n\r\n" },
 	{ "\r\n" AR ": " OURS "\r\n", "\r\n" AR ": " OURS "\r\n" },
 	{ " " AR ": x\r\n", " " AR ": x\r\n" },
 	{ AR ": " OURS, "" },
