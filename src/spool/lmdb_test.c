@@ -1,4 +1,5 @@
 /* What the LMDB engine promises beyond the contract: it lasts, it notices damage, it shares its folder. */
+#include "spool/lmdb_engine.h"
 #include "spool/test_support.h"
 
 #include <fcntl.h>
@@ -229,7 +230,7 @@ static void another_format_is_refused(void **state)
 {
 	struct world *world = *state;
 	const struct spool_lmdb_settings settings = { .path = world->folder };
-	char name[] = "format", later[4] = { 3 }, now[4] = { 2 };
+	char name[] = "format", later[4] = { LMDB_FORMAT + 1 }, now[4] = { LMDB_FORMAT };
 	MDB_val key = { 6, name }, value = { 4, later };
 	struct spool *spool;
 	struct raw raw;
