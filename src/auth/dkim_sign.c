@@ -16,8 +16,9 @@ static bool print_times(const struct dkim_manner *manner, struct arena *arena, s
 {
 	if (manner->lifetime_s == 0)
 		return arena_print(arena, out_times, "t=%lld", (long long)manner->now_s);
-	return arena_print(arena, out_times, "t=%lld; x=%lld", (long long)manner->now_s,
-	    (long long)(manner->now_s + manner->lifetime_s));
+	const int64_t expires_s = manner->now_s + manner->lifetime_s;
+
+	return arena_print(arena, out_times, "t=%lld; x=%lld", (long long)manner->now_s, (long long)expires_s);
 }
 
 enum error dkim_signer_new(const struct header_index *index, struct body_hashes *hashes,

@@ -69,6 +69,7 @@ static void free_down_to(struct arena *arena, const struct block *last)
 	while (arena->newest != last) {
 		struct block *block = arena->newest;
 
+		must(block != NULL); /* `last` is one of them. */
 		arena->newest = block->next;
 		arena->taken -= sizeof *block + block->size;
 		free(block);

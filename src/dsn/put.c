@@ -52,14 +52,13 @@ bool put_folded(struct buffer *out, struct text start, struct text words, struct
 {
 	struct text word;
 	size_t column = start.length;
-	bool fresh = true; /* Nothing but `start` or `indent` stands in this line. */
+	bool fresh = true; /* Nothing but `start` was put. */
 	bool ok = buffer_append(out, start);
 
 	while (ok && next_word(&words, &word)) {
 		if (column + 1 + word.length > LINE_COLUMNS && (!fresh || column > indent.length + 1)) {
 			ok = buffer_append(out, TEXT("\r\n")) && buffer_append(out, indent);
 			column = indent.length;
-			fresh = true;
 		}
 		const bool blank = column > 0 && out->bytes[out->start + out->length - 1] != ' ';
 

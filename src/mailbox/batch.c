@@ -163,7 +163,7 @@ static void learn_device(struct batch *batch, uint64_t device, bool flushed)
 /* fsync of one file would not flush the names of new folders above it. */
 static void flush_files(struct batch *batch)
 {
-	bool was_open[MAILBOX_BATCH_MAX];
+	bool was_open[MAILBOX_BATCH_MAX] = { false };
 
 	if (open_count(batch) == 1 && !made_folders(batch) && knows_devices(batch)) {
 		flush_groups(batch, same_device, maildir_flush);

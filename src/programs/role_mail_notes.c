@@ -127,7 +127,7 @@ void mail_open_gates(struct mail *mail)
 /* The configuration in force becomes an old one; false: no memory. */
 static bool keep_old_conf(struct mail *mail)
 {
-	struct conf **grown = realloc(mail->old, (mail->old_count + 1) * sizeof *grown);
+	struct conf **grown = realloc(mail->old, (mail->old_count + 1) * sizeof(struct conf *));
 
 	if (grown == NULL)
 		return false;

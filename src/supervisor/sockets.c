@@ -67,7 +67,7 @@ enum error sockets_listen(const struct endpoint *endpoint, int *out_fd)
 enum error sockets_control(const char *path, int *out_fd)
 {
 	struct endpoint endpoint = { .family = ENDPOINT_UNIX };
-	int fd;
+	int fd = -1;
 
 	if (strlen(path) > ENDPOINT_PATH_MAX)
 		return ERR_TOO_LARGE;
