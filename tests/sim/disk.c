@@ -209,6 +209,14 @@ static enum error disk_find_address(struct spool *spool, uint64_t hash, size_t m
 	return from->engine->find_address(from, hash, max, arena, out_ids, out_count);
 }
 
+static enum error disk_read_notes(struct spool *spool, struct text prefix, struct arena *arena,
+    struct spool_note **out_notes, size_t *out_count)
+{
+	struct spool *from = platters_of(spool);
+
+	return from->engine->read_notes(from, prefix, arena, out_notes, out_count);
+}
+
 /* -- Life ------------------------------------------------------------------------------------------ */
 
 static void disk_close(struct spool *spool)
@@ -233,6 +241,7 @@ static const struct engine disk_engine = {
 	.totals = disk_totals,
 	.read_history = disk_read_history,
 	.find_address = disk_find_address,
+	.read_notes = disk_read_notes,
 };
 
 struct disk *disk_new(struct town *town, unsigned number)
