@@ -212,7 +212,7 @@ void destination_learn(struct queue *queue, struct destination *destination, con
     size_t outcome_count)
 {
 	for (size_t i = 0; i < outcome_count; i++) {
-		if (outcomes[i].pressure || retry_cause_of(&outcomes[i].verdict) == RETRY_PRESSURE) {
+		if (outcomes[i].pressure) {
 			back_off(queue, destination, &outcomes[i].verdict);
 			return;
 		}

@@ -70,7 +70,6 @@ static struct fate fate_waits(const struct fate_question *question)
 		.expires_ms = question->envelope->expires_ms,
 		.attempt_count = recipient->attempt_count + 1,
 		.spread = retry_spread(question->envelope->id, recipient->index),
-		.cause = retry_cause_of(question->verdict),
 	};
 	struct fate fate = { .kind = FATE_WAITS, .action = DSN_DELAYED };
 

@@ -15,7 +15,7 @@
  *   Q5  A message that saw the process die is in hand only on trial, one at a time (suspects.h U3). One that was
  *       condemned is not read any further than its envelope: its recipients are held, the postmaster is told.
  *
- * A destination in trouble (outcome.pressure, or a reply that means it: retry_schedule.h) backs off:
+ * A destination in trouble (outcome.pressure) backs off:
  *
  *     open ──pressure──► pausing: its mail waits         ──pause over──► one probe
  *      ▲                 (the first gap of the schedule,                   │    │
