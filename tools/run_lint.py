@@ -15,14 +15,7 @@ SUPPRESSIONS = ROOT / "tools" / "cppcheck.suppressions"
 TIDY_LINE = re.compile(r"^(?P<file>[^:\s]+):(?P<line>\d+):\d+: (?:warning|error): (?P<text>.*)$")
 CPPCHECK = ["cppcheck", "--project=compile_commands.json", "--enable=warning,performance,portability", "--quiet",
             "--file-filter=*/src/*", "--file-filter=*/fuzz/*", "--inline-suppr",
-            f"--suppressions-list={SUPPRESSIONS}", "--template={file}:{line}: {message} [{id}]",
-            # It does not read the headers of libraries, and gives up on a file whose loops are macros of theirs.
-            "-DDL_FOREACH(head,el)=for ((el) = (head); (el); (el) = (el)->next)",
-            "-DDL_FOREACH2(head,el,next)=for ((el) = (head); (el); (el) = (el)->next)",
-            "-DDL_FOREACH_SAFE(head,el,tmp)=for ((el) = (head); (el) && ((tmp) = (el)->next, 1); (el) = (tmp))",
-            "-DHASH_ITER(hh,head,el,tmp)=for ((el) = (head); (el) && ((tmp) = (el)->hh.next, 1); (el) = (tmp))",
-            "-Djson_array_foreach(array,i,value)=for ((i) = 0; ((value) = json_array_get((array), (i))); (i)++)",
-            "-Djson_object_foreach(object,key,value)=for ((key) = first(object); ((value) = get((object), (key))); (key) = next(key))"]
+            f"--suppressions-list={SUPPRESSIONS}", "--template={file}:{line}: {message} [{id}]"]
 
 
 def tidy(folder, source):
