@@ -26,6 +26,9 @@ json_t *admin_string(struct text text);
 /* The text of a string member; empty when absent or of another type. Borrows. */
 struct text admin_member(const json_t *object, const char *key);
 
+/* "451 4.7.1 try later"; of one with a code. */
+[[nodiscard]] bool admin_verdict_words(const struct verdict *verdict, struct arena *arena, struct text *out_words);
+
 /* "mx.example.net said: 451 4.7.1 try later" without empty parts. Gives a string, or null before any attempt. */
 json_t *admin_verdict(const struct verdict *verdict);
 
@@ -73,8 +76,10 @@ bool admin_queue_change(struct admin *admin, const json_t *request, struct text 
 void admin_queue_pause(struct admin *admin, const json_t *request, uint32_t uid, admin_answered *answered, void *context);
 /* "queue pauses": those that there are. */
 json_t *admin_queue_pauses(struct spool *spool);
-/* Which pause a request means. Answers NULL, or gives a failure. `subject` borrows from the request. */
-json_t *admin_pause_read(const json_t *request, enum pause_kind *out_kind, struct text *out_subject);
+/* Which pause a request means: the key of its note, and the event of who set or ended it (its kind is the caller's). Answers NULL,
+ * or gives a failure. All in the arena. */
+json_t *admin_pause_read(
+    const json_t *request, uint32_t uid, struct arena *arena, struct text *out_key, struct event *out_event);
 void admin_stats(struct admin *admin, admin_answered *answered, void *context);
 void admin_explain(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
 

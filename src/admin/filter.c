@@ -100,16 +100,12 @@ static bool holds(struct text whole, struct text part)
 	return false;
 }
 
-/* In the words in which it is shown: "451 4.7.1 try later". */
+/* In the words in which it is shown. */
 static bool answer_holds(const struct verdict *verdict, struct text part, struct arena *arena)
 {
-	const struct enhanced_code *code = &verdict->enhanced;
 	struct text words;
 
-	return verdict->code != 0 &&
-	    arena_print(arena, &words, "%u %u.%u.%u %.*s", verdict->code, code->class, code->subject, code->detail,
-	        TEXT_FORMAT(verdict->text)) &&
-	    holds(words, part);
+	return verdict->code != 0 && admin_verdict_words(verdict, arena, &words) && holds(words, part);
 }
 
 bool admin_filter_takes_recipient(

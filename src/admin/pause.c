@@ -16,7 +16,8 @@ struct pausing {
 	void *context;
 };
 
-json_t *admin_pause_read(const json_t *request, enum pause_kind *out_kind, struct text *out_subject)
+/* The one that is named. Borrows from the request. */
+static json_t *read_subject(const json_t *request, enum pause_kind *out_kind, struct text *out_subject)
 {
 	unsigned count = 0;
 
@@ -33,6 +34,26 @@ json_t *admin_pause_read(const json_t *request, enum pause_kind *out_kind, struc
 		return admin_failure(EX_USAGE, "a pause is of one domain, one sender or one user");
 	if (*out_kind == PAUSE_SENDER && text_find_byte(*out_subject, '@') == out_subject->length)
 		return admin_failure(EX_USAGE, "%.*s is no sender (hint: an address, or @domain)", TEXT_FORMAT(*out_subject));
+	return NULL;
+}
+
+json_t *admin_pause_read(
+    const json_t *request, uint32_t uid, struct arena *arena, struct text *out_key, struct event *out_event)
+{
+	enum pause_kind kind = PAUSE_DOMAIN;
+	struct text subject = TEXT_EMPTY;
+	json_t *failure = read_subject(request, &kind, &subject);
+
+	if (failure != NULL)
+		return failure;
+	*out_event = (struct event){ 0 };
+	const enum error error = pause_key(kind, subject, arena, out_key);
+
+	if (error == ERR_TOO_LARGE)
+		return admin_failure(EX_USAGE, "that is too long for an address or a name");
+	if (error != OK || !arena_print(arena, &out_event->fields[EVENT_FIELD_OPERATOR], "uid %u", uid) ||
+	    !arena_print(arena, &out_event->fields[EVENT_FIELD_REASON], "%s %.*s", pause_word(kind), TEXT_FORMAT(subject)))
+		return admin_failure(EX_OSERR, "out of memory");
 	return NULL;
 }
 
@@ -84,42 +105,39 @@ static void pausing_give_up(struct admin_pending *pending)
 }
 
 /* The note says since when, and by whom. */
-static bool write_pause(struct pausing *pausing, struct spool_change *change, enum pause_kind kind, struct text subject,
-    uint32_t uid)
+static json_t *write_pause(struct pausing *pausing, const json_t *request, uint32_t uid, struct spool_change *change)
 {
 	struct event *event = &pausing->event;
 	char room[DATE_TEXT_SIZE];
 	struct text key, value;
+	json_t *failure = admin_pause_read(request, uid, pausing->arena, &key, event);
 
+	if (failure != NULL)
+		return failure;
 	event->kind = EVENT_PAUSE_BEGAN;
 	event->time_ms = loop_unix_ms(pausing->admin->settings.loop);
-	if (pause_key(kind, subject, pausing->arena, &key) != OK ||
-	    !arena_print(pausing->arena, &event->fields[EVENT_FIELD_OPERATOR], "uid %u", uid) ||
-	    !arena_print(pausing->arena, &event->fields[EVENT_FIELD_REASON], "%s %.*s", pause_word(kind), TEXT_FORMAT(subject)) ||
-	    !arena_print(pausing->arena, &value, "%s by uid %u", date_print_rfc3339(event->time_ms, room).bytes, uid))
-		return false;
+	if (!arena_print(pausing->arena, &value, "%s by uid %u", date_print_rfc3339(event->time_ms, room).bytes, uid))
+		return admin_failure(EX_OSERR, "out of memory");
 	spool_change_note(change, key, value);
-	return true;
+	return NULL;
 }
 
 void admin_queue_pause(struct admin *admin, const json_t *request, uint32_t uid, admin_answered *answered, void *context)
 {
-	enum pause_kind kind;
-	struct text subject;
-	json_t *failure = admin_pause_read(request, &kind, &subject);
-	struct pausing *pausing = failure == NULL ? calloc(1, sizeof *pausing) : NULL;
+	struct pausing *pausing = calloc(1, sizeof *pausing);
 	struct spool_change *change = pausing ? spool_change_new() : NULL;
+	json_t *failure = NULL;
 
-	if (failure == NULL && subject.length > PAUSE_SUBJECT_MAX)
-		failure = admin_failure(EX_USAGE, "that is too long for an address or a name");
 	if (pausing != NULL)
 		*pausing = (struct pausing){ .pending.give_up = pausing_give_up,
 			.admin = admin,
 			.arena = arena_new(ADMIN_ARENA_BYTES),
 			.answered = answered,
 			.context = context };
-	if (failure == NULL && (change == NULL || pausing->arena == NULL || !write_pause(pausing, change, kind, subject, uid)))
+	if (change == NULL || pausing->arena == NULL)
 		failure = admin_failure(EX_OSERR, "out of memory");
+	else
+		failure = write_pause(pausing, request, uid, change);
 	if (failure != NULL) {
 		answered(context, failure);
 		spool_change_free(change);

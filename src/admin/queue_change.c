@@ -235,29 +235,28 @@ static json_t *end_pause(struct operation *operation)
 	struct arena *arena = arena_new(ADMIN_ARENA_BYTES);
 	struct piece *piece = arena ? arena_alloc(arena, sizeof *piece) : NULL;
 	struct spool_change *change = piece ? spool_change_new() : NULL;
-	enum pause_kind kind;
-	struct text subject, key;
-	json_t *failure = admin_pause_read(operation->request, &kind, &subject);
+	struct text key;
+	json_t *failure = NULL;
 
-	if (change == NULL || failure != NULL)
-		goto failed;
-	*piece = (struct piece){ .operation = operation,
-		.arena = arena,
-		.event = { .kind = EVENT_PAUSE_ENDED, .time_ms = loop_unix_ms(settings->loop) },
-		.is_pause = true };
-	if (pause_key(kind, subject, arena, &key) != OK ||
-	    !arena_print(arena, &piece->event.fields[EVENT_FIELD_OPERATOR], "uid %u", operation->uid) ||
-	    !arena_print(arena, &piece->event.fields[EVENT_FIELD_REASON], "%s %.*s", pause_word(kind), TEXT_FORMAT(subject)))
-		goto failed;
+	if (change == NULL)
+		failure = admin_failure(EX_OSERR, "out of memory");
+	else
+		failure = admin_pause_read(operation->request, operation->uid, arena, &key, &piece->event);
+	if (failure != NULL) {
+		spool_change_free(change);
+		arena_free(arena);
+		return failure;
+	}
+	piece->operation = operation;
+	piece->arena = arena;
+	piece->is_pause = true;
+	piece->event.kind = EVENT_PAUSE_ENDED;
+	piece->event.time_ms = loop_unix_ms(settings->loop);
 	spool_change_note(change, key, TEXT_EMPTY);
 	operation->open++;
 	DL_APPEND(operation->pieces, piece);
 	spool_submit(settings->port, change, piece_done, piece);
 	return NULL;
-failed:
-	spool_change_free(change);
-	arena_free(arena);
-	return failure != NULL ? failure : admin_failure(EX_OSERR, "out of memory");
 }
 
 /* What a request means, its messages aside. */

@@ -45,25 +45,28 @@ json_t *admin_time(int64_t unix_ms)
 	return json_string(date_print_rfc3339(unix_ms, room).bytes);
 }
 
+bool admin_verdict_words(const struct verdict *verdict, struct arena *arena, struct text *out_words)
+{
+	const struct enhanced_code *code = &verdict->enhanced;
+
+	if (code->class == 0)
+		return arena_print(arena, out_words, "%u %.*s", verdict->code, TEXT_FORMAT(verdict->text));
+	return arena_print(arena, out_words, "%u %u.%u.%u %.*s", verdict->code, code->class, code->subject, code->detail,
+	    TEXT_FORMAT(verdict->text));
+}
+
 json_t *admin_verdict(const struct verdict *verdict)
 {
-	char codes[32] = "";
-
 	if (verdict->code == 0)
 		return json_null();
-	if (verdict->enhanced.class != 0)
-		snprintf(codes, sizeof codes, "%u %u.%u.%u ", verdict->code, verdict->enhanced.class,
-		    verdict->enhanced.subject, verdict->enhanced.detail);
-	else
-		snprintf(codes, sizeof codes, "%u ", verdict->code);
 
 	struct arena *arena = arena_new(64 << 10);
-	struct text line;
+	struct text words, line;
 	json_t *string = NULL;
 
-	if (arena != NULL &&
-	    arena_print(arena, &line, "%.*s%s%s%.*s", TEXT_FORMAT(verdict->host),
-	        verdict->host.length > 0 ? " said: " : "", codes, TEXT_FORMAT(verdict->text)))
+	if (arena != NULL && admin_verdict_words(verdict, arena, &words) &&
+	    arena_print(arena, &line, "%.*s%s%.*s", TEXT_FORMAT(verdict->host), verdict->host.length > 0 ? " said: " : "",
+	        TEXT_FORMAT(words)))
 		string = admin_string(line);
 	arena_free(arena);
 	return string;

@@ -8,12 +8,12 @@
 #include "ctl/commands.h"
 
 /* What an action may be limited to; a list can be paged through besides. */
-static const char *const filters[] = { "sender", "recipient", "domain", "user", "state", "host", "error", "older", "id", NULL };
-static const char *const list_options[] = { "sender", "recipient", "domain", "user", "state", "host", "error", "older", "id", "after",
-	"limit", NULL };
-static const char *const reroute_options[] = { "sender", "recipient", "domain", "user", "state", "host", "error", "older", "id", "via",
-	NULL };
+#define FILTERS "sender", "recipient", "domain", "user", "state", "host", "error", "older", "id"
+static const char *const filters[] = { FILTERS, NULL };
+static const char *const list_options[] = { FILTERS, "after", "limit", NULL };
+static const char *const reroute_options[] = { FILTERS, "via", NULL };
 static const char *const pause_options[] = { "domain", "sender", "user", NULL };
+static const char *const no_options[] = { NULL };
 
 static int usage(void)
 {
@@ -211,7 +211,7 @@ static const struct {
 	{ "reroute", reroute_options, NULL },
 	{ "resume", pause_options, NULL },
 	{ "pause", pause_options, pause_mail },
-	{ "pauses", filters, list_pauses },
+	{ "pauses", no_options, list_pauses },
 };
 
 int ctl_queue(const struct ctl_place *place, int count, char **rest)

@@ -72,7 +72,6 @@ static bool fill_envelope(struct session *session, const struct command_mail *ma
 	struct envelope *envelope = &session->transaction->message.envelope;
 
 	note_times(session, mail);
-
 	if (mail->smtputf8)
 		envelope->flags |= ENVELOPE_SMTPUTF8;
 	if (mail->body_8bit)
@@ -141,19 +140,15 @@ void begin_transaction(struct session_step *step)
 size_t sender_judged(struct session_step *step)
 {
 	struct session *session = step->session;
-	struct verdict verdict = step->event->verdict;
+	const struct verdict *verdict = &step->event->verdict;
+	const struct verdict fault =
+	    verdict_is_success(verdict) ? settle_times(session, step->event->unix_ms) : *verdict;
 
-	if (verdict_is_success(&verdict)) {
-		const struct verdict untimely = settle_times(session, step->event->unix_ms);
-
-		if (untimely.code != 0)
-			verdict = untimely;
-	}
-	if (verdict_is_success(&verdict)) {
+	if (fault.code == 0) {
 		session->state = STATE_SENDER;
 		say(step, VERDICT(250, 2, 1, 0, "Sender ok"));
 	} else {
-		refuse(step, verdict, NULL);
+		refuse(step, fault, NULL);
 		become_ready(step);
 	}
 	return 0;

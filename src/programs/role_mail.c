@@ -75,12 +75,19 @@ static bool open_spool(struct mail *mail)
 	return error == OK || mail_fail(path, error_text(error));
 }
 
+/* What strangers must not foresee: where in a table they stand. */
+static bool draw_seed(const char *subject, uint64_t *out_seed)
+{
+	return getrandom(out_seed, sizeof *out_seed, 0) == (ssize_t)sizeof *out_seed ||
+	    mail_fail(subject, "no randomness to be had");
+}
+
 static bool make_rates(struct mail *mail)
 {
 	uint64_t seed;
 
-	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-		return mail_fail("limits", "no randomness to be had");
+	if (!draw_seed("limits", &seed))
+		return false;
 	mail->rates = rate_table_new(RATE_ENTRIES, seed);
 	return mail->rates != NULL || mail_fail("limits", error_text(ERR_NO_MEMORY));
 }
@@ -89,8 +96,9 @@ static bool make_clients(struct mail *mail)
 {
 	uint64_t seed;
 
-	if (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed)
-		mail->clients = clients_new(mail->conf->limits.connections, seed);
+	if (!draw_seed("limits", &seed))
+		return false;
+	mail->clients = clients_new(mail->conf->limits.connections, seed);
 	return mail->clients != NULL || mail_fail("limits", error_text(ERR_NO_MEMORY));
 }
 
@@ -100,8 +108,8 @@ static bool open_greylist(struct mail *mail)
 	char path[4096];
 	uint64_t seed;
 
-	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-		return mail_fail("greylist", "no randomness to be had");
+	if (!draw_seed("greylist", &seed))
+		return false;
 	snprintf(path, sizeof path, "%s/greylist", mail->conf->spool.path);
 	const enum error error = greylist_open(path, seed, &mail->greylist);
 
@@ -114,8 +122,8 @@ static bool open_policies(struct mail *mail)
 	char path[4096];
 	uint64_t seed;
 
-	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-		return mail_fail("policies", "no randomness to be had");
+	if (!draw_seed("policies", &seed))
+		return false;
 	snprintf(path, sizeof path, "%s/policies", mail->conf->spool.path);
 	const enum error error = policy_store_open(path, seed, &mail->policies);
 

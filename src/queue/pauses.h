@@ -8,8 +8,6 @@
 
 #include "spool/spool.h"
 
-enum { PAUSE_SUBJECT_MAX = SPOOL_NOTE_MAX - (int)sizeof "pause domain " };
-
 enum pause_kind {
 	PAUSE_DOMAIN, /* Mail to a recipient domain. */
 	PAUSE_SENDER, /* Mail from a reverse-path, or from all of "@a.domain". */

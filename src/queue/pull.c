@@ -193,16 +193,11 @@ static struct job *plan_find_hop(const struct plan *plan, const struct route_dec
 static enum error decide(struct batch *batch, const struct recipient *recipient, const struct pause *pause,
     struct route_decision *out_route)
 {
-	static const struct verdict returned = { 554, { 5, 0, 0 },
-		{ "returned to you by the operators of this server", sizeof "returned to you by the operators of this server" - 1 },
-		{ NULL, 0 } };
-	static const struct verdict untried = { 451, { 4, 4, 7 }, { "it was not tried", sizeof "it was not tried" - 1 }, { NULL, 0 } };
-
 	*out_route = (struct route_decision){ .kind = ROUTE_REFUSE };
 	if (recipient->flags & RECIPIENT_BOUNCED)
-		out_route->verdict = returned;
+		out_route->verdict = VERDICT(554, 5, 0, 0, "returned to you by the operators of this server");
 	else if (recipient->flags & RECIPIENT_EXPIRED)
-		out_route->verdict = recipient->last.code != 0 ? recipient->last : untried;
+		out_route->verdict = recipient->last.code != 0 ? recipient->last : VERDICT(451, 4, 4, 7, "it was not tried");
 	else if (pause == NULL)
 		return recipient->via.length > 0
 		    ? router_decide_via(batch->router, &recipient->address, recipient->via, batch->arena, out_route)

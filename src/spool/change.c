@@ -266,7 +266,6 @@ void spool_change_note(struct spool_change *change, struct text key, struct text
 	if (room != NULL)
 		put_text(put_text(room, key), value);
 	change->notes = true;
-	change->settles = true; /* An operator may need it because the disk is full. */
 }
 
 void spool_change_add_recipient(struct spool_change *change, queue_id id, const struct recipient *recipient)

@@ -27,7 +27,7 @@ struct entry {
 };
 
 struct file {
-	uint64_t magic, seed;
+	struct map_header header;
 	struct entry triples[GREYLIST_TRIPLES];
 	struct entry networks[GREYLIST_NETWORKS];
 };
@@ -40,23 +40,19 @@ struct greylist {
 enum error greylist_open(const char *path, uint64_t seed, struct greylist **out_greylist)
 {
 	struct greylist *greylist = calloc(1, sizeof *greylist);
-	void *map;
+	const struct map_header fresh = { MAGIC, seed };
+	struct map_header *map;
 
 	if (greylist == NULL)
 		return ERR_NO_MEMORY;
-	const enum error error = map_file(path, sizeof *greylist->file, &map);
+	const enum error error = map_hashed_file(path, sizeof *greylist->file, &fresh, &map);
 
 	if (error != OK) {
 		free(greylist);
 		return error;
 	}
-	greylist->file = map;
+	greylist->file = (struct file *)map; /* It begins with the header. */
 	must(pthread_mutex_init(&greylist->lock, NULL) == 0);
-	if (greylist->file->magic != MAGIC) {
-		memset(greylist->file, 0, sizeof *greylist->file);
-		greylist->file->seed = seed;
-		greylist->file->magic = MAGIC;
-	}
 	*out_greylist = greylist;
 	return OK;
 }
@@ -176,7 +172,7 @@ int64_t greylist_ask(struct greylist *greylist, const struct greylist_rules *rul
 	must(rules->delay_ms >= 0 && rules->delay_ms <= GREYLIST_RETURN_MS);
 	if (rules->delay_ms == 0)
 		return 0;
-	const uint64_t from = hash_network(file->seed, triple->client), network_hash = never_0(from);
+	const uint64_t from = hash_network(file->header.seed, triple->client), network_hash = never_0(from);
 	const uint64_t hash = never_0(hash_address(hash_address(from, triple->sender), triple->recipient));
 
 	pthread_mutex_lock(&greylist->lock);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,4 +41,20 @@ enum error map_file(const char *path, size_t size, void **out_map)
 
 	close(file);
 	return error;
+}
+
+enum error map_hashed_file(const char *path, size_t size, const struct map_header *fresh, struct map_header **out_map)
+{
+	void *map;
+	const enum error error = map_file(path, size, &map);
+
+	if (error != OK)
+		return error;
+	*out_map = map;
+	if ((*out_map)->magic != fresh->magic) {
+		memset(map, 0, size);
+		(*out_map)->seed = fresh->seed;
+		(*out_map)->magic = fresh->magic; /* Last: it says that the rest is there. */
+	}
+	return OK;
 }

@@ -25,7 +25,7 @@ struct entry {
 _Static_assert(sizeof(struct entry) == POLICY_STORE_ENTRY_SIZE, "entries fill their file");
 
 struct file {
-	uint64_t magic, seed;
+	struct map_header header;
 	char unused[POLICY_STORE_ENTRY_SIZE - 16];
 	struct entry entries[POLICY_STORE_ENTRIES];
 };
@@ -38,23 +38,19 @@ struct policy_store {
 enum error policy_store_open(const char *path, uint64_t seed, struct policy_store **out_store)
 {
 	struct policy_store *store = calloc(1, sizeof *store);
-	void *map;
+	const struct map_header fresh = { MAGIC, seed };
+	struct map_header *map;
 
 	if (store == NULL)
 		return ERR_NO_MEMORY;
-	const enum error error = map_file(path, sizeof *store->file, &map);
+	const enum error error = map_hashed_file(path, sizeof *store->file, &fresh, &map);
 
 	if (error != OK) {
 		free(store);
 		return error;
 	}
-	store->file = map;
+	store->file = (struct file *)map; /* It begins with the header. */
 	must(pthread_mutex_init(&store->lock, NULL) == 0);
-	if (store->file->magic != MAGIC) {
-		memset(store->file, 0, sizeof *store->file);
-		store->file->seed = seed;
-		store->file->magic = MAGIC;
-	}
 	*out_store = store;
 	return OK;
 }
@@ -84,7 +80,7 @@ static uint64_t checksum_of(const struct policy_store *store, const struct entry
 {
 	const size_t head = offsetof(struct entry, room) - sizeof entry->checksum;
 	const size_t length = head + entry->domain_length + entry->value_length;
-	const uint64_t hash = XXH3_64bits_withSeed(&entry->used_ms, length, store->file->seed);
+	const uint64_t hash = XXH3_64bits_withSeed(&entry->used_ms, length, store->file->header.seed);
 
 	return hash != 0 ? hash : 1; /* 0 stands for a free entry. */
 }
@@ -97,7 +93,7 @@ static bool is_taken(const struct policy_store *store, const struct entry *entry
 
 static struct entry *group_of(struct policy_store *store, struct text lower)
 {
-	const uint64_t hash = XXH3_64bits_withSeed(lower.bytes, lower.length, store->file->seed);
+	const uint64_t hash = XXH3_64bits_withSeed(lower.bytes, lower.length, store->file->header.seed);
 
 	return &store->file->entries[hash % (POLICY_STORE_ENTRIES / GROUP_SIZE) * GROUP_SIZE];
 }
