@@ -114,7 +114,7 @@ class Run:
         folder = home / "org"
         folder.mkdir(parents=True)
         cuts(self.build, self.log, home / "work", "--seed", self.options.seed, "--rebuild", point, variant, folder)
-        for name in ("lock.mdb", "in-doubt", "suspects", "greylist", "writer.lock"):  # Written through mappings, or empty: anything may be left.
+        for name in ("lock.mdb", "in-doubt", "suspects", "greylist", "policies", "writer.lock"):  # Written through mappings, or empty: anything may be left.
             left = folder / "spool" / name
             if left.exists() and dice.random() < 0.7:
                 left.write_bytes(bytes(dice.choice((0, 4096, 8192, 100))) if name != "writer.lock" else b"")

@@ -54,9 +54,14 @@ class Client:
 
 
 def greeting(server, source):
+    """Said to a client that is gone, also for the server, when this returns."""
     client = Client(server, source)
     try:
-        return client.hear()
+        said = client.hear()
+        if said.startswith("220 "):
+            client.ask("QUIT")
+        assert client.lines.read() == b""
+        return said
     finally:
         client.close()
 
