@@ -235,7 +235,7 @@ static json_t *end_pause(struct operation *operation)
 	struct arena *arena = arena_new(ADMIN_ARENA_BYTES);
 	struct piece *piece = arena ? arena_alloc(arena, sizeof *piece) : NULL;
 	struct spool_change *change = piece ? spool_change_new() : NULL;
-	struct text key;
+	struct text key = TEXT_EMPTY;
 	json_t *failure = NULL;
 
 	if (change == NULL)

@@ -45,7 +45,7 @@ enum error map_file(const char *path, size_t size, void **out_map)
 
 enum error map_hashed_file(const char *path, size_t size, const struct map_header *fresh, struct map_header **out_map)
 {
-	void *map;
+	void *map = NULL;
 	const enum error error = map_file(path, size, &map);
 
 	if (error != OK)
