@@ -19,6 +19,6 @@ void target(struct text input, unsigned choice, struct arena *arena)
 		    arc, &(struct answer){ choice & 1 ? ANSWER_FOUND : ANSWER_FAILED, &record, choice & 1 });
 	body_hashes_add(hashes, text_from(input, header_length(input)));
 	body_hashes_end(hashes);
-	must(arc == NULL || arc_judge(arc)->set_count <= ARC_SETS_MAX);
+	must(arc == NULL || arc_judge(arc, NULL)->set_count <= ARC_SETS_MAX);
 	body_hashes_free(hashes);
 }

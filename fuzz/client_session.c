@@ -37,7 +37,11 @@ void target(struct text input, unsigned choice, struct arena *arena)
 	struct delivery_outcome outcomes[3];
 	struct delivery delivery = { .message = &message, .arena = arena, .outcomes = outcomes };
 
+	const struct client_login login = { TEXT("user"), TEXT("pencil") };
+
 	must(session != NULL);
+	if (choice & 64)
+		client_session_demand_login(session, &login);
 	client_session_connected(session);
 	serve(session, &delivery);
 	for (; input.length > 0 && !client_session_todo(session)->ended;

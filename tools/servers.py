@@ -2,8 +2,11 @@
 
 Nothing here sleeps for a guessed time: `until` waits for a fact, and fails when it does not come true.
 """
+import errno
+import itertools
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -28,10 +31,31 @@ def until(condition, what, patience_s=PATIENCE_S):
     raise Trouble(f"waited {patience_s} s in vain for {what}")
 
 
+def own_ports():
+    """Below those that the kernel gives to connections, so that none is taken between its choice and its use; tests
+    that run side by side each have a range of their own."""
+    first = 10000 + 2500 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 9)
+    start = random.randrange(2500)
+    return itertools.cycle([first + (start + step) % 2500 for step in range(2500)])
+
+
+PORTS = own_ports()
+
+
 def free_port(address="127.0.0.1"):
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+    """Nobody listens there on any address of the family; fails where this machine has no such address."""
+    family, every = (socket.AF_INET6, "::") if ":" in address else (socket.AF_INET, "0.0.0.0")
+    with socket.socket(family) as probe:
         probe.bind((address, 0))
-        return probe.getsockname()[1]
+    for port in itertools.islice(PORTS, 2500):
+        with socket.socket(family) as probe:
+            try:
+                probe.bind((every, port))
+                return port
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+    raise Trouble("every port is taken")
 
 
 def greets(address, port):
@@ -56,9 +80,12 @@ class Server:
         (self.home / "users").write_text("".join(f"{user}:{{PLAIN}}unused\n" for user in users))
 
     def start(self):
+        environment = {**os.environ, **self.environment}
+        # Leaks matter in what goes on running; to look for them takes a command longer than what it does.
+        environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=1"
         with open(self.home / "stderr", "ab") as stderr:
             self.process = subprocess.Popen([self.program, "serve", "-c", str(self.conf)], stderr=stderr,
-                                            start_new_session=True, env={**os.environ, **self.environment})
+                                            start_new_session=True, env=environment)
         until(self.listens, f"{self.conf} to listen")
         return self
 

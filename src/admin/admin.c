@@ -5,7 +5,11 @@
 #include <utlist.h>
 
 #include "admin/admin_private.h"
+#include "base/clock.h"
 #include "base/must.h"
+#include "io/loop.h"
+
+enum { CLAIM_ARENA_BYTES = 64 << 10 };
 
 struct admin *admin_new(const struct admin_settings *settings)
 {
@@ -15,6 +19,7 @@ struct admin *admin_new(const struct admin_settings *settings)
 		return NULL;
 	admin->settings = *settings;
 	admin->settings.router = router_ref(settings->router);
+	admin->started_ms = clock_monotonic_ms();
 	return admin;
 }
 
@@ -53,11 +58,45 @@ json_t *admin_ask(struct spool *spool, const json_t *request)
 		return admin_queue_list(spool, request);
 	if (text_equal(verb, TEXT("queue show")))
 		return admin_queue_show(spool, request);
+	if (text_equal(verb, TEXT("queue destinations")))
+		return admin_queue_destinations(spool);
 	if (text_equal(verb, TEXT("queue pauses")))
 		return admin_queue_pauses(spool);
 	if (text_equal(verb, TEXT("trace")))
 		return admin_trace(spool, request);
+	if (text_equal(verb, TEXT("reports")))
+		return admin_reports(spool, request);
+	if (text_equal(verb, TEXT("replay list")))
+		return admin_replay_list(spool, request);
 	return NULL;
+}
+
+static json_t *replay(const struct admin_settings *settings, const json_t *request)
+{
+	struct replay_side side = { .router = settings->router, .now_ms = loop_unix_ms(settings->loop) };
+
+	if (settings->in_force == NULL)
+		return admin_failure(EX_UNAVAILABLE, "this server does not tell what is in force");
+	settings->in_force(settings->context, &side);
+	return admin_replay(settings->spool, &side, request);
+}
+
+/* Which message has the key of its sender's own, and its mark; null: none. */
+static json_t *claim(const struct admin_settings *settings, const json_t *request)
+{
+	const uint32_t day = tally_day(loop_unix_ms(settings->loop));
+	struct arena *arena = arena_new(CLAIM_ARENA_BYTES);
+	struct text value = TEXT_EMPTY;
+	const enum error error =
+	    arena ? spool_read_claim(settings->spool, day, admin_member(request, "key"), arena, &value) : ERR_NO_MEMORY;
+	const struct text id = text_part(value, 0, text_find_byte(value, ' '));
+	json_t *answer = error == OK ? json_pack("{s:b, s:o, s:o}", "ok", 1, "id", admin_string(id), "mark",
+	                                   admin_string(text_from(value, id.length + 1)))
+	    : error == ERR_NOT_FOUND ? json_pack("{s:b, s:n}", "ok", 1, "id")
+	                             : admin_failure(EX_TEMPFAIL, "the spool: %s", error_text(error));
+
+	arena_free(arena);
+	return answer;
 }
 
 static json_t *ask_supervisor(bool (*ask)(void *), void *context)
@@ -79,14 +118,26 @@ void admin_request(struct admin *admin, const json_t *request, uint32_t uid, adm
 		admin_queue_pause(admin, request, uid, answered, context);
 		return;
 	}
+	if (answer == NULL && text_equal(verb, TEXT("reports send"))) {
+		admin_reports_send(admin, request, answered, context);
+		return;
+	}
 	if (answer == NULL && text_equal(verb, TEXT("explain"))) {
 		admin_explain(admin, request, answered, context);
+		return;
+	}
+	if (answer == NULL && text_equal(verb, TEXT("tail"))) {
+		admin_tail(admin, request, answered, context);
 		return;
 	}
 	if (answer == NULL && text_equal(verb, TEXT("stats"))) {
 		admin_stats(admin, answered, context);
 		return;
 	}
+	if (answer == NULL && text_equal(verb, TEXT("replay")))
+		answer = replay(settings, request);
+	if (answer == NULL && text_equal(verb, TEXT("claim")))
+		answer = claim(settings, request);
 	if (answer == NULL && text_equal(verb, TEXT("reload")))
 		answer = ask_supervisor(settings->reload, settings->context);
 	if (answer == NULL && text_equal(verb, TEXT("upgrade")))

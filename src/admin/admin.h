@@ -15,19 +15,24 @@
 
 #include <jansson.h>
 
+#include "admin/replay.h"
 #include "dns/dns.h"
 #include "events/counters.h"
+#include "events/feed.h"
 #include "events/sink.h"
 #include "queue/survey.h"
+#include "reports/reports.h"
 #include "route/hosts.h"
 #include "route/router.h"
 #include "spool/spool.h"
+#include "tls/tls.h"
 
 enum {
 	ADMIN_PAGE_MAX = 500,
 	ADMIN_PAGE_DEFAULT = 100,
 	ADMIN_RECIPIENTS_MAX = 10000,
 	ADMIN_TRACE_MAX = 20,
+	ADMIN_TAILS_MAX = 16, /* Requests that wait for events at one time. */
 	ADMIN_EXPLAIN_MAX = 100 /* Destinations of an alias; each may cost DNS queries. */
 };
 
@@ -42,14 +47,24 @@ typedef void admin_surveyed(void *context, const struct queue_survey *survey);
 struct admin_settings {
 	struct loop *loop;
 	struct spool *spool;
+	const char *spool_folder;      /* NULL: in memory. */
 	struct spool_port *port;
 	struct router *router;
 	const struct hosts_settings *hosts;
 	struct event_sink sink;
+	struct reports *reports; /* NULL: none are sent. */
+	struct feed *feed;       /* NULL: events are not kept for who looks on. */
 	void (*sum_counters)(void *context, struct counters *out_sum);
+	const struct counters *(*lane_counters)(void *context, unsigned lane); /* NULL behind the last one. */
 	/* Ask the queues: `surveyed` is called once, on this thread, but not after admin_free. False: no memory. */
 	bool (*survey)(void *context, const struct admin_question *question, admin_surveyed *surveyed,
 	    void *surveyed_context);
+	/* What is in force, but for the router. Borrows until the next turn of the loop. NULL: it cannot be told. */
+	void (*in_force)(void *context, struct replay_side *out_side);
+	/* Those that clients see. Borrows until the next turn of the loop. NULL: it cannot be told. */
+	size_t (*certificates)(void *context, const struct tls_certificate_facts **out_facts);
+	/* The proxy by which the mail of a pool leaves. False: it has none. NULL: no pool has. */
+	bool (*pool_proxy)(void *context, struct text pool, struct endpoint *out_proxy);
 	/* Ask the supervisor: false when it cannot be reached. */
 	bool (*reload)(void *context);
 	bool (*upgrade)(void *context);
@@ -71,7 +86,7 @@ void admin_set_router(struct admin *admin, struct router *router);
 typedef void admin_answered(void *context, json_t *answer);
 void admin_request(struct admin *admin, const json_t *request, uint32_t uid, admin_answered *answered, void *context);
 
-/* "queue list", "queue show", "trace", answered from a spool alone. Gives the answer,
+/* "queue list", "queue show", "queue pauses", "trace", "reports", "replay list", answered from a spool alone. Gives the answer,
  * or NULL when the request is none of these. */
 json_t *admin_ask(struct spool *spool, const json_t *request);
 

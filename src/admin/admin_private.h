@@ -16,12 +16,17 @@ struct admin_pending {
 struct admin {
 	struct admin_settings settings;
 	struct admin_pending *pending;
+	int64_t started_ms;    /* By the monotonic clock. */
+	unsigned tails;        /* That wait for events. */
 };
 
 json_t *admin_stopping(void);
 
 /* A JSON string; bytes that are not UTF-8 become U+FFFD. */
 json_t *admin_string(struct text text);
+
+/* Of an event's field: they have addresses with and without brackets, and with their type in front (RFC 3461 §4.2). "<>" stays. */
+struct text admin_bare_address(struct text address);
 
 /* The text of a string member; empty when absent or of another type. Borrows. */
 struct text admin_member(const json_t *object, const char *key);
@@ -32,8 +37,13 @@ struct text admin_member(const json_t *object, const char *key);
 /* "mx.example.net said: 451 4.7.1 try later" without empty parts. Gives a string, or null before any attempt. */
 json_t *admin_verdict(const struct verdict *verdict);
 
+/* As the log has it in JSON. Gives. */
+json_t *admin_event(const struct event *event);
+
 /* RFC 3339 in UTC with milliseconds. */
 json_t *admin_time(int64_t unix_ms);
+/* What the courier remembers of hosts. */
+json_t *admin_known_hosts(const struct queue_survey *survey);
 
 /* What a queue knows of a destination, its name aside. Gives. */
 json_t *admin_destination(const struct queue_destination *destination);
@@ -69,6 +79,9 @@ json_t *admin_queue_list(struct spool *spool, const json_t *request);
 json_t *admin_queue_show(struct spool *spool, const json_t *request);
 json_t *admin_trace(struct spool *spool, const json_t *request);
 
+/* "queue destinations": what waits, by domain, as far as the oldest messages tell. */
+json_t *admin_queue_destinations(struct spool *spool);
+
 /* "queue retry|hold|release|delete|expire|bounce|reroute|resume": the word behind "queue ". False: not one of them. */
 bool admin_queue_change(struct admin *admin, const json_t *request, struct text action, uint32_t uid,
     admin_answered *answered, void *context);
@@ -80,6 +93,12 @@ json_t *admin_queue_pauses(struct spool *spool);
  * or gives a failure. All in the arena. */
 json_t *admin_pause_read(
     const json_t *request, uint32_t uid, struct arena *arena, struct text *out_key, struct event *out_event);
+/* "reports": what is counted for them, a page of sets; with a domain, what is counted about that. */
+json_t *admin_reports(struct spool *spool, const json_t *request);
+/* "reports send": of one day, or of all that are over. Answers when they have left. */
+void admin_reports_send(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
+/* "tail": events as they happen. */
+void admin_tail(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
 void admin_stats(struct admin *admin, admin_answered *answered, void *context);
 void admin_explain(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
 

@@ -57,6 +57,14 @@ static void sum_counters(void *context, struct counters *out_sum)
 	counters_add(out_sum, COUNTER_RECEIVED, 7);
 }
 
+static const struct counters *lane_counters(void *context, unsigned lane)
+{
+	static const struct counters none = { 0 };
+
+	(void)context;
+	return lane < 2 ? &none : NULL;
+}
+
 static void find(struct queue_survey *survey, const struct queue_destination *destination)
 {
 	survey->matching++;
@@ -74,7 +82,8 @@ static bool ask_queue(
 	if (world->queue != QUEUE_ANSWERS)
 		return world->queue == QUEUE_WAITS;
 	must(queue_survey_init(&survey, question->destination));
-	survey.counts = (struct queue_counts){ 1, 2, 3, 4 };
+	survey.counts = (struct queue_counts){ .active_domains = 1, .destinations = 2, .deliveries = 3, .unsettled = 4 };
+	survey.paced = 5;
 	for (size_t i = 0; i < world->troubles && survey.key.length == 0; i++)
 		find(&survey, &world->known);
 	if (survey.key.length > 0 && text_equal(survey.key, world->known.key))
@@ -147,6 +156,7 @@ static int set_up(void **state)
 		.hosts = &world->hosts,
 		.sink = { heard, world },
 		.sum_counters = sum_counters,
+		.lane_counters = lane_counters,
 		.survey = ask_queue,
 		.reload = tell_supervisor,
 		.upgrade = tell_supervisor,
@@ -597,6 +607,10 @@ static void test_explain(void **state)
 
 static const struct queue_destination troubled = { .key = { "via 192.0.2.1:2525", 18 },
 	.gate = QUEUE_GATE_DOWN,
+	.site = { "mx.partner.test:25", 18 },
+	.site_destinations = 3,
+	.shape = { "partner.test", 12 },
+	.limits = { .connections = 2, .rate = { 90, 60000 } },
 	.concurrency = 1,
 	.waiting_domains = 7,
 	.paused_until_ms = 1700000000123,
@@ -605,7 +619,7 @@ static const struct queue_destination troubled = { .key = { "via 192.0.2.1:2525"
 static void test_explain_tells_the_state_of_a_destination(void **state)
 {
 	struct world *world = *state;
-	const json_t *destination = item(explain(world, "zoe@partner.test"), "destinations", 0);
+	const json_t *destination = item(explain(world, "zoe@partner.test"), "destinations", 0), *limits;
 
 	assert_text(destination, "destination", "via 192.0.2.1:2525");
 	assert_null(json_object_get(destination, "state"));
@@ -615,6 +629,12 @@ static void test_explain_tells_the_state_of_a_destination(void **state)
 	assert_text(json_object_get(destination, "state"), "paused_until", "2023-11-14T22:13:20.123Z");
 	assert_text(json_object_get(destination, "state"), "last_trouble", "mx said: 451 4.4.1 refused");
 	assert_int_equal(number(json_object_get(destination, "state"), "concurrency"), 1);
+	assert_text(json_object_get(destination, "state"), "site", "mx.partner.test:25");
+	limits = json_object_get(json_object_get(destination, "state"), "limits");
+	assert_text(limits, "by", "partner.test");
+	assert_text(limits, "rate", "90 messages in 60 s");
+	assert_int_equal(number(limits, "connections"), 2);
+	assert_null(json_object_get(limits, "concurrency"));
 	world->queue = QUEUE_HAS_NO_MEMORY;
 	destination = item(explain(world, "zoe@partner.test"), "destinations", 0);
 	assert_null(json_object_get(destination, "state"));
@@ -682,6 +702,7 @@ static void test_stats_and_supervisor(void **state)
 	assert_int_equal(number(json_object_get(answer, "spool"), "messages"), 3);
 	assert_int_equal(number(json_object_get(answer, "spool"), "recipients"), 6);
 	assert_int_equal(number(json_object_get(answer, "counters"), "received"), 7);
+	assert_int_equal(size_of(answer, "lanes"), 2);
 	assert_int_equal(number(ask(world, "{\"do\":\"reload\"}"), "exit"), EX_TEMPFAIL);
 	world->reachable = true;
 	assert_true(json_is_true(json_object_get(ask(world, "{\"do\":\"reload\"}"), "ok")));

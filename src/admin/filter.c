@@ -1,8 +1,8 @@
 /* Which messages and recipients a request means. */
 #include <sysexits.h>
-#include <time.h>
 
 #include "admin/admin_private.h"
+#include "base/clock.h"
 #include "base/must.h"
 #include "conf/value.h"
 
@@ -30,13 +30,11 @@ static bool is_state(struct text word)
 
 static json_t *read_age(struct admin_filter *filter)
 {
-	struct timespec now;
 	uint64_t age_ms;
 
 	if (!value_duration(filter->older, &age_ms))
 		return admin_failure(EX_USAGE, "%.*s is not a duration like 30m, 2h or 3d", TEXT_FORMAT(filter->older));
-	clock_gettime(CLOCK_REALTIME, &now);
-	filter->arrived_until_ms = now.tv_sec * 1000LL + now.tv_nsec / 1'000'000 - (int64_t)age_ms;
+	filter->arrived_until_ms = clock_unix_ms() - (int64_t)age_ms;
 	return NULL;
 }
 

@@ -41,6 +41,10 @@ static json_t *message_json(const struct message *message, const struct admin_fi
 
 	if (envelope->held_until_ms != 0)
 		json_object_set_new(view, "held_until", admin_time(envelope->held_until_ms));
+	if (envelope->priority != 0)
+		json_object_set_new(view, "priority", json_integer(envelope->priority));
+	if (envelope_tls_demand(envelope).length > 0)
+		json_object_set_new(view, "demands", admin_string(envelope_tls_demand(envelope)));
 	if (envelope->deliver_by_ms != 0)
 		json_object_set_new(view, "deliver_by", admin_time(envelope->deliver_by_ms));
 	return view;

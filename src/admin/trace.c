@@ -5,7 +5,7 @@
 #include "base/must.h"
 #include "events/event.h"
 
-static json_t *step_json(const struct event *event)
+json_t *admin_event(const struct event *event)
 {
 	struct buffer line;
 	json_t *step = NULL;
@@ -37,7 +37,7 @@ static json_t *life_json(struct spool *spool, queue_id id, struct arena *arena)
 
 		if (event_decode(id, stored[i], &event) != OK)
 			continue;
-		json_array_append_new(steps, step_json(&event));
+		json_array_append_new(steps, admin_event(&event));
 	}
 
 	struct message message;

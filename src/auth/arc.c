@@ -258,7 +258,7 @@ static bool take_judgement(struct arc *arc, struct judgement judgement, size_t i
 	return false;
 }
 
-static bool judge_message(struct arc *arc)
+static bool judge_message(struct arc *arc, struct key_ring *ring)
 {
 	const uint8_t *hash = body_hashes_hash(arc->hashes, arc->body_id);
 	const uint64_t limit = arc->message.body_limit;
@@ -269,25 +269,25 @@ static bool judge_message(struct arc *arc)
 		return false;
 	}
 	return take_judgement(arc,
-	    signature_judge(&arc->message, arc->message_hash, &arc->message_keys, arc->arena), arc->count);
+	    signature_judge(&arc->message, arc->message_hash, &arc->message_keys, ring, arc->arena), arc->count);
 }
 
-static bool judge_seal(struct arc *arc, size_t instance)
+static bool judge_seal(struct arc *arc, struct key_ring *ring, size_t instance)
 {
 	const struct set *set = &arc->sets[instance - 1];
 	uint8_t hash[DIGEST_BYTES];
 
 	if (!seal_hash(arc, instance, hash))
 		return take_judgement(arc, (struct judgement){ AUTH_TEMPERROR, "out of memory" }, instance);
-	return take_judgement(arc, signature_judge(&set->seal, hash, &set->keys, arc->arena), instance);
+	return take_judgement(arc, signature_judge(&set->seal, hash, &set->keys, ring, arc->arena), instance);
 }
 
-const struct arc_verdict *arc_judge(struct arc *arc)
+const struct arc_verdict *arc_judge(struct arc *arc, struct key_ring *ring)
 {
-	if (arc->open && judge_message(arc)) {
+	if (arc->open && judge_message(arc, ring)) {
 		size_t instance = arc->count;
 
-		while (instance > 0 && judge_seal(arc, instance))
+		while (instance > 0 && judge_seal(arc, ring, instance))
 			instance--;
 		if (instance == 0)
 			settle(arc, AUTH_PASS, NULL, 0);

@@ -35,7 +35,7 @@ struct arc;
 /* The answer to that question. */
 void arc_answer(struct arc *arc, const struct answer *answer);
 
-/* After the end of the body and of the questions, once. */
-const struct arc_verdict *arc_judge(struct arc *arc);
+/* After the end of the body and of the questions, once. `ring`: as for dkim_judge. */
+const struct arc_verdict *arc_judge(struct arc *arc, struct key_ring *ring);
 
 #endif

@@ -42,7 +42,7 @@ static bool seal(struct arena *arena, struct text message, const struct dkim_sig
 	facts_satisfy(&facts, arc, arc);
 	body_hashes_add(hashes, text_from(message, header_length));
 	body_hashes_end(hashes);
-	const enum error error = arc_sealer_seal(sealer, arc_judge(arc), signing, text_of(words[3]), &out);
+	const enum error error = arc_sealer_seal(sealer, arc_judge(arc, NULL), signing, text_of(words[3]), &out);
 
 	if (error == OK)
 		printf("%.*s%.*s", TEXT_FORMAT(buffer_text(&out)), TEXT_FORMAT(message));

@@ -45,7 +45,7 @@ static struct hop pass_on(struct arena *arena, struct text header, const char *t
 	facts_satisfy(&facts, arc, arc);
 	body_hashes_add(hashes, text_of(text));
 	body_hashes_end(hashes);
-	const struct arc_verdict *verdict = arc_judge(arc);
+	const struct arc_verdict *verdict = arc_judge(arc, NULL);
 	const struct dkim_signing signing = { key, TEXT("hop.test"), TEXT("s") };
 
 	hop.cv = auth_result_word(verdict->result);

@@ -54,7 +54,7 @@ static void check_row(const struct row *row)
 
 	facts_satisfy(&facts, arc, arc);
 	body_hashes_end(hashes);
-	const struct arc_verdict *verdict = arc_judge(arc);
+	const struct arc_verdict *verdict = arc_judge(arc, NULL);
 
 	assert_string_equal(auth_result_word(verdict->result), row->result);
 	assert_int_equal(verdict->at, row->at);

@@ -91,6 +91,8 @@ bool auth_results_compose(const struct auth_results *results, struct buffer *out
 	ok = ok && (any || buffer_append(out, TEXT("; none")));
 	ok = ok && (results->iprev == NULL || put_iprev(results->iprev, out));
 	ok = ok && (results->spf == NULL || put_spf(results->spf, out));
+	ok = ok &&
+	    (results->spf_helo == NULL || results->spf_helo->result == AUTH_NONE || put_spf(results->spf_helo, out));
 	for (size_t i = 0; ok && results->dkim_used && i < results->dkim_count; i++)
 		ok = put_dkim(&results->dkim[i], out);
 	if (results->dkim_used && results->dkim_count == 0)

@@ -18,6 +18,7 @@ struct auth_results {            /* Borrows. NULL: that method was not used. */
 	struct text authserv_id; /* Our name (§2.5). */
 	const struct iprev *iprev;
 	const struct spf_verdict *spf;
+	const struct spf_verdict *spf_helo; /* Of the HELO name besides the sender; said unless it is none. */
 	const struct dkim_finding *dkim; /* With dkim_used and none of them: dkim=none. */
 	size_t dkim_count;
 	bool dkim_used;

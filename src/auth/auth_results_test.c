@@ -7,6 +7,7 @@
 
 #include "auth/auth_results.h"
 #include "auth/author.h"
+#include "auth/received_spf.h"
 #include "auth/test_facts.h"
 
 static void what_was_found_is_said(void **state)
@@ -34,6 +35,18 @@ static void what_was_found_is_said(void **state)
 		"Authentication-Results: mx.here.test;\r\n\tspf=pass smtp.mailfrom=example.org;\r\n\tdkim=fail reason=\"the body "
 		"was changed\" header.d=\"bad \\\"one\\\"; x=y\" header.s=s header.a=rsa-sha256 header.b=abcdefgh\r\n")));
 	buffer_clear(&out);
+	struct spf_verdict helo = { .result = AUTH_FAIL, .is_helo = true, .domain = TEXT("c.test") };
+	const struct auth_results both = { .authserv_id = TEXT("a.test"), .spf = &spf, .spf_helo = &helo };
+
+	assert_true(auth_results_compose(&both, &out));
+	assert_true(text_equal(buffer_text(&out),
+	    TEXT("Authentication-Results: a.test;\r\n\tspf=pass smtp.mailfrom=example.org;\r\n\tspf=fail smtp.helo=c.test\r\n")));
+	buffer_clear(&out);
+	helo.result = AUTH_NONE;
+	assert_true(auth_results_compose(&both, &out));
+	assert_true(text_equal(
+	    buffer_text(&out), TEXT("Authentication-Results: a.test;\r\n\tspf=pass smtp.mailfrom=example.org\r\n")));
+	buffer_clear(&out);
 	assert_true(auth_results_compose(
 	    &(struct auth_results){ .authserv_id = TEXT("a.test"), .dkim_used = true }, &out));
 	assert_true(
@@ -41,6 +54,30 @@ static void what_was_found_is_said(void **state)
 	buffer_clear(&out);
 	assert_true(auth_results_compose(&(struct auth_results){ .authserv_id = TEXT("a.test") }, &out));
 	assert_true(text_equal(buffer_text(&out), TEXT("Authentication-Results: a.test; none\r\n")));
+	buffer_done(&out);
+}
+
+static void what_spf_found_is_said(void **state)
+{
+	struct spf_request request = { .helo = TEXT("c.test"), .sender = TEXT("\"a\r\nb\"@far.test"), .receiver = TEXT("mx.here.test") };
+	const struct spf_verdict verdicts[] = { { .result = AUTH_PASS, .mechanism = TEXT("ip4:192.0.2.0/24") },
+		{ .result = AUTH_TEMPERROR, .is_helo = true, .reason = TEXT("no answer") } };
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 4096);
+	assert_true(endpoint_parse_ip(TEXT("2001:db8::1"), &request.client));
+	assert_true(received_spf_compose(&request, &verdicts[0], &out));
+	assert_true(text_equal(buffer_text(&out),
+	    TEXT("Received-SPF: pass\r\n\tidentity=mailfrom;\r\n\treceiver=mx.here.test;\r\n\tclient-ip=\"2001:db8::1\";\r\n\t"
+		 "envelope-from=\"\\\"ab\\\"@far.test\";\r\n\thelo=c.test;\r\n\tmechanism=\"ip4:192.0.2.0/24\"\r\n")));
+	buffer_clear(&out);
+	request.sender = TEXT_EMPTY;
+	assert_true(endpoint_parse_ip(TEXT("192.0.2.1"), &request.client));
+	assert_true(received_spf_compose(&request, &verdicts[1], &out));
+	assert_true(text_equal(buffer_text(&out),
+	    TEXT("Received-SPF: temperror\r\n\tidentity=helo;\r\n\treceiver=mx.here.test;\r\n\tclient-ip=192.0.2.1;\r\n\t"
+		 "helo=c.test;\r\n\tproblem=\"no answer\"\r\n")));
 	buffer_done(&out);
 }
 
@@ -155,6 +192,7 @@ static void the_author_is_one_domain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(what_was_found_is_said),
+		cmocka_unit_test(what_spf_found_is_said),
 		cmocka_unit_test(who_speaks_in_our_name), cmocka_unit_test(the_name_of_a_client),
 		cmocka_unit_test(the_author_is_one_domain) };
 

@@ -168,6 +168,9 @@ static bool is_lone_space(struct text bytes, size_t at)
 	    bytes.bytes[at + 1] != '\r';
 }
 
+/* Blanks and CR: every byte of every body is looked up here. */
+static const bool is_special[256] = { [' '] = true, ['\t'] = true, ['\r'] = true };
+
 /* How many bytes from the start, the first of which is neither blank nor CR, stand for themselves. */
 static size_t plain_length(enum canon canon, struct text bytes)
 {
@@ -175,9 +178,10 @@ static size_t plain_length(enum canon canon, struct text bytes)
 
 	if (canon == CANON_SIMPLE)
 		return text_find_byte(bytes, '\r');
-	while (length < bytes.length && bytes.bytes[length] != '\r' &&
-	    (!is_blank(bytes.bytes[length]) || is_lone_space(bytes, length)))
-		length++;
+	do {
+		while (length < bytes.length && !is_special[(unsigned char)bytes.bytes[length]])
+			length++;
+	} while (length < bytes.length && is_lone_space(bytes, length) && length++ < bytes.length);
 	return length;
 }
 

@@ -88,7 +88,7 @@ void dkim_answer(struct dkim *dkim, const struct answer *answer)
 }
 
 /* The body first: it costs nothing any more, a signature does. */
-static void judge(struct dkim *dkim, size_t i)
+static void judge(struct dkim *dkim, struct key_ring *ring, size_t i)
 {
 	const struct slot *slot = &dkim->slots[i];
 	const uint64_t length = body_hashes_length(dkim->hashes, slot->body_id);
@@ -101,7 +101,7 @@ static void judge(struct dkim *dkim, size_t i)
 	else if (memcmp(hash, slot->signature.body_hash.bytes, DIGEST_BYTES) != 0)
 		judgement = (struct judgement){ AUTH_FAIL, "the body was changed" };
 	else
-		judgement = signature_judge(&slot->signature, slot->hash, &slot->keys, dkim->arena);
+		judgement = signature_judge(&slot->signature, slot->hash, &slot->keys, ring, dkim->arena);
 	settle(dkim, i, judgement);
 	if (judgement.result == AUTH_PASS && limit < length) {
 		dkim->findings[i].unsigned_bytes = length - limit;
@@ -110,12 +110,12 @@ static void judge(struct dkim *dkim, size_t i)
 	}
 }
 
-const struct dkim_finding *dkim_judge(struct dkim *dkim, size_t *out_count)
+const struct dkim_finding *dkim_judge(struct dkim *dkim, struct key_ring *ring, size_t *out_count)
 {
 	must(waiting(dkim) == NULL);
 	for (size_t i = 0; i < dkim->count; i++)
 		if (dkim->slots[i].open)
-			judge(dkim, i);
+			judge(dkim, ring, i);
 	*out_count = dkim->count;
 	return dkim->findings;
 }

@@ -35,8 +35,8 @@ struct dkim;
 /* The answer to that question. */
 void dkim_answer(struct dkim *dkim, const struct answer *answer);
 
-/* After the end of the body and of the questions, once. Findings in the order of the header; *out_count may be 0. */
-const struct dkim_finding *dkim_judge(struct dkim *dkim, size_t *out_count);
+/* After the end of the body and of the questions, once. `ring` may keep the keys; NULL: nobody does. Findings in the order of the header; *out_count may be 0. */
+const struct dkim_finding *dkim_judge(struct dkim *dkim, struct key_ring *ring, size_t *out_count);
 
 /* Signatures that nobody looked at (D1). */
 size_t dkim_ignored(const struct dkim *dkim);

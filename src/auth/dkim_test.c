@@ -80,7 +80,7 @@ static const char *verify(struct arena *arena, struct text header, const char *t
 	facts_satisfy(&facts, dkim, dkim);
 	body_hashes_add(hashes, text_of(text));
 	body_hashes_end(hashes);
-	const struct dkim_finding *findings = dkim_judge(dkim, &count);
+	const struct dkim_finding *findings = dkim_judge(dkim, NULL, &count);
 
 	assert_int_equal(count, 1);
 	body_hashes_free(hashes);
@@ -219,7 +219,7 @@ static void only_so_many_signatures_are_looked_at(void **state)
 	facts_satisfy(&facts, dkim, dkim);
 	assert_int_equal(facts.asked, DKIM_SIGNATURES_MAX);
 	body_hashes_end(hashes);
-	(void)dkim_judge(dkim, &count);
+	(void)dkim_judge(dkim, NULL, &count);
 	assert_int_equal(count, DKIM_SIGNATURES_MAX);
 	assert_int_equal(dkim_ignored(dkim), SIGNATURES - DKIM_SIGNATURES_MAX);
 	buffer_done(&header);

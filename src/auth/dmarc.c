@@ -70,7 +70,7 @@ static enum dmarc_policy policy_of(const struct dmarc *dmarc)
 		if (dmarc->is_absent && record->absent_policy != DMARC_UNSET)
 			policy = record->absent_policy;
 	}
-	return record->testing ? milder(policy) : policy;
+	return policy;
 }
 
 /* The walk has come to a record of the author, or to its end. */
@@ -178,7 +178,8 @@ static void align(struct dmarc *dmarc)
 		look(dmarc);
 	if (dmarc->stage != IDENTIFIERS)
 		return;
-	dmarc->verdict.policy = policy_of(dmarc);
+	dmarc->verdict.untested = policy_of(dmarc);
+	dmarc->verdict.policy = dmarc->record.testing ? milder(dmarc->verdict.untested) : dmarc->verdict.untested;
 	if (dmarc->verdict.spf_aligned || dmarc->verdict.dkim_aligned)
 		end(dmarc, AUTH_PASS, NULL);
 	else if (dmarc->unsure)

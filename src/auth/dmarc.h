@@ -29,7 +29,8 @@ struct dmarc_verdict {           /* Borrows. */
 	struct text author;
 	struct text domain;            /* Where the policy was found; empty: nowhere. */
 	struct text organization;      /* Of the author; empty when it did not matter. */
-	enum dmarc_policy policy;      /* What holds for this author, with sp, np and t. */
+	enum dmarc_policy policy;      /* What holds for this author, with sp, np and t; */
+	enum dmarc_policy untested;    /* without t. */
 	enum dmarc_policy disposition; /* What is asked for this message. */
 	bool spf_aligned, dkim_aligned;
 	const struct dmarc_record *record; /* NULL: none. */

@@ -307,13 +307,24 @@ void signature_keys_hear(struct signature_keys *keys, const struct answer *answe
 }
 
 struct key_record {
-	struct public_key *key;
+	const struct public_key *key;
+	struct public_key *own; /* The same, where no ring keeps it. */
 	bool testing;
 };
 
+static enum error find_key(struct key_ring *ring, enum key_kind kind, struct text der, struct key_record *out_key)
+{
+	if (ring != NULL)
+		return key_ring_find(ring, kind, der, &out_key->key);
+	const enum error error = public_key_read(kind, der, &out_key->own);
+
+	out_key->key = out_key->own;
+	return error;
+}
+
 /* The key in a record, if this signature may use it (§3.6.1). What is wrong, or NULL. */
-static const char *read_key(
-    const struct signature *signature, struct text record, struct arena *arena, struct key_record *out_key)
+static const char *read_key(const struct signature *signature, struct text record, struct key_ring *ring, struct arena *arena,
+    struct key_record *out_key)
 {
 	struct tag_list tags;
 	struct text value, der;
@@ -345,16 +356,16 @@ static const char *read_key(
 		signature->domain))
 		return "the key is not for subdomains";
 	if (base64_decode(value, arena, &der) != OK ||
-	    public_key_read(signature->key_kind, der, &out_key->key) != OK)
+	    find_key(ring, signature->key_kind, der, out_key) != OK)
 		return "the key cannot be read";
 	return NULL;
 }
 
 static struct judgement try_key(const struct signature *signature, const uint8_t hash[DIGEST_BYTES],
-    struct text record, struct arena *arena)
+    struct text record, struct key_ring *ring, struct arena *arena)
 {
 	struct key_record key = { 0 };
-	const char *wrong = read_key(signature, record, arena, &key);
+	const char *wrong = read_key(signature, record, ring, arena, &key);
 	struct judgement judgement = { AUTH_PERMERROR, wrong };
 
 	if (wrong == NULL && public_key_bits(key.key) < SIGNATURE_RSA_BITS_MIN &&
@@ -366,12 +377,12 @@ static struct judgement try_key(const struct signature *signature, const uint8_t
 		judgement = (struct judgement){ AUTH_FAIL,
 			key.testing ? "the signature is wrong, and its key for tests"
 				    : "the signature is wrong" };
-	public_key_free(key.key);
+	public_key_free(key.own);
 	return judgement;
 }
 
 struct judgement signature_judge(const struct signature *signature, const uint8_t hash[DIGEST_BYTES],
-    const struct signature_keys *keys, struct arena *arena)
+    const struct signature_keys *keys, struct key_ring *ring, struct arena *arena)
 {
 	struct judgement judgement = { AUTH_PERMERROR, "the key's record is too long" };
 
@@ -382,7 +393,7 @@ struct judgement signature_judge(const struct signature *signature, const uint8_
 		return (struct judgement){ AUTH_PERMERROR, "there is no key" };
 	/* More than one record is nobody's right (§3.6.2.2), but a change of keys by steps does it: one that fits is enough. */
 	for (size_t i = 0; i < keys->count && judgement.result != AUTH_PASS; i++) {
-		const struct judgement next = try_key(signature, hash, keys->records[i], arena);
+		const struct judgement next = try_key(signature, hash, keys->records[i], ring, arena);
 
 		if (i == 0 || next.result == AUTH_PASS || judgement.result == AUTH_PERMERROR)
 			judgement = next;

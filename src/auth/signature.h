@@ -9,7 +9,7 @@
 #include "auth/header_index.h"
 #include "auth/question.h"
 #include "auth/result.h"
-#include "crypto/key.h"
+#include "crypto/key_ring.h"
 
 enum signature_kind { SIGNATURE_DKIM, SIGNATURE_ARC_MESSAGE, SIGNATURE_ARC_SEAL };
 
@@ -61,8 +61,8 @@ struct signature_keys {
 /* Keep them. Without memory they count as a failed answer. */
 void signature_keys_hear(struct signature_keys *keys, const struct answer *answer, struct arena *arena);
 
-/* Did one of the keys sign that hash? RFC 6376 §6.1.2, §6.1.3. */
+/* Did one of the keys sign that hash? RFC 6376 §6.1.2, §6.1.3. `ring` may keep the keys; NULL: nobody does. */
 struct judgement signature_judge(const struct signature *signature, const uint8_t hash[DIGEST_BYTES],
-    const struct signature_keys *keys, struct arena *arena);
+    const struct signature_keys *keys, struct key_ring *ring, struct arena *arena);
 
 #endif

@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <xxhash.h>
+
 #include "base/must.h"
 
 bool text_equal_nocase(struct text a, struct text b)
@@ -21,6 +23,25 @@ bool text_ends(struct text whole, struct text suffix)
 {
 	return whole.length >= suffix.length &&
 	    text_equal(text_from(whole, whole.length - suffix.length), suffix);
+}
+
+uint64_t text_hash(struct text text, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(text.bytes, text.length, seed);
+}
+
+uint64_t text_hash_nocase(struct text text, uint64_t seed)
+{
+	char piece[64];
+
+	for (struct text rest = text; rest.length > 0; rest = text_from(rest, sizeof piece)) {
+		const size_t length = rest.length < sizeof piece ? rest.length : sizeof piece;
+
+		for (size_t i = 0; i < length; i++)
+			piece[i] = byte_lower(rest.bytes[i]);
+		seed = XXH3_64bits_withSeed(piece, length, seed);
+	}
+	return seed;
 }
 
 int text_compare(struct text a, struct text b)
@@ -111,12 +132,25 @@ bool text_to_u64(struct text digits, uint64_t *out_value)
 	return true;
 }
 
+/* How many bytes at the start are below 128: looked at by eight, because nearly all text is of them. */
+static size_t ascii_length(struct text whole)
+{
+	size_t length = 0;
+	uint64_t eight;
+
+	for (; length + sizeof eight <= whole.length; length += sizeof eight) {
+		memcpy(&eight, whole.bytes + length, sizeof eight);
+		if ((eight & 0x8080808080808080) != 0)
+			break;
+	}
+	while (length < whole.length && (unsigned char)whole.bytes[length] < 128)
+		length++;
+	return length;
+}
+
 bool text_is_ascii(struct text whole)
 {
-	for (size_t i = 0; i < whole.length; i++)
-		if ((unsigned char)whole.bytes[i] > 127)
-			return false;
-	return true;
+	return ascii_length(whole) == whole.length;
 }
 
 /* Length of the well-formed sequence at the start of `rest`, 0 if there is none. */
@@ -143,7 +177,11 @@ static size_t utf8_sequence(struct text rest)
 
 bool text_is_utf8(struct text whole)
 {
-	while (whole.length > 0) {
+	for (;;) {
+		whole = text_from(whole, ascii_length(whole));
+		if (whole.length == 0)
+			return true;
+
 		const size_t length = utf8_sequence(whole);
 
 		if (length == 0)
@@ -151,5 +189,4 @@ bool text_is_utf8(struct text whole)
 		must(length <= whole.length);
 		whole = text_from(whole, length);
 	}
-	return true;
 }

@@ -34,6 +34,11 @@ static inline bool text_equal(struct text a, struct text b)
 /* ASCII letters compare alike; bytes above 127 compare as they are. */
 bool text_equal_nocase(struct text a, struct text b);
 
+/* For tables and for choices that are to stay the same: what somebody may want to be alike needs a seed that is secret.
+ * Parts are joined by giving the hash of one as the seed of the next. */
+uint64_t text_hash(struct text text, uint64_t seed);
+uint64_t text_hash_nocase(struct text text, uint64_t seed);
+
 /* The part from `start` on, and `length` bytes from `start`; clipped at the end. */
 static inline struct text text_from(struct text whole, size_t start)
 {

@@ -27,6 +27,24 @@ static void texts_are_compared(void **state)
 	assert_true(text_compare(TEXT("a"), TEXT("\xff")) < 0); /* Bytes are unsigned. */
 }
 
+static void hashes_tell_texts_apart(void **state)
+{
+	char long_one[200], long_other[200];
+
+	(void)state;
+	assert_true(text_hash(TEXT("abc"), 0) == text_hash(TEXT("abc"), 0));
+	assert_true(text_hash(TEXT("abc"), 0) != text_hash(TEXT("abC"), 0));
+	assert_true(text_hash(TEXT("abc"), 0) != text_hash(TEXT("abc"), 1));
+	assert_true(text_hash_nocase(TEXT("abc"), 7) == text_hash_nocase(TEXT("aBC"), 7));
+	memset(long_one, 'x', sizeof long_one);
+	memset(long_other, 'X', sizeof long_other);
+	const struct text one = { long_one, sizeof long_one }, other = { long_other, sizeof long_other };
+
+	assert_true(text_hash_nocase(one, 0) == text_hash_nocase(other, 0));
+	long_other[sizeof long_other - 1] = 'Y'; /* Behind the pieces in which it is read. */
+	assert_true(text_hash_nocase(one, 0) != text_hash_nocase(other, 0));
+}
+
 static void parts_are_clipped(void **state)
 {
 	const struct text abc = TEXT("abc");
@@ -163,7 +181,7 @@ static void bytes_have_classes_without_a_locale(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(texts_are_compared),
+		cmocka_unit_test(texts_are_compared), cmocka_unit_test(hashes_tell_texts_apart),
 		cmocka_unit_test(parts_are_clipped),
 		cmocka_unit_test(bytes_and_parts_are_found),
 		cmocka_unit_test(blanks_are_trimmed),

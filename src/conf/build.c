@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include "conf/build_private.h"
 #include "conf/part.h"
 #include "mail/address.h"
 
-enum { CERTIFICATES_MAX = 64, LISTS_MAX = 32, OVERSIGNED_MAX = 32, FIELD_NAME_MAX = 76 };
+enum { CERTIFICATES_MAX = 64, WEB_PORT = 8025 };
 
 static void build_top(struct reading *reading, struct conf *conf)
 {
@@ -168,55 +169,6 @@ static void build_listeners(struct reading *reading, struct conf *conf)
 	}
 }
 
-/* -- route ------------------------------------------------------------------- */
-
-static bool pattern_valid(struct text pattern)
-{
-	const struct text domain = text_starts(pattern, TEXT(".")) ? text_from(pattern, 1) : pattern;
-
-	return text_equal(pattern, TEXT("*")) || (address_domain_valid(domain, true) && domain.bytes[0] != '[');
-}
-
-static void build_route(const struct part *part, struct conf_route *route)
-{
-	route->line = part->line;
-	route->pattern = TEXT("");
-	if (!arena_copy(part->reading->arena, part->title, &route->pattern) || !pattern_valid(route->pattern))
-		reading_complain(part->reading, part->line, "route \"%.*s\" is not for a domain (hint: example.net, .example.net or *)",
-		    TEXT_FORMAT(part->title));
-	route->via = part_hosts(part, "via", &route->via_count);
-	if (route->via_count == 0)
-		reading_complain(part->reading, part->line, "route \"%.*s\" leads nowhere (hint: via = {\"mx.example.net:25\"})",
-		    TEXT_FORMAT(part->title));
-	route->lmtp = part_bool(part, "lmtp");
-	route->tls = (enum conf_tls)part_word(part, "tls");
-	route->user = part_text(part, "user");
-	route->password_file = part_path(part, "password-file");
-	if ((route->user.length > 0) != (route->password_file[0] != '\0'))
-		reading_complain(part->reading, part->line, "route \"%.*s\" has half of a login (hint: user and password-file)",
-		    TEXT_FORMAT(part->title));
-}
-
-static void build_routes(struct reading *reading, struct conf *conf)
-{
-	const unsigned count = part_count(reading, "route");
-	struct conf_route *routes = arena_array(reading->arena, count + 1, sizeof *routes);
-
-	if (routes == NULL)
-		reading_complain(reading, 1, "larger than any sensible configuration (hint: make it shorter)");
-	for (unsigned i = 0; routes != NULL && i < count; i++) {
-		const struct part part = part_nth(reading, "route", i);
-
-		build_route(&part, &routes[i]);
-		for (unsigned k = 0; k < i; k++)
-			if (text_equal_nocase(routes[k].pattern, routes[i].pattern))
-				reading_complain(reading, part.line, "route \"%.*s\" is the same as that of line %d (hint: keep one of them)",
-				    TEXT_FORMAT(part.title), routes[k].line);
-	}
-	conf->routes = routes;
-	conf->route_count = routes ? count : 0;
-}
-
 /* -- the other sections ------------------------------------------------------ */
 
 /* What is wrong with the template of a Maildir's path; NULL: nothing. */
@@ -287,6 +239,8 @@ static void build_authentication(struct reading *reading, struct conf *conf)
 	conf->authentication.dkim = part_word(&part, "dkim") == 0;
 	conf->authentication.dmarc = (enum conf_dmarc)part_word(&part, "dmarc");
 	conf->authentication.defers = part_word(&part, "temporary-errors") == 1;
+	conf->authentication.received_spf = part_bool(&part, "received-spf");
+	conf->authentication.seals = part_bool(&part, "arc-seal");
 	conf->authentication.arc_trusted = part_domains(&part, "arc-trusted", &conf->authentication.arc_trusted_count);
 	conf->authentication.forwarders = part_networks(&part, "forwarders", &conf->authentication.forwarder_count);
 	conf->authentication.timeout_ms = (int64_t)part_quantity(&part, "timeout");
@@ -297,7 +251,12 @@ static void build_outbound(struct reading *reading, struct conf *conf)
 	const struct part outbound = part_section(reading, "outbound");
 
 	conf->outbound.port = (uint16_t)part_quantity(&outbound, "port");
+	conf_build_relays(&outbound, &conf->outbound.relays);
 	conf->outbound.sources = part_addresses(&outbound, "source", &conf->outbound.source_count);
+	conf->outbound.pool = conf_build_pool_name(&outbound, conf);
+	if (conf->outbound.pool.length > 0 && conf->outbound.source_count > 0)
+		reading_complain(reading, part_line(&outbound, "pool"),
+		    "outbound has both source and pool (hint: keep one of them; a pool has addresses of its own)");
 	conf->outbound.concurrency = (unsigned)part_quantity(&outbound, "concurrency");
 	conf->outbound.tls = (enum conf_tls)part_word(&outbound, "tls");
 	conf->outbound.connect_ms = (int64_t)part_quantity(&outbound, "connect-timeout");
@@ -306,46 +265,29 @@ static void build_outbound(struct reading *reading, struct conf *conf)
 	conf->outbound.idle_ms = (int64_t)part_quantity(&outbound, "idle");
 	conf->outbound.prefer_ip6 = part_bool(&outbound, "prefer-ip6");
 	conf->outbound.mta_sts = part_bool(&outbound, "mta-sts");
+	conf->outbound.dane = part_bool(&outbound, "dane");
 }
 
-/* -- dkim -------------------------------------------------------------------- */
-
-/* RFC 5322 §2.2; and what is added on the way cannot be promised to stay as it is (RFC 6376 §5.4). */
-static const char *wrong_with_field_name(struct text name)
+static void build_srs(struct reading *reading, struct conf *conf)
 {
-	static const char *const added[] = { "Received", "Return-Path", "DKIM-Signature", "Authentication-Results", "ARC-Seal",
-		"ARC-Message-Signature", "ARC-Authentication-Results", "Delivered-To" };
+	const struct part srs = part_section(reading, "srs");
+	const struct text given = part_text(&srs, "domain");
+	struct text domain = TEXT("");
 
-	for (size_t i = 0; i < name.length; i++)
-		if (name.bytes[i] < '!' || name.bytes[i] > '~' || name.bytes[i] == ':' || name.bytes[i] == ';')
-			return "is no name of a header field (hint: \"Subject\")";
-	for (size_t i = 0; i < sizeof added / sizeof added[0]; i++)
-		if (text_equal_nocase(name, text_of(added[i])))
-			return "is added on the way, which would break every signature (hint: leave it out)";
-	return name.length > 0 && name.length <= FIELD_NAME_MAX ? NULL : "is no name of a header field (hint: \"Subject\")";
-}
-
-static void build_dkim(struct reading *reading, struct conf *conf)
-{
-	const struct part dkim = part_section(reading, "dkim");
-
-	conf->dkim.keys = part_path(&dkim, "keys");
-	conf->dkim.sign = part_bool(&dkim, "sign");
-	conf->dkim.oversigned = part_texts(&dkim, "oversign", &conf->dkim.oversigned_count);
-	conf->dkim.expire_ms = (int64_t)part_quantity(&dkim, "expire");
-	conf->dkim.publish_wait_ms = (int64_t)part_quantity(&dkim, "publish-wait");
-	conf->dkim.retire_after_ms = (int64_t)part_quantity(&dkim, "retire-after");
-	conf->dkim.rotate_after_ms = (int64_t)part_quantity(&dkim, "rotate-after");
-	if (conf->dkim.oversigned_count > OVERSIGNED_MAX)
-		reading_complain(reading, part_line(&dkim, "oversign"), "dkim oversign has too many names (hint: at most %d)",
-		    OVERSIGNED_MAX);
-	for (size_t i = 0; i < conf->dkim.oversigned_count; i++) {
-		const char *wrong = wrong_with_field_name(conf->dkim.oversigned[i]);
-
-		if (wrong != NULL)
-			reading_complain(reading, part_line(&dkim, "oversign"), "dkim oversign: \"%s\" %s",
-			    conf->dkim.oversigned[i].bytes, wrong);
+	conf->srs.secret_file = part_path(&srs, "secret-file");
+	conf->srs.domain = conf->domain_count > 0 ? conf->domains[0] : TEXT("");
+	if (conf->srs.secret_file[0] != '\0' && conf->domain_count == 0)
+		reading_complain(reading, part_line(&srs, "secret-file"),
+		    "srs has no domain of ours (hint: domains, for what comes back must come here)");
+	if (part_line(&srs, "domain") == 0)
+		return;
+	for (size_t i = 0; i < conf->domain_count && address_domain_to_ascii(given, reading->arena, &domain) == OK; i++) {
+		conf->srs.domain = conf->domains[i];
+		if (text_equal_nocase(domain, conf->domains[i]))
+			return;
 	}
+	reading_complain(reading, part_line(&srs, "domain"), "srs domain = \"%.*s\" is not ours (hint: one of domains)",
+	    TEXT_FORMAT(given));
 }
 
 static void build_queue(struct reading *reading, struct conf *conf)
@@ -372,6 +314,7 @@ static void build_limits(struct reading *reading, struct conf *conf)
 	conf->limits.connections = (unsigned)part_quantity(&limits, "connections");
 	conf->limits.errors = (unsigned)part_quantity(&limits, "errors");
 	conf->limits.idle_ms = (int64_t)part_quantity(&limits, "idle");
+	conf->limits.priority = (unsigned)part_quantity(&limits, "priority");
 	conf->limits.hold_ms = (int64_t)part_quantity(&limits, "hold");
 	conf->limits.user_messages = part_rate(&limits, "user-messages");
 	conf->limits.user_recipients = part_rate(&limits, "user-recipients");
@@ -400,12 +343,45 @@ static void build_client(struct reading *reading, struct conf *conf)
 static void build_rest(struct reading *reading, struct conf *conf)
 {
 	const struct part spool = part_section(reading, "spool");
-	const struct part history = part_section(reading, "history"), web = part_section(reading, "web");
+	const struct part history = part_section(reading, "history");
+
 	conf->spool.engine = (enum conf_engine)part_word(&spool, "engine");
 	conf->spool.path = part_path(&spool, "path");
 	conf->spool.size = part_quantity(&spool, "size");
 	conf->history_messages = (uint32_t)part_quantity(&history, "messages");
-	conf->web.listen = part_text(&web, "listen");
+}
+
+/* Nobody gets beyond this machine by a slip: neither unasked nor in clear text. */
+static void build_web(struct reading *reading, struct conf *conf)
+{
+	const struct part web = part_section(reading, "web");
+	const struct text listen = part_unix_absolute(&web, part_text(&web, "listen"));
+	const int line = part_line(&web, "listen");
+
+	conf->web.enabled = listen.length > 0;
+	conf->web.tokens = part_path(&web, "tokens");
+	conf->web.messages = part_rate(&web, "messages");
+	conf->web.recipients = part_rate(&web, "recipients");
+	conf->web.tls = part_bool(&web, "tls");
+	conf->web.mta_sts = (enum conf_mta_sts)part_word(&web, "mta-sts");
+	conf->web.mta_sts_mx = part_domains(&web, "mta-sts-mx", &conf->web.mta_sts_mx_count);
+	conf->web.mta_sts_age_ms = (int64_t)part_quantity(&web, "mta-sts-age");
+	if (!conf->web.enabled)
+		return;
+	if (!endpoint_parse(listen, WEB_PORT, &conf->web.endpoint)) {
+		reading_complain(reading, line, "web listen = \"%.*s\" is no address (hint: 127.0.0.1:8025)", TEXT_FORMAT(listen));
+		return;
+	}
+	if (conf->web.tls && conf->tls.certificate_count == 0)
+		reading_complain(reading, part_line(&web, "tls"),
+		    "web wants TLS, and there is no certificate (hint: tls { certificate = \"fullchain.pem\" key = \"privkey.pem\" })");
+	if (endpoint_is_loopback(&conf->web.endpoint))
+		return;
+	if (conf->web.tokens[0] == '\0')
+		reading_complain(reading, line, "web listens beyond this machine and has no tokens (hint: tokens = \"web-tokens\")");
+	if (part_line(&web, "tls") == 0)
+		reading_complain(reading, line,
+		    "web listens beyond this machine without TLS (hint: tls = yes, or tls = no where the network is trusted)");
 }
 
 static void build_log(struct reading *reading, struct conf *conf)
@@ -472,63 +448,6 @@ static void build_users(struct reading *reading, struct conf *conf)
 	conf->named_user_count = users ? count : 0;
 }
 
-/* -- strangers ----------------------------------------------------------------- */
-
-static void build_list(const struct part *part, bool allows, struct conf_list *list)
-{
-	struct text zone = part->title;
-
-	if (zone.length > 0 && zone.bytes[zone.length - 1] == '.')
-		zone.length--;
-	list->allows = allows;
-	list->zone = TEXT("");
-	if (!address_domain_valid(zone, false) || zone.bytes[0] == '[' || !arena_copy(part->reading->arena, zone, &list->zone))
-		reading_complain(part->reading, part->line, "%s \"%.*s\" is no domain (hint: like zen.spamhaus.org)", part->section,
-		    TEXT_FORMAT(part->title));
-	list->of_domains = part_word(part, "of") == 1;
-	list->weight = allows ? 1 : (unsigned)part_quantity(part, "weight");
-	list->replies = part_networks(part, "replies", &list->reply_count);
-	if (list->reply_count == 0)
-		reading_complain(part->reading, part_line(part, "replies"), "%s \"%.*s\" has no replies (hint: 127.0.0.0/16)",
-		    part->section, TEXT_FORMAT(part->title));
-}
-
-static void build_lists(struct reading *reading, struct conf *conf)
-{
-	const unsigned block_count = part_count(reading, "block-list"), allow_count = part_count(reading, "allow-list");
-	struct conf_list *lists = arena_array(reading->arena, block_count + allow_count + 1, sizeof *lists);
-
-	conf->lists = lists;
-	if (block_count + allow_count > LISTS_MAX)
-		reading_complain(reading, 1, "too many lists (hint: at most %d)", LISTS_MAX);
-	if (lists == NULL)
-		reading_complain(reading, 1, "larger than any sensible configuration (hint: make it shorter)");
-	for (unsigned i = 0; lists != NULL && i < block_count + allow_count; i++) {
-		const bool allows = i >= block_count;
-		const struct part part = allows ? part_nth(reading, "allow-list", i - block_count) : part_nth(reading, "block-list", i);
-
-		build_list(&part, allows, &lists[conf->list_count++]);
-	}
-}
-
-static void build_strangers(struct reading *reading, struct conf *conf)
-{
-	const struct part strangers = part_section(reading, "strangers");
-
-	conf->strangers.block_at = (unsigned)part_quantity(&strangers, "block-at");
-	conf->strangers.reverse_dns = (enum conf_reverse_dns)part_word(&strangers, "require-reverse-dns");
-	conf->strangers.require_helo_name = part_bool(&strangers, "require-helo-name");
-	conf->strangers.refuse_own_name = part_bool(&strangers, "refuse-own-name");
-	conf->strangers.spare_postmaster = part_bool(&strangers, "spare-postmaster");
-
-	const struct part greylist = part_section(reading, "greylist");
-
-	conf->greylist.delay_ms = (int64_t)part_quantity(&greylist, "delay");
-	conf->greylist.pass_count = (unsigned)part_quantity(&greylist, "pass-count");
-	conf->greylist.lifetime_ms = (int64_t)part_quantity(&greylist, "lifetime");
-	build_lists(reading, conf);
-}
-
 void conf_build(struct reading *reading, struct conf *conf)
 {
 	build_top(reading, conf);
@@ -536,19 +455,26 @@ void conf_build(struct reading *reading, struct conf *conf)
 	build_oauth(reading, conf);
 	build_auth(reading, conf);
 	build_listeners(reading, conf);
-	build_routes(reading, conf);
+	conf_build_pools(reading, conf);
+	conf_build_routes(reading, conf);
+	conf_build_pipes(reading, conf);
+	conf_build_webhooks(reading, conf);
 	build_mailbox(reading, conf);
 	build_dns(reading, conf);
 	build_authentication(reading, conf);
-	build_dkim(reading, conf);
+	conf_build_dkim(reading, conf);
 	build_outbound(reading, conf);
+	build_srs(reading, conf);
+	conf_build_reports(reading, conf);
+	conf_build_destinations(reading, conf);
 	build_queue(reading, conf);
 	build_limits(reading, conf);
 	build_client(reading, conf);
 	build_rest(reading, conf);
+	build_web(reading, conf);
 	build_log(reading, conf);
 	build_users(reading, conf);
-	build_strangers(reading, conf);
+	conf_build_strangers(reading, conf);
 	const struct part top = part_top(reading);
 
 	if (conf->domain_count == 0 && conf->route_count == 0 && part_line(&top, "domains") == 0)

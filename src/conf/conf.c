@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -156,6 +157,25 @@ static void move_paths(struct conf *conf, const struct text **paths, conf_place 
 		*paths = moved;
 }
 
+/* The paths of a list, each `offset` bytes into one of `count` members. Gives the list in a copy; without memory it stays what it was. */
+static const void *move_members(
+    struct conf *conf, const void *list, size_t count, size_t size, size_t offset, conf_place *place, void *context)
+{
+	char *moved = arena_array(conf->arena, count, size);
+
+	if (moved != NULL && count > 0)
+		memcpy(moved, list, count * size);
+	for (size_t i = 0; i < count; i++) {
+		const char *path;
+
+		memcpy(&path, (const char *)list + i * size + offset, sizeof path);
+		move_path(conf, &path, place, context);
+		if (moved != NULL)
+			memcpy(moved + i * size + offset, &path, sizeof path);
+	}
+	return moved != NULL ? moved : list;
+}
+
 void conf_move_paths(struct conf *conf, conf_place *place, void *context)
 {
 	move_path(conf, &conf->aliases, place, context);
@@ -166,6 +186,13 @@ void conf_move_paths(struct conf *conf, conf_place *place, void *context)
 	move_path(conf, &conf->tls.client_authorities, place, context);
 	move_paths(conf, &conf->tls.certificates, place, context);
 	move_paths(conf, &conf->tls.keys, place, context);
+	conf->routes = move_members(conf, conf->routes, conf->route_count, sizeof *conf->routes,
+	    offsetof(struct conf_route, password_file), place, context);
+	conf->pools = move_members(conf, conf->pools, conf->pool_count, sizeof *conf->pools,
+	    offsetof(struct conf_pool, password_file), place, context);
+	move_path(conf, &conf->srs.secret_file, place, context);
+	conf->webhooks = move_members(conf, conf->webhooks, conf->webhook_count, sizeof *conf->webhooks,
+	    offsetof(struct conf_webhook, secret_file), place, context);
 }
 
 void conf_free(struct conf *conf)

@@ -15,10 +15,13 @@
 #include "base/buffer.h"
 #include "base/endpoint.h"
 #include "base/rate_table.h"
+#include "mail/address.h"
+#include "conf/webhook.h"
 
 enum conf_role { CONF_ROLE_MX, CONF_ROLE_SUBMISSION, CONF_ROLE_LMTP };
-enum conf_tls { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_REQUIRED, CONF_TLS_IMPLICIT };
+enum conf_tls { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_REQUIRED, CONF_TLS_IMPLICIT, CONF_TLS_DANE };
 enum conf_sender_check { CONF_SENDER_FREE, CONF_SENDER_ENVELOPE, CONF_SENDER_BOTH };
+enum conf_mta_sts { CONF_STS_OFF, CONF_STS_NONE, CONF_STS_TESTING, CONF_STS_ENFORCE };
 enum conf_spf { CONF_SPF_MARK, CONF_SPF_OFF, CONF_SPF_REJECT };
 enum conf_dmarc { CONF_DMARC_QUARANTINE, CONF_DMARC_OFF, CONF_DMARC_MARK, CONF_DMARC_ENFORCE };
 enum conf_reverse_dns { CONF_REVERSE_NO, CONF_REVERSE_NOTE, CONF_REVERSE_NAME, CONF_REVERSE_CONFIRMED };
@@ -41,14 +44,56 @@ struct conf_list {                /* In the DNS (RFC 5782). */
 	size_t reply_count;
 };
 
+struct conf_relays {
+	const struct text *hosts; /* As via. */
+	size_t count;
+	enum conf_tls tls;
+};
+
 struct conf_route {
 	struct text pattern;      /* "partner.test", ".partner.test", "*" */
-	const struct text *via;   /* At least one: "host", "host:port", "[::1]:25", "unix:/path". */
+	const struct text *from;  /* "bob@example.org", "@example.org", ".example.org", "<>" */
+	size_t from_count;        /* 0: for all senders. */
+	const struct text *via;   /* "host", "host:port", "[::1]:25", "unix:/path"; none only where there is a `from`. */
 	size_t via_count;
 	bool lmtp;
 	enum conf_tls tls;
-	struct text user;         /* Empty: no login. */
+	struct text pool;         /* Empty: that of outbound. */
+	struct conf_relays relays; /* None of its own, and no via: those of outbound. */
+	struct text user;         /* Empty: no login; else there is a file. */
 	const char *password_file;
+	int line;
+};
+
+struct conf_pool {                /* Whom mail leaves as. */
+	struct text name;
+	const struct endpoint *addresses; /* At least one, or a proxy. */
+	size_t address_count;
+	struct text hostname;
+	struct endpoint proxy;    /* SOCKS5; without family: none. */
+	struct text user;         /* At the proxy. Empty: no login; else there is a file, and */
+	const char *password_file;
+	struct text login_place;  /* what stands in the place of a route's hosts. */
+	int line;
+};
+
+struct conf_pipe {
+	struct text name;
+	const struct text *recipients; /* "name@example.org", "@example.org"; at least one. */
+	size_t recipient_count;
+	const struct text *words; /* The first is an absolute path. */
+	size_t word_count;
+	struct text user;
+	int64_t limit_ms;
+	int line;
+};
+
+struct conf_destination {         /* Numbers: 0 for not fixed. */
+	struct text pattern;      /* "example.net", ".example.net", "*" in A-labels; with `mx` a name. */
+	const struct text *mx;    /* "mx.example.net", ".example.net" */
+	size_t mx_count;          /* 0: for domains of recipients. */
+	unsigned concurrency, connections, connection_messages;
+	struct rate rate;
 	int line;
 };
 
@@ -59,6 +104,8 @@ struct conf_user {
 	struct rate messages, recipients; /* Those of the limits where he has none of his own. */
 	int line;
 };
+
+enum { CONF_PIPES_MAX = 256, CONF_POOLS_MAX = 256 };
 
 /* Texts are NUL-terminated. Paths are absolute if the file's was, relative ones were in the file's folder. No
  * text is NULL: what is not given is empty. */
@@ -86,6 +133,14 @@ struct conf {
 	size_t listener_count;
 	const struct conf_route *routes;
 	size_t route_count;
+	const struct conf_pool *pools;
+	size_t pool_count;        /* At most CONF_POOLS_MAX. */
+	const struct conf_webhook *webhooks;
+	size_t webhook_count;     /* At most CONF_WEBHOOKS_MAX. */
+	const struct conf_pipe *pipes;
+	size_t pipe_count;        /* At most CONF_PIPES_MAX. */
+	const struct conf_destination *destinations;
+	size_t destination_count;
 	struct {
 		const struct text *certificates, *keys; /* Paths, certificate_count of each. */
 		size_t certificate_count;               /* 0: no TLS for clients. */
@@ -126,7 +181,7 @@ struct conf {
 		enum conf_spf spf;
 		bool dkim;
 		enum conf_dmarc dmarc;
-		bool defers;
+		bool defers, seals, received_spf;
 		const struct text *arc_trusted; /* In A-label form. */
 		size_t arc_trusted_count;
 		const struct network *forwarders;
@@ -144,12 +199,23 @@ struct conf {
 		uint16_t port;
 		const struct endpoint *sources;
 		size_t source_count;
+		struct text pool;         /* Of what has none of its own; empty: sources. */
 		unsigned concurrency;
 		enum conf_tls tls;
 		int64_t connect_ms, command_ms, final_ms, idle_ms;
 		bool prefer_ip6;
-		bool mta_sts;
+		bool mta_sts, dane;
+		struct conf_relays relays;
 	} outbound;
+	struct {
+		const char *secret_file; /* Empty: no sender is rewritten. */
+		struct text domain;      /* In A-label form, one of ours. */
+	} srs;
+	struct {
+		bool tls, dmarc, failures;
+		struct address contact;
+		struct text organization;
+	} reports;
 	struct {
 		enum conf_engine engine;
 		const char *path;
@@ -163,6 +229,7 @@ struct conf {
 	struct {
 		uint64_t message_size, memory;
 		unsigned recipients, connections, errors;
+		unsigned priority;       /* At most PRIORITY_MAX. */
 		struct rate user_messages, user_recipients;
 		int64_t hold_ms;
 		int64_t idle_ms, line_ms, dialogue_ms, handshake_ms;
@@ -175,7 +242,15 @@ struct conf {
 	} client;
 	uint32_t history_messages;
 	struct {
-		struct text listen;
+		bool enabled;
+		struct endpoint endpoint; /* If enabled. */
+		const char *tokens;       /* Empty: nobody is asked for one. */
+		bool tls;
+		struct rate messages, recipients; /* Of each token. */
+		enum conf_mta_sts mta_sts;
+		const struct text *mta_sts_mx; /* In A-label form; none: the hostname. */
+		size_t mta_sts_mx_count;
+		int64_t mta_sts_age_ms;
 	} web;
 	struct {
 		bool json;
@@ -190,13 +265,27 @@ struct conf {
 [[nodiscard]] struct conf *conf_load_text(const char *name, const char *text, struct buffer *complaints);
 
 /* Walks over the paths of the files that a server reads besides its users: aliases, zone, trust anchor, resolv.conf,
- * certificates, keys and authorities, always in the same order; a path that is not given is left out. `place` gives
+ * certificates, keys, authorities, passwords of routes and pools, secrets of rewriting and of webhooks, always in the same order; a path that is not given is left out. `place` gives
  * the path to be read instead, in the snapshot's arena, or the one it was given. CONF_FILES_MAX at most. */
-enum { CONF_FILES_MAX = 2 * 64 + 6 };
+enum { CONF_LOGINS_MAX = 64, CONF_POOL_LOGINS_MAX = 64, CONF_FILES_MAX = 2 * 64 + CONF_LOGINS_MAX + CONF_POOL_LOGINS_MAX + CONF_WEBHOOKS_MAX + 7 };
+enum { CONF_FALLBACK_MAX = 4 }; /* Relays that a route, or outbound, may name. */
 typedef const char *conf_place(void *context, const struct conf *conf, const char *path);
 void conf_move_paths(struct conf *conf, conf_place *place, void *context);
 
 void conf_free(struct conf *conf); /* NULL is fine. */
+
+/* The MTA-STS policy of our domains. Borrows. */
+struct conf_sts {
+	enum conf_mta_sts mode;
+	const struct text *hosts;
+	size_t host_count;
+	int64_t age_ms;
+};
+enum { CONF_STS_ID_SIZE = 17 };
+struct conf_sts conf_sts_of(const struct conf *conf); /* What web serves; CONF_STS_OFF: nothing. */
+/* As it is served; nothing with CONF_STS_OFF. False: out is full. And the id for a record that names it: another one for another policy. */
+[[nodiscard]] bool conf_sts_print(const struct conf_sts *sts, struct buffer *out);
+void conf_sts_id(struct text policy, char room[CONF_STS_ID_SIZE]);
 
 /* What a server with this configuration does, in a few lines for `postroad check`. False: out is full. */
 [[nodiscard]] bool conf_summary(const struct conf *conf, struct buffer *out);

@@ -67,6 +67,12 @@ static void the_smallest_file_has_sensible_defaults(void **state)
 	assert_int_equal(conf->outbound.command_ms, 5 * 60 * 1000);
 	assert_false(conf->outbound.prefer_ip6);
 	assert_true(conf->outbound.mta_sts);
+	assert_true(conf->reports.tls);
+	assert_false(conf->reports.dmarc);
+	assert_false(conf->reports.failures);
+	assert_string_equal(conf->reports.contact.local.bytes, "postmaster");
+	assert_string_equal(conf->reports.contact.domain.bytes, "example.org");
+	assert_string_equal(conf->reports.organization.bytes, "");
 	assert_string_equal(conf->spool.path, "/var/lib/postroad/spool");
 	assert_int_equal(conf->spool.size, 64ULL << 30);
 	assert_int_equal(conf->queue.retry_count, 7);
@@ -90,11 +96,12 @@ static void everything_of_this_version_is_read(void **state)
 	    "listen \"unix:lmtp.sock\" { role = lmtp }\nlisten \":587\" { role = submission }\nlisten \"*:26\" {}\n"
 	    "listen \"[::]:25\" {} // as a peer\n"
 	    "route \"partner.test\" { via = {\"127.0.0.1:2526\", \"mx.partner.test\", \"[::1]:26\", \"mx.test:2\"} }\n"
-	    "route \"*\" { via = {\"unix:s\"} lmtp = yes }\nmailbox { path = \"mail/%d/%u\" }\ntls { }\n"
+	    "route \"*\" { via = {\"unix:s\", \"127.0.0.1:24\"} lmtp = yes user = \"u@x\" password-file = p }\nmailbox { path = \"mail/%d/%u\" }\ntls { }\n"
 	    "dns { server = {\"127.0.0.1@5353\", \"::1\"} trust-anchor = a }\n"
 	    "outbound { port = 2525 concurrency = 3 source = {\"192.0.2.1\"} idle = 0s prefer-ip6 = on mta-sts = no }\n"
 	    "queue { retry = {\"1s\", \"250ms\"} /* quick */ lifetime = 1d warn-after = 0s }\n"
 	    "spool { engine = lmdb size = 2g }\n"
+	    "reports { tls = no dmarc = yes failures = yes contact = \"tls@x.test\" organization = \"Widgets\" }\n"
 	    "user \"news\" { send-as = {\"*\"} messages = \"1000/1h\" }\n"
 	    "user \"bob@example.org\" { send-as = {\"@a.test\", \"x@b.test\"} recipients = none }\n"
 	    "sender-check = both\nlimits { message-size = 512K errors = 5 user-messages = \"10/1m\" user-recipients = \"20/1d\" }\n"
@@ -120,7 +127,9 @@ static void everything_of_this_version_is_read(void **state)
 	assert_int_equal(conf->routes[0].via_count, 4);
 	assert_string_equal(conf->routes[1].via[0].bytes, "unix:/etc/postroad/s");
 	assert_true(conf->routes[1].lmtp);
-	assert_string_equal(conf->routes[1].password_file, "");
+	assert_string_equal(conf->routes[0].password_file, "");
+	assert_string_equal(conf->routes[1].user.bytes, "u@x"); /* In clear text, but nobody is on the way. */
+	assert_string_equal(conf->routes[1].password_file, "/etc/postroad/p");
 	assert_string_equal(conf->mailbox.path, "/etc/postroad/mail/%d/%u");
 	assert_int_equal(conf->dns.server_count, 2);
 	assert_string_equal(conf->dns.trust_anchor, "/etc/postroad/a");
@@ -128,6 +137,12 @@ static void everything_of_this_version_is_read(void **state)
 	assert_int_equal(conf->outbound.idle_ms, 0);
 	assert_true(conf->outbound.prefer_ip6);
 	assert_false(conf->outbound.mta_sts);
+	assert_false(conf->reports.tls);
+	assert_true(conf->reports.dmarc);
+	assert_true(conf->reports.failures);
+	assert_memory_equal(conf->reports.contact.local.bytes, "tls", conf->reports.contact.local.length);
+	assert_memory_equal(conf->reports.contact.domain.bytes, "x.test", conf->reports.contact.domain.length);
+	assert_string_equal(conf->reports.organization.bytes, "Widgets");
 	assert_int_equal(conf->queue.retry_count, 2);
 	assert_int_equal(conf->queue.retry_ms[1], 250);
 	assert_int_equal(conf->queue.warn_after_ms, 0);
@@ -153,7 +168,8 @@ static void tls_is_offered_where_there_is_a_certificate(void **state)
 	    "tls { certificate = c.pem key = /k.pem ca = ca.pem client-ca = clients.pem }\n"
 	    "listen \":26\" { tls = none }\nlisten \":465\" { role = submission tls = implicit }\n"
 	    "listen \":587\" { role = submission tls = required }\nlisten \"unix:lmtp\" { role = lmtp }\n"
-	    "route \"a.test\" { via = {a} }\nroute \"b.test\" { via = {a} tls = required }\noutbound { tls = none }\n");
+	    "route \"a.test\" { via = {a} }\nroute \"b.test\" { via = {a} tls = required }\noutbound { tls = none dane = no }\n"
+	    "route \"c.test\" { tls = dane }\ndns { trust-anchor = \"root.key\" }\n");
 	static const enum conf_tls expected[] = { CONF_TLS_STARTTLS, CONF_TLS_NONE, CONF_TLS_IMPLICIT, CONF_TLS_REQUIRED,
 		CONF_TLS_NONE };
 	struct buffer summary;
@@ -168,7 +184,10 @@ static void tls_is_offered_where_there_is_a_certificate(void **state)
 		assert_int_equal(conf->listeners[i].tls, expected[i]);
 	assert_int_equal(conf->routes[0].tls, CONF_TLS_STARTTLS);
 	assert_int_equal(conf->routes[1].tls, CONF_TLS_REQUIRED);
+	assert_int_equal(conf->routes[2].tls, CONF_TLS_DANE);
+	assert_int_equal(conf->routes[2].via_count, 0);
 	assert_int_equal(conf->outbound.tls, CONF_TLS_NONE);
+	assert_false(conf->outbound.dane);
 	buffer_init(&summary, 1 << 16);
 	assert_true(conf_summary(conf, &summary));
 	assert_true(text_find(buffer_text(&summary), TEXT("warning")) == summary.length);
@@ -283,14 +302,65 @@ static const struct {
 	    "4: dns has a zone and somebody to ask (hint: keep the zone, or server and config)\n" },
 	{ SMALL "dns { server = {\"localhost\"} }\n",
 	    "4: dns server = \"localhost\" is not an address (hint: like 127.0.0.1 or 127.0.0.1@5353)\n" },
+	{ SMALL "dns { server = {\"127.0.0.1\"} }\nroute \"x.test\" { tls = dane }\n",
+	    "5: route \"x.test\" demands DANE, and nothing in the DNS is validated (hint: dns { trust-anchor = "
+	    "\"/usr/share/dns/root.key\" })\n" },
 	{ SMALL "route \"x.test\" {}\n", "4: route \"x.test\" leads nowhere (hint: via = {\"mx.example.net:25\"})\n" },
+	{ SMALL "route \"x.test\" { via = {a}\n lmtp = yes\n fallback = {b} }\n",
+	    "6: route \"x.test\" speaks LMTP and has a fallback (hint: a relay does not know the mailboxes; leave one of them out)\n" },
+	{ SMALL "route \"x.test\" {\n fallback = {a, b, c, d, e} }\n", "5: too many fallback relays (hint: at most 4)\n" },
+	{ SMALL "route \"x.test\" {\n pool = p }\noutbound { pool = q }\npool P { addresses = {192.0.2.1} }\n",
+	    "5: route pool = \"p\" is not there (hint: pool \"p\" { addresses = {\"192.0.2.1\"} })\n"
+	    "6: outbound pool = \"q\" is not there (hint: pool \"q\" { addresses = {\"192.0.2.1\"} })\n" },
+	{ SMALL "pool a { }\npool \"b c\" {\n addresses = {a}\n hostname = \"x y\" }\n",
+	    "4: pool \"a\" has no addresses (hint: addresses = {\"192.0.2.1\"})\n"
+	    "5: pool \"b c\" is no name (hint: letters, digits, - and _)\n"
+	    "6: pool addresses = \"a\" is not an IP address (hint: like 192.0.2.1 or 2001:db8::1)\n"
+	    "7: pool hostname = \"x y\" is not a host name (hint: like mail.example.org)\n" },
+	{ SMALL "pool a { addresses = {192.0.2.1} }\npool 'a' { addresses = {192.0.2.2} }\n",
+	    "5: pool \"a\" stands in line 4 already (hint: keep one of them)\n" },
+	{ SMALL "pool a { addresses = {192.0.2.1} }\noutbound { source = {192.0.2.2}\n pool = a }\n",
+	    "6: outbound has both source and pool (hint: keep one of them; a pool has addresses of its own)\n" },
+	{ SMALL "pool a {\n socks5 = 'proxy.test' }\npool b {\n socks5 = 'unix:/s' }\npool c {\n socks5 = '192.0.2.1:0' }\n",
+	    "5: pool socks5 = \"proxy.test\" is no address (hint: like 127.0.0.1:1080 or [2001:db8::1]:1080)\n"
+	    "7: pool socks5 = \"unix:/s\" is no address (hint: like 127.0.0.1:1080 or [2001:db8::1]:1080)\n"
+	    "9: pool socks5 = \"192.0.2.1:0\" is no address (hint: like 127.0.0.1:1080 or [2001:db8::1]:1080)\n" },
+	{ SMALL "pool a {\n addresses = {192.0.2.1}\n socks5 = '192.0.2.1' }\n",
+	    "4: pool \"a\" has both addresses and socks5 (hint: keep one of them; who is called sees the proxy's address)\n" },
+	{ SMALL "pool a {\n addresses = {192.0.2.1}\n user = u password-file = p }\npool b { socks5 = '192.0.2.1' user = u }\n",
+	    "4: pool \"a\" has half of a login (hint: socks5, user and password-file)\n"
+	    "7: pool \"b\" has half of a login (hint: socks5, user and password-file)\n" },
+	{ SMALL "destination \"x y\" { rate = \"10/1m\" }\ndestination \"x.test\" {}\ndestination \"X.test\" { connections = 2 concurrency = 3 }\n"
+	    "destination \"big\" { mx = {\"a b\"} connections = 1001 rate = \"9/1s\" }\n",
+	    "4: destination \"x y\" is not a domain (hint: example.net, .example.net or *; or say its hosts: mx = {\".example.net\"})\n"
+	    "5: destination \"x.test\" fixes nothing (hint: concurrency = 5)\n"
+	    "6: destination \"X.test\" has more deliveries than connections at one time (hint: concurrency = 2)\n"
+	    "6: destination \"X.test\" is the same as that of line 5 (hint: keep one of them)\n"
+	    "7: destination mx = \"a b\" is not a host (hint: mx.example.net or .example.net)\n"
+	    "7: destination connections = \"1001\" is out of range (hint: from 0 to 1000)\n" },
 	{ SMALL "route \"x.test\" {\n via = {\"a b\"} }\n",
 	    "5: route via = \"a b\" is not a host (hint: NAME, NAME:PORT, ADDRESS:PORT or unix:PATH)\n" },
+	{ SMALL "route \"x.test\" { via = {a}\n from = {bob, \".x y\", \"@[192.0.2.1]\", \"@\"} }\n",
+	    "5: route from = \"bob\" is not a sender (hint: bob@example.org, @example.org, .example.org or <>)\n"
+	    "5: route from = \".x y\" is not a sender (hint: bob@example.org, @example.org, .example.org or <>)\n"
+	    "5: route from = \"@[192.0.2.1]\" is not a sender (hint: bob@example.org, @example.org, .example.org or <>)\n"
+	    "5: route from = \"@\" is not a sender (hint: bob@example.org, @example.org, .example.org or <>)\n" },
+	{ SMALL "route \"example.org\" {\n from = {\"<>\"} }\n",
+	    "5: route \"example.org\" cannot be for some senders only (hint: the domain is ours; leave from out)\n" },
+	{ SMALL "route \"*\" { from = {\"@a.test\", \"b@a.test\"} }\nroute '*' { via = {a} }\nroute \"*\" { from = {\"B@a.test\"} }\n",
+	    "6: route \"*\" is the same as that of line 4 (hint: keep one of them)\n" },
+	{ SMALL "route \"x.test\" {}\nroute \"x.test\" { vai = {a} }\n",
+	    "4: route \"x.test\" leads nowhere (hint: via = {\"mx.example.net:25\"})\n"
+	    "5: unknown option \"vai\" in section route (hint: postroad.conf(5) lists all options)\n"
+	    "5: route \"x.test\" leads nowhere (hint: via = {\"mx.example.net:25\"})\n"
+	    "5: route \"x.test\" is the same as that of line 4 (hint: keep one of them)\n" },
 	{ SMALL "route \"x.test\" { via = {\"a:0\"} }\n",
 	    "4: route via = \"a:0\" is not a host (hint: NAME, NAME:PORT, ADDRESS:PORT or unix:PATH)\n" },
 	{ SMALL "route \"x y\" { via = {a} }\n", "4: route \"x y\" is not for a domain (hint: example.net, .example.net or *)\n" },
 	{ SMALL "relay-from = {\"10.0.0.0/40\"}\n",
 	    "4: relay-from = \"10.0.0.0/40\" is neither an address nor a network (hint: like 192.0.2.1 or 192.0.2.0/24)\n" },
+	{ SMALL "reports { contact = nobody }\n",
+	    "4: reports contact = \"nobody\" is not an address (hint: like postmaster@example.org)\n" },
 	{ SMALL "outbound { source = {\"a\"} prefer-ip6 = 2 }\n",
 	    "4: outbound source = \"a\" is not an IP address (hint: like 192.0.2.1 or 2001:db8::1)\n"
 	    "4: outbound prefer-ip6 = \"2\" is neither yes nor no (hint: yes or no)\n" },
@@ -310,12 +380,23 @@ static const struct {
 	    "5: oauth claim = \"\" names nobody (hint: \"email\" or \"sub\")\n" },
 	{ SMALL "auth { dovecot = \"127.0.0.1:1234\" }\n",
 	    "4: auth dovecot = \"127.0.0.1:1234\" is no socket of this machine (hint: unix:/run/dovecot/auth-client)\n" },
+	{ SMALL "route \"*\" {\n via = {a}\n tls = required\n user = u }\n", "4: route \"*\" has half of a login (hint: user and password-file)\n" },
+	{ SMALL "route \"*\" {\n via = {a}\n tls = required\n password-file = p }\n",
+	    "4: route \"*\" has half of a login (hint: user and password-file)\n" },
+	{ SMALL "route \"*\" {\n via = {\"127.0.0.1\", \"192.0.2.1\"}\n user = u\n password-file = p }\n",
+	    "4: route \"*\" logs in where others may listen (hint: tls = required, or tls = implicit for port 465)\n" },
+	{ SMALL "route \"*\" {\n via = {localhost}\n tls = none user = u\n password-file = p }\n",
+	    "4: route \"*\" logs in where others may listen (hint: tls = required, or tls = implicit for port 465)\n" },
+	{ SMALL "route \"a.test\" { via = {a} tls = required user = u password-file = p }\n"
+	        "route \"b.test\" { via = {a} tls = implicit user = u password-file = q }\n",
+	    "5: route \"b.test\" has another password-file than that of line 4 for the same user and hosts (hint: keep one of them)\n" },
+	{ SMALL "web { listen = \"elsewhere\" }\n", "4: web listen = \"elsewhere\" is no address (hint: 127.0.0.1:8025)\n" },
+	{ SMALL "web { listen = \"127.0.0.1\" tls = yes }\n",
+	    "4: web wants TLS, and there is no certificate (hint: tls { certificate = \"fullchain.pem\" key = \"privkey.pem\" })\n" },
+	{ SMALL "web { listen = \"0.0.0.0:8025\" }\n",
+	    "4: web listens beyond this machine and has no tokens (hint: tokens = \"web-tokens\")\n"
+	    "4: web listens beyond this machine without TLS (hint: tls = yes, or tls = no where the network is trusted)\n" },
 	/* What this version cannot do. */
-	{ SMALL "route \"*\" { via = {a}\n tls = required\n user = u\n password-file = p }\n",
-	    "6: route user = \"u\" cannot be had (hint: logging in to other servers is not built into this version)\n"
-	    "7: route password-file = \"p\" cannot be had (hint: logging in to other servers is not built into this version)\n" },
-	{ SMALL "web { listen = \"127.0.0.1:8025\" }\n",
-	    "4: web listen = \"127.0.0.1:8025\" cannot be had (hint: the web interface is not built into this version)\n" },
 	{ SMALL "spool { engine = postgres }\n",
 	    "4: spool engine = \"postgres\" cannot be had (hint: the PostgreSQL engine is not built into this version)\n" },
 	/* Syntax. */
@@ -450,7 +531,25 @@ static void the_sample_is_a_right_file(void **state)
 static const char *companion_of(const struct option *option)
 {
 	if (text_equal(text_of(option->section), TEXT("route")) && !option_is_list(option))
-		return " via = {a}";
+		return text_equal(text_of(option->name), TEXT("user"))           ? " via = {a} tls = required password-file = p"
+		    : text_equal(text_of(option->name), TEXT("password-file")) ? " via = {a} tls = required user = u"
+		                                                               : " via = {a}";
+	if (text_equal(text_of(option->section), TEXT("pool")) && !option_is_list(option))
+		return text_equal(text_of(option->name), TEXT("user"))           ? " socks5 = '192.0.2.1' password-file = p"
+		    : text_equal(text_of(option->name), TEXT("password-file")) ? " socks5 = '192.0.2.1' user = u"
+		    : text_equal(text_of(option->name), TEXT("socks5"))        ? ""
+		                                                               : " addresses = {192.0.2.1}";
+	if (text_equal(text_of(option->section), TEXT("webhook")))
+		return text_equal(text_of(option->name), TEXT("url"))           ? " secret-file = s"
+		    : text_equal(text_of(option->name), TEXT("secret-file")) ? " url = 'https://example.org/'"
+		                                                             : " url = 'https://example.org/' secret-file = s";
+	if (text_equal(text_of(option->section), TEXT("pipe")))
+		return text_equal(text_of(option->name), TEXT("for"))     ? " command = {/bin/c} user = u"
+		    : text_equal(text_of(option->name), TEXT("command")) ? " for = {a@example.org} user = u"
+		    : text_equal(text_of(option->name), TEXT("user"))    ? " for = {a@example.org} command = {/bin/c}"
+		                                                         : " for = {a@example.org} command = {/bin/c} user = u";
+	if (text_equal(text_of(option->section), TEXT("destination")))
+		return text_equal(text_of(option->name), TEXT("concurrency")) ? " rate = 9/1m" : " concurrency = 4";
 	if (text_equal(text_of(option->section), TEXT("tls")) && option_is_list(option))
 		return text_equal(text_of(option->name), TEXT("key")) ? " certificate = c" : " key = k";
 	if (!text_equal(text_of(option->section), TEXT("oauth")))
@@ -463,7 +562,8 @@ static const char *companion_of(const struct option *option)
 
 static const char *follower_of(const struct option *option)
 {
-	return text_equal(text_of(option->section), TEXT("listen")) ? "tls { certificate = c key = k }\n"
+	return text_equal(text_of(option->name), TEXT("pool"))      ? "pool newsletters { addresses = {192.0.2.1} }\npool everyday { addresses = {\"::1\"} }\n"
+	    : text_equal(text_of(option->section), TEXT("listen")) ? "tls { certificate = c key = k }\n"
 	    : text_equal(text_of(option->section), TEXT("oauth"))   ? "users = u\n"
 	                                                            : "";
 }
@@ -473,7 +573,7 @@ static bool print_file(const struct option *option, const char *value, struct bu
 {
 	const struct section *section = conf_section_find(text_of(option->section));
 	struct text rest = text_of(value), item;
-	bool ok = buffer_append(out, text_equal(text_of(option->name), TEXT("hostname")) ? TEXT("domains = {a}\nlisten \":25\" {}\n")
+	bool ok = buffer_append(out, section == NULL && text_equal(text_of(option->name), TEXT("hostname")) ? TEXT("domains = {a}\nlisten \":25\" {}\n")
 	        : text_equal(text_of(option->name), TEXT("domains"))                     ? TEXT("hostname = a.test\nlisten \":25\" {}\n")
 	                                                                                 : TEXT(SMALL));
 
@@ -532,6 +632,72 @@ static void each_option_is_in_the_manual_and_the_sample(void **state)
 	}
 	buffer_done(&manual);
 	buffer_done(&sample);
+}
+
+static void mail_may_leave_from_pools(void **state)
+{
+	struct conf *conf = load_right(SMALL
+	    "route \"x.test\" { pool = news }\noutbound { pool = usual }\npool news { addresses = {192.0.2.1, \"2001:db8::1\"} hostname = out.test }\n"
+	    "pool usual { addresses = {192.0.2.9} }\n");
+	struct buffer summary;
+
+	(void)state;
+	assert_int_equal(conf->pool_count, 2);
+	assert_string_equal(conf->pools[0].name.bytes, "news");
+	assert_int_equal(conf->pools[0].address_count, 2);
+	assert_int_equal(conf->pools[0].addresses[1].family, ENDPOINT_IP6);
+	assert_string_equal(conf->pools[0].hostname.bytes, "out.test");
+	assert_string_equal(conf->pools[1].hostname.bytes, conf->hostname.bytes);
+	assert_string_equal(conf->routes[0].pool.bytes, "news");
+	assert_int_equal(conf->routes[0].via_count, 0);
+	assert_string_equal(conf->outbound.pool.bytes, "usual");
+	buffer_init(&summary, 1 << 16);
+	assert_true(conf_summary(conf, &summary));
+	assert_true(text_find(buffer_text(&summary), TEXT("pool news greets as out.test\n      from        192.0.2.1, 2001:db8::1\n")) < summary.length);
+	buffer_done(&summary);
+	conf_free(conf);
+}
+
+static void a_pool_may_have_a_proxy(void **state)
+{
+	struct conf *conf = load_right(SMALL "pool a { socks5 = '127.0.0.1' }\npool b { socks5 = '[2001:db8::1]:9050' user = u password-file = p }\n");
+	struct buffer summary;
+	char room[ENDPOINT_TEXT_MAX];
+
+	(void)state;
+	assert_string_equal(endpoint_print(&conf->pools[0].proxy, room).bytes, "127.0.0.1:1080");
+	assert_string_equal(conf->pools[0].password_file, "");
+	assert_string_equal(endpoint_print(&conf->pools[1].proxy, room).bytes, "[2001:db8::1]:9050");
+	assert_string_equal(conf->pools[1].user.bytes, "u");
+	assert_string_equal(conf->pools[1].password_file, "/etc/postroad/p");
+	assert_false(text_equal(conf->pools[0].login_place, conf->pools[1].login_place));
+	buffer_init(&summary, 1 << 16);
+	assert_true(conf_summary(conf, &summary));
+	assert_true(text_find(buffer_text(&summary), TEXT("from        SOCKS5 proxy [2001:db8::1]:9050\n")) < summary.length);
+	buffer_done(&summary);
+	conf_free(conf);
+}
+
+static void routes_of_one_title_are_for_different_senders(void **state)
+{
+	struct conf *conf = load_right(SMALL
+	    "route \"*\" { via = {a} }\nroute \"*\" { via = {b} from = {\"@x.test\"} }\n"
+	    "route '*' { from = {\"bob@x.test\", \"<>\"} }\nroute y.test { via = {c} from = {\".x.test\"} tls = none }\n"
+	    "route y.test { via = {d} }\n");
+
+	(void)state;
+	assert_int_equal(conf->route_count, 5);
+	assert_string_equal(conf->routes[1].pattern.bytes, "*");
+	assert_string_equal(conf->routes[1].via[0].bytes, "b");
+	assert_string_equal(conf->routes[1].from[0].bytes, "@x.test");
+	assert_string_equal(conf->routes[2].pattern.bytes, "*");
+	assert_int_equal(conf->routes[2].from_count, 2);
+	assert_int_equal(conf->routes[2].via_count, 0);
+	assert_int_equal(conf->routes[3].tls, CONF_TLS_NONE);
+	assert_string_equal(conf->routes[4].pattern.bytes, "y.test");
+	assert_int_equal(conf->routes[4].from_count, 0);
+	assert_int_equal(conf->routes[4].line, 8);
+	conf_free(conf);
 }
 
 static void a_summary_names_what_matters(void **state)
@@ -619,6 +785,9 @@ int main(void)
 		cmocka_unit_test(the_sample_is_a_right_file),
 		cmocka_unit_test(each_option_takes_its_example_or_says_why_not),
 		cmocka_unit_test(each_option_is_in_the_manual_and_the_sample),
+		cmocka_unit_test(mail_may_leave_from_pools),
+		cmocka_unit_test(a_pool_may_have_a_proxy),
+		cmocka_unit_test(routes_of_one_title_are_for_different_senders),
 		cmocka_unit_test(a_summary_names_what_matters),
 		cmocka_unit_test(a_summary_of_much_is_short),
 		cmocka_unit_test(files_are_read_from_disk),

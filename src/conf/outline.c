@@ -196,7 +196,7 @@ static enum outline_end read_option(struct scan *scan, const struct item *item)
 	else if (option == NULL)
 		complain_unknown(scan, item->section, item->name, item->line);
 	else if (!option_is_wrong(scan, item, option, append, list))
-		return note(scan, (struct place){ item->section, item->ordinal, option, TEXT_EMPTY, item->line });
+		return note(scan, (struct place){ .section = item->section, .ordinal = item->ordinal, .option = option, .line = item->line });
 	blank(scan, item->start);
 	return OUTLINE_WHOLE;
 }
@@ -237,6 +237,12 @@ static unsigned sections_before(const struct reading *reading, const struct sect
 	return count;
 }
 
+/* Routes of one title are told apart by their senders. */
+static bool section_repeats(const struct section *section)
+{
+	return text_equal(text_of(section->name), TEXT("route"));
+}
+
 /* The complaint that a section deserves for how it begins; false: none. */
 static bool section_is_wrong(struct scan *scan, const struct item *item, bool titled, const struct place *same)
 {
@@ -253,7 +259,7 @@ static bool section_is_wrong(struct scan *scan, const struct item *item, bool ti
 		    section->example);
 	else if (section->title == NULL && titled)
 		reading_complain(reading, item->line, "%s takes no title (hint: %s { ... })", section->name, section->name);
-	else if (same != NULL)
+	else if (same != NULL && !section_repeats(section))
 		reading_complain(reading, item->line, "%s%s%.*s%s stands in line %d already (hint: keep one of them)",
 		    section->name, titled ? " \"" : "", TEXT_FORMAT(same->title), titled ? "\"" : "", same->line);
 	else
@@ -277,7 +283,11 @@ static enum outline_end read_section(struct scan *scan, const struct item *item,
 			blank(scan, item->start);
 		return end;
 	}
-	end = note(scan, (struct place){ section->name, ordinal, NULL, title, item->line });
+	end = note(scan, (struct place){ .section = section->name,
+	                     .ordinal = ordinal,
+	                     .title = title,
+	                     .repeats_at = same ? (size_t)(title.bytes + title.length - scan->bytes) : 0,
+	                     .line = item->line });
 	return end == OUTLINE_WHOLE ? read_items(scan, section->name, ordinal, item->line) : end;
 }
 

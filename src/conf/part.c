@@ -35,13 +35,16 @@ struct part part_nth(struct reading *reading, const char *section, unsigned ordi
 {
 	const struct place *place = reading_place(reading, section, ordinal, NULL);
 	cfg_t *tree = cfg_getnsec(reading->tree, section, ordinal);
+	struct text title = text_of(cfg_title(tree));
 
+	if (place != NULL && place->repeats_at > 0)
+		title = text_part(title, 0, text_find_byte_last(title, TITLE_END));
 	return (struct part){ .reading = reading,
 		.tree = tree,
 		.section = section,
 		.ordinal = ordinal,
 		.line = place ? place->line : 1,
-		.title = text_of(cfg_title(tree)) };
+		.title = title };
 }
 
 int part_line(const struct part *part, const char *name)

@@ -195,12 +195,38 @@ static cfg_opt_t *grammar(struct arena *arena)
 	return root;
 }
 
+/* The text, with a number behind each title that stood before. Places come in the order of the text. NULL: no memory. */
+static const char *tell_titles_apart(struct reading *reading, const char *text)
+{
+	struct buffer out;
+	struct text copy = text_of(text);
+	size_t at = 0;
+	bool fits = true;
+
+	buffer_init(&out, strlen(text) + READING_PLACES_MAX * 8 + 1);
+	for (size_t i = 0; fits && i < reading->place_count; i++) {
+		const struct place *place = &reading->places[i];
+
+		if (place->repeats_at == 0)
+			continue;
+		fits = buffer_append(&out, text_part(text_of(text), at, place->repeats_at - at)) &&
+		    buffer_print(&out, "%c%u", TITLE_END, place->ordinal);
+		at = place->repeats_at;
+	}
+	if (at > 0)
+		fits = fits && buffer_append(&out, text_from(text_of(text), at)) &&
+		    arena_copy(reading->scratch, buffer_text(&out), &copy);
+	buffer_done(&out);
+	return fits ? copy.bytes : NULL;
+}
+
 bool reading_parse(struct reading *reading, char *text)
 {
 	cfg_opt_t *root = grammar(reading->scratch);
 	const enum outline_end end = outline_read(reading, text);
+	const char *told_apart = tell_titles_apart(reading, text);
 
-	reading->tree = root ? cfg_init(root, CFGF_NONE) : NULL;
+	reading->tree = root && told_apart ? cfg_init(root, CFGF_NONE) : NULL;
 	if (reading->tree == NULL) {
 		reading_complain(reading, 1, "not enough memory to read it");
 		return false;
@@ -208,7 +234,7 @@ bool reading_parse(struct reading *reading, char *text)
 	if (end == OUTLINE_BROKEN)
 		return false;
 	cfg_set_error_function(reading->tree, keep_sentence);
-	const int result = cfg_parse_buf(reading->tree, text);
+	const int result = cfg_parse_buf(reading->tree, told_apart);
 
 	complain_for_confuse(reading);
 	if ((result != CFG_SUCCESS || end != OUTLINE_WHOLE) && reading->complaint_count == 0)

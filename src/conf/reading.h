@@ -3,7 +3,8 @@
  * Two readers go over the text. The outline (outline.c) knows names and places only: it finds what libconfuse would
  * stop at or pass over (unknown names, things that stand twice, a missing brace) and puts blanks in its place. Then
  * libconfuse reads the values, each as a string or a list of strings; what they mean is decided afterwards
- * (part.c). So one reading finds as many mistakes as it can.
+ * (part.c). It takes sections of one title for one section; where they are not, it is given titles with a number behind
+ * TITLE_END. So one reading finds as many mistakes as it can.
  *
  *   R1  A file is accepted only if both readers came to its end and nobody complained.
  *   R2  Complaints are given in the order of their lines, at most READING_COMPLAINTS_MAX of them. */
@@ -16,7 +17,7 @@
 #include "base/buffer.h"
 #include "conf/table.h"
 
-enum { READING_PLACES_MAX = 10000, READING_COMPLAINTS_MAX = 100 };
+enum { READING_PLACES_MAX = 10000, READING_COMPLAINTS_MAX = 100, TITLE_END = '\x1f' };
 
 /* Where an option, or a section (option NULL), is written. */
 struct place {
@@ -24,6 +25,7 @@ struct place {
 	unsigned ordinal;            /* Of its section among those of the same name. */
 	const struct option *option;
 	struct text title;           /* Of a section, as written. */
+	size_t repeats_at;           /* > 0: the title stood before. Where it ends in the text. */
 	int line;
 };
 

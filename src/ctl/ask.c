@@ -1,5 +1,6 @@
 #include "ctl/ask.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,18 @@ json_t *ctl_ask(const struct ctl_place *place, const json_t *request, bool offli
 	return answer;
 }
 
+int ctl_complain(int code, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	fputs("postroad: ", stderr);
+	vfprintf(stderr, format, list);
+	fputc('\n', stderr);
+	va_end(list);
+	return code;
+}
+
 void ctl_print_json(const json_t *value)
 {
 	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
@@ -174,17 +187,73 @@ const char *ctl_string(const json_t *object, const char *key, const char *otherw
 	return string ? string : otherwise;
 }
 
+static void print_limits(const json_t *limits, const char *indent)
+{
+	static const struct {
+		const char *key, *words;
+	} kinds[] = { { "concurrency", "deliveries at one time" }, { "connections", "connections" },
+		{ "messages_per_connection", "messages of a connection" } };
+	const char *rate = ctl_string(limits, "rate", NULL), *before = "";
+
+	printf("%sfixed by destination \"%s\": ", indent, ctl_string(limits, "by", "?"));
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		const json_t *number = json_object_get(limits, kinds[i].key);
+
+		if (number == NULL)
+			continue;
+		printf("%s%lld %s", before, (long long)json_integer_value(number), kinds[i].words);
+		before = ", ";
+	}
+	if (rate != NULL)
+		printf("%s%s", before, rate);
+	puts("");
+}
+
 void ctl_print_state(const json_t *state, const char *indent)
 {
-	const char *until = ctl_string(state, "paused_until", NULL);
+	const char *until = ctl_string(state, "paused_until", ctl_string(state, "paced_until", NULL));
+	const char *site = ctl_string(state, "site", NULL);
+	const json_t *limits = json_object_get(state, "limits");
 	const long long domains = (long long)json_integer_value(json_object_get(state, "waiting_domains"));
 
-	printf("%s%s%s, %lld of at most %lld under way", ctl_string(state, "gate", "?"), until ? " until " : "",
-	    until ? until : "", (long long)json_integer_value(json_object_get(state, "deliveries")),
+	const bool paced = strcmp(ctl_string(state, "gate", "?"), "paced") == 0;
+
+	printf("%s%s%s%s, %lld of at most %lld under way", ctl_string(state, "gate", "?"), paced ? " (its rate is used up)" : "",
+	    until ? " until " : "", until ? until : "", (long long)json_integer_value(json_object_get(state, "deliveries")),
 	    (long long)json_integer_value(json_object_get(state, "concurrency")));
 	if (domains > 0)
-		printf(", domains that wait: %lld", domains);
+		printf(", waiting for a place (domains, each sender apart): %lld", domains);
 	puts("");
 	if (json_is_true(json_object_get(state, "trouble")))
 		printf("%s%s\n", indent, ctl_string(state, "last_trouble", "?"));
+	if (site != NULL)
+		printf("%slimits shared by all mail to %s\n", indent, site);
+	if (limits != NULL)
+		print_limits(limits, indent);
+}
+
+/* A value of an event as a person would write it. */
+static void print_value(const char *key, const json_t *value)
+{
+	if (json_is_string(value))
+		printf(strchr(json_string_value(value), ' ') ? " %s=\"%s\"" : " %s=%s", key, json_string_value(value));
+	else if (json_is_integer(value))
+		printf(" %s=%lld", key, (long long)json_integer_value(value));
+}
+
+void ctl_print_facts(const json_t *event)
+{
+	static const char *const front[] = { "time", "event", "id", NULL };
+	const json_t *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)event, key, value) {
+		bool printed = false;
+
+		for (const char *const *name = front; *name != NULL; name++)
+			printed = printed || strcmp(*name, key) == 0;
+		if (!printed)
+			print_value(key, value);
+	}
+	putchar('\n');
 }

@@ -26,6 +26,9 @@ json_t *ctl_ask(const struct ctl_place *place, const json_t *request, bool offli
 /* After a change of files that a running server has read. Where none runs, nobody has to be told. */
 void ctl_tell_reload(const struct ctl_place *place);
 
+/* A line on stderr, behind our name. Gives the code. */
+[[gnu::format(printf, 2, 3)]] int ctl_complain(int code, const char *format, ...);
+
 /* Print as JSON, indented, with a newline. */
 void ctl_print_json(const json_t *value);
 
@@ -36,6 +39,9 @@ void ctl_make_printable(json_t *value);
 /* A line of what a queue knows of a destination: "paused until 2026-..., 0 of at most 1 under way"; and another one, behind
  * `indent`, with the trouble, if it is in trouble. */
 void ctl_print_state(const json_t *state, const char *indent);
+
+/* What an event says, but for its time, kind and ID, and the end of the line: " from=<a@b> size=12". */
+void ctl_print_facts(const json_t *event);
 
 /* A string member, or `otherwise` when it is absent, null or no string. Borrows. */
 const char *ctl_string(const json_t *object, const char *key, const char *otherwise);

@@ -60,6 +60,13 @@ static void hear(void *context, const struct event *event)
 	(void)event;
 }
 
+static const struct counters *lane_counters(void *context, unsigned lane)
+{
+	(void)context;
+	(void)lane;
+	return NULL;
+}
+
 static void sum_counters(void *context, struct counters *out_sum)
 {
 	(void)context;
@@ -166,6 +173,7 @@ static int set_up(void **state)
 		.hosts = &world->hosts,
 		.sink = { hear, world },
 		.sum_counters = sum_counters,
+		.lane_counters = lane_counters,
 		.survey = survey_nothing,
 		.reload = tell,
 		.upgrade = tell,

@@ -10,6 +10,7 @@
 #include "auth/key_record.h"
 #include "ctl/ask.h"
 #include "ctl/offline.h"
+#include "ctl/usage.h"
 #include "mail/address.h"
 
 enum { ARENA_BYTES = 256 << 20, COMPLAINTS_BYTES_MAX = 64 << 10 };
@@ -21,18 +22,6 @@ static const struct {
 	{ "generate", dkim_generate }, { "rotate", dkim_rotate }, { "remove", dkim_remove },
 	{ "list", dkim_list }, { "record", dkim_record }, { "check", dkim_check },
 };
-
-static int usage(void)
-{
-	fputs("usage: postroad dkim generate DOMAIN [--selector S] [--algorithm rsa|ed25519|both] [--key PEM]\n"
-	      "       postroad dkim list [DOMAIN] [--json]\n"
-	      "       postroad dkim record DOMAIN [--selector S]\n"
-	      "       postroad dkim check [DOMAIN] [--zone Z] [--trust] [--json]\n"
-	      "       postroad dkim rotate DOMAIN|--due\n"
-	      "       postroad dkim remove DOMAIN --selector S\n",
-	    stderr);
-	return EX_USAGE;
-}
 
 /* -- words ------------------------------------------------------------------- */
 
@@ -125,12 +114,12 @@ int ctl_dkim(const struct conf *conf, int count, char **words)
 	int code = EX_OSERR;
 
 	if (request.arena != NULL)
-		code = count > 0 && read_words(&request, count - 1, words + 1) ? -1 : usage();
+		code = count > 0 && read_words(&request, count - 1, words + 1) ? -1 : ctl_usage("dkim");
 	for (size_t i = 0; code == -1 && i < sizeof commands / sizeof commands[0]; i++)
 		if (strcmp(words[0], commands[i].name) == 0)
 			code = commands[i].run(&request);
 	if (code == -1)
-		code = usage();
+		code = ctl_usage("dkim");
 	arena_free(request.arena);
 	return code;
 }

@@ -1,9 +1,10 @@
-/* postroad explain ADDRESS: where mail for it would go now, and why. */
+/* postroad explain ADDRESS [--from SENDER]: where mail for it would go now, and why. */
 #include <stdio.h>
 #include <sysexits.h>
 
 #include "ctl/ask.h"
 #include "ctl/commands.h"
+#include "ctl/usage.h"
 
 /* Its source is always the web: what it says, how old it is, and whether it could be fetched. */
 static void print_policy(const json_t *policy)
@@ -24,6 +25,41 @@ static void print_policy(const json_t *policy)
 		printf("              the last fetch failed: %s\n", ctl_string(policy, "trouble", "?"));
 }
 
+static void print_host(const json_t *host)
+{
+	const char *by = ctl_string(host, "tls_by", "");
+	const json_t *record;
+	size_t i;
+
+	printf("      %s %s %s%s, TLS %s%s%s%s\n",
+	    json_is_true(json_object_get(host, "fallback")) ? "else:  " : "host:  ", ctl_string(host, "name", "?"), ctl_string(host, "endpoint", "?"),
+	    json_is_true(json_object_get(host, "dnssec")) ? " (DNSSEC)" : "", ctl_string(host, "tls", "?"),
+	    by[0] != '\0' ? " (" : "", by, by[0] != '\0' ? ")" : "");
+	json_array_foreach (json_object_get(host, "tlsa"), i, record)
+		printf("              TLSA %s\n", json_string_value(record));
+	if (json_object_get(host, "tlsa") != NULL && i == 0)
+		puts("              TLSA records, none of which can be used");
+}
+
+static void print_known_host(const json_t *host)
+{
+	const json_t *offers = json_object_get(host, "offers"), *word;
+	size_t i;
+
+	printf("      known:  %s", ctl_string(host, "endpoint", "?"));
+	if (json_object_get(host, "heard") != NULL)
+		printf(" offered at %s%s:", ctl_string(host, "heard", "?"), json_is_true(json_object_get(host, "tls")) ? "" : ", without TLS");
+	json_array_foreach (offers, i, word)
+		printf(" %s", json_string_value(word));
+	if (json_object_get(host, "size") != NULL)
+		printf(" (%lld bytes)", (long long)json_integer_value(json_object_get(host, "size")));
+	if (json_object_get(host, "trouble") != NULL)
+		printf(", %s", ctl_string(host, "trouble", "?"));
+	if (json_object_get(host, "rests_until") != NULL)
+		printf(", rests until %s", ctl_string(host, "rests_until", "?"));
+	putchar('\n');
+}
+
 static void print_destination(const json_t *destination)
 {
 	const json_t *host;
@@ -31,14 +67,21 @@ static void print_destination(const json_t *destination)
 
 	printf("  %s: %s\n", ctl_string(destination, "address", "?"), ctl_string(destination, "kind", "?"));
 	printf("      why:    %s\n", ctl_string(destination, "rule", "?"));
+	if (json_object_get(destination, "pool") != NULL)
+		printf("      pool:   %s%s%s\n", ctl_string(destination, "pool", "?"),
+		    json_object_get(destination, "socks5") != NULL ? ", by the SOCKS5 proxy " : "", ctl_string(destination, "socks5", ""));
+	if (json_object_get(destination, "rewriting") != NULL)
+		printf("      sender: %s%s%s\n", ctl_string(destination, "rewriting", ""),
+		    json_object_get(destination, "sent_as") ? ": " : "", ctl_string(destination, "sent_as", ""));
 	if (ctl_string(destination, "lookup", "")[0] != '\0')
 		printf("      lookup: %s\n", ctl_string(destination, "lookup", ""));
 	print_policy(json_object_get(destination, "mta-sts"));
 	if (ctl_string(destination, "verdict", NULL) != NULL)
 		printf("      answer: %s\n", ctl_string(destination, "verdict", ""));
 	json_array_foreach (json_object_get(destination, "hosts"), i, host)
-		printf("      host:   %s %s%s\n", ctl_string(host, "name", "?"), ctl_string(host, "endpoint", "?"),
-		    json_is_true(json_object_get(host, "dnssec")) ? " (DNSSEC)" : "");
+		print_host(host);
+	json_array_foreach (json_object_get(destination, "known_hosts"), i, host)
+		print_known_host(host);
 	if (json_object_get(destination, "state") != NULL) {
 		fputs("      state:  ", stdout);
 		ctl_print_state(json_object_get(destination, "state"), "              ");
@@ -50,14 +93,14 @@ static void print_destination(const json_t *destination)
 
 int ctl_explain(const struct ctl_place *place, int count, char **rest)
 {
-	static const char *const none[] = { NULL };
+	static const char *const options[] = { "from", NULL };
 	struct ctl_words words;
 	json_t *answer = NULL, *destination;
 	size_t i;
 	int code = EX_USAGE;
 
-	if (!ctl_words_read("explain", none, count, rest, &words) || words.first == NULL) {
-		fputs("usage: postroad explain ADDRESS [--json]\n", stderr);
+	if (!ctl_words_read("explain", options, count, rest, &words) || words.first == NULL) {
+		ctl_usage("explain");
 		goto done;
 	}
 	json_object_set_new(words.request, "address", json_string(words.first));

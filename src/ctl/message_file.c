@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 /* CRLF for every bare LF. `to` has room for twice the bytes. */
@@ -62,6 +63,14 @@ static int read_header(struct message_file *message)
 	return code;
 }
 
+/* How large a file is; of a pipe nobody knows. */
+static uint64_t size_of(FILE *file)
+{
+	struct stat about;
+
+	return file != NULL && fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0 ? (uint64_t)about.st_size : 0;
+}
+
 int message_file_open(struct message_file *message, const char *name)
 {
 	const bool standard = name == NULL || strcmp(name, "-") == 0;
@@ -70,6 +79,8 @@ int message_file_open(struct message_file *message, const char *name)
 	message->has_body = message->after_cr = message->was_crlf = false;
 	message->name = standard ? "standard input" : name;
 	message->file = standard ? stdin : fopen(name, "re");
+	message->progress = progress_begin("bytes", size_of(message->file));
+	message->body_bytes = 0;
 	if (message->file == NULL)
 		return complain(message, strerror(errno), EX_NOINPUT);
 	return read_header(message);
@@ -81,15 +92,22 @@ bool message_file_body(struct message_file *message, struct text *out_piece)
 	    message->has_body ? fread(message->in, 1, sizeof message->in, message->file) : 0;
 
 	if (ferror(message->file)) {
+		progress_end(&message->progress);
 		(void)complain(message, strerror(errno), EX_NOINPUT);
 		return false;
 	}
+	message->body_bytes += length;
+	if (length > 0)
+		progress_show(&message->progress, message->body_bytes);
+	else
+		progress_end(&message->progress);
 	*out_piece = with_crlf(message, (struct text){ message->in, length }, message->out);
 	return true;
 }
 
 void message_file_close(struct message_file *message)
 {
+	progress_end(&message->progress);
 	buffer_done(&message->header);
 	if (message->file != NULL && message->file != stdin)
 		fclose(message->file);

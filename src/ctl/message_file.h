@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "ctl/progress.h"
 
 enum { MESSAGE_HEADER_MAX = 8 << 20, MESSAGE_PIECE = 32 << 10 };
 
@@ -14,6 +15,8 @@ struct message_file {
 	FILE *file;
 	const char *name;     /* For complaints. */
 	struct buffer header; /* With the empty line behind it, if there is one. */
+	struct progress progress; /* Of a body that takes long. */
+	uint64_t body_bytes;  /* Read so far. */
 	bool has_body;        /* There was that line. */
 	bool after_cr;
 	bool was_crlf; /* How the first line ended. */

@@ -1,4 +1,4 @@
-/* postroad queue list|show|retry|hold|release|delete|expire|bounce|reroute|pause|resume|pauses */
+/* postroad queue list|show|destinations|retry|hold|release|delete|expire|bounce|reroute|pause|resume|pauses */
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "ctl/ask.h"
 #include "ctl/commands.h"
+#include "ctl/progress.h"
+#include "ctl/usage.h"
 
 /* What an action may be limited to; a list can be paged through besides. */
 #define FILTERS "sender", "recipient", "domain", "user", "state", "host", "error", "older", "id"
@@ -15,20 +17,6 @@ static const char *const reroute_options[] = { FILTERS, "via", NULL };
 static const char *const pause_options[] = { "domain", "sender", "user", NULL };
 static const char *const no_options[] = { NULL };
 
-static int usage(void)
-{
-	fputs("usage: postroad queue list [FILTER ...] [--json]\n"
-	      "       postroad queue show ID [--json]\n"
-	      "       postroad queue retry|hold|release|delete|expire|bounce ID | all | FILTER ... [--json]\n"
-	      "       postroad queue reroute ID | all | FILTER ... --via HOST[:PORT] | --via routes [--json]\n"
-	      "       postroad queue pause|resume --domain D | --sender A | --user U\n"
-	      "       postroad queue pauses [--json]\n"
-	      "FILTER: --sender A, --recipient A (A: an address, or @domain), --domain D, --user U,\n"
-	      "        --state waiting|held|paused|quarantined, --host H and --error TEXT (part of the last answer), --older 2h\n",
-	    stderr);
-	return EX_USAGE;
-}
-
 static void print_message(const json_t *message)
 {
 	const json_t *recipients = json_object_get(message, "recipients"), *recipient;
@@ -36,6 +24,8 @@ static void print_message(const json_t *message)
 
 	printf("%s  %s  %8lld  from %s\n", ctl_string(message, "id", "?"), ctl_string(message, "arrived", "?"),
 	    (long long)json_integer_value(json_object_get(message, "size")), ctl_string(message, "sender", "?"));
+	if (json_object_get(message, "priority") != NULL)
+		printf("    priority %lld\n", (long long)json_integer_value(json_object_get(message, "priority")));
 	json_array_foreach (recipients, i, recipient) {
 		const char *next = ctl_string(recipient, "next", NULL);
 
@@ -66,7 +56,7 @@ static int list(const struct ctl_place *place, struct ctl_words *words)
 	int code = EX_OK;
 
 	if (words->first != NULL || (limit_text != NULL && !text_to_u64(text_of(limit_text), &limit)))
-		return usage();
+		return ctl_usage("queue");
 	json_object_del(words->request, "limit");
 	if (words->json)
 		putchar('[');
@@ -104,7 +94,7 @@ static int show(const struct ctl_place *place, struct ctl_words *words)
 	int code = EX_USAGE;
 
 	if (words->first == NULL)
-		return usage();
+		return ctl_usage("queue");
 	json_object_set_new(words->request, "id", json_string(words->first));
 
 	json_t *answer = ctl_ask(place, words->request, true, &code);
@@ -129,27 +119,50 @@ static bool has_filter(const json_t *request)
 	return false;
 }
 
+/* For the whole queue one can say how far it is. Gives an exit code. */
+static int count_waiting(const struct ctl_place *place, uint64_t *out_count)
+{
+	json_t *request = json_pack("{s:s}", "do", "stats");
+	int code;
+	json_t *answer = ctl_ask(place, request, false, &code);
+
+	if (answer != NULL)
+		*out_count = (uint64_t)json_integer_value(json_object_get(json_object_get(answer, "spool"), "messages"));
+	json_decref(answer);
+	json_decref(request);
+	return code;
+}
+
 static int change(const struct ctl_place *place, const char *action, struct ctl_words *words)
 {
+	struct progress progress = progress_begin("messages", 0);
 	long long messages = 0, recipients = 0;
 	bool more = true;
 	int code = EX_OK;
 
 	/* To act on the whole queue one has to say so. */
 	if (words->first == NULL && !has_filter(words->request))
-		return usage();
+		return ctl_usage("queue");
 	if (words->first != NULL && strcmp(words->first, "all") != 0)
 		json_object_set_new(words->request, "id", json_string(words->first));
+	if (progress.on_terminal && !has_filter(words->request) && json_object_get(words->request, "id") == NULL)
+		code = count_waiting(place, &progress.total);
+	if (code != EX_OK)
+		return code;
 	while (more) {
 		json_t *answer = ctl_ask(place, words->request, false, &code);
 
-		if (answer == NULL)
+		if (answer == NULL) {
+			progress_end(&progress);
 			return code;
+		}
 		messages += json_integer_value(json_object_get(answer, "messages"));
 		recipients += json_integer_value(json_object_get(answer, "recipients"));
 		more = turn_page(words->request, answer);
 		json_decref(answer);
+		progress_show(&progress, (uint64_t)messages);
 	}
+	progress_end(&progress);
 	if (words->json)
 		printf("{\"messages\": %lld, \"recipients\": %lld}\n", messages, recipients);
 	else
@@ -167,10 +180,14 @@ static int pause_mail(const struct ctl_place *place, struct ctl_words *words)
 	int code = EX_OK;
 
 	if (words->first != NULL)
-		return usage();
-	json_decref(ctl_ask(place, words->request, false, &code));
-	if (code == EX_OK)
+		return ctl_usage("queue");
+	json_t *answer = ctl_ask(place, words->request, false, &code);
+
+	if (answer != NULL && words->json)
+		ctl_print_json(answer);
+	else if (answer != NULL)
 		puts("Paused: such mail is taken and kept. What is under way goes on; postroad queue resume ends it.");
+	json_decref(answer);
 	return code;
 }
 
@@ -195,6 +212,46 @@ static int list_pauses(const struct ctl_place *place, struct ctl_words *words)
 	return code;
 }
 
+static void print_waiting(const json_t *destination)
+{
+	const long long recipients = json_integer_value(json_object_get(destination, "recipients")),
+			held = json_integer_value(json_object_get(destination, "held")),
+			paused = json_integer_value(json_object_get(destination, "paused"));
+
+	printf("%6lld  %s, the oldest since %s", recipients, ctl_string(destination, "domain", "?"),
+	    ctl_string(destination, "oldest", "?"));
+	if (held > 0)
+		printf(", %lld held", held);
+	if (paused > 0)
+		printf(", %lld paused", paused);
+	printf("%s%s\n", ctl_string(destination, "next", NULL) ? ", next try " : "", ctl_string(destination, "next", ""));
+	if (ctl_string(destination, "last", NULL) != NULL)
+		printf("        %s\n", ctl_string(destination, "last", ""));
+}
+
+static int list_destinations(const struct ctl_place *place, struct ctl_words *words)
+{
+	int code;
+	json_t *answer = ctl_ask(place, words->request, true, &code), *destination;
+	const json_t *destinations = json_object_get(answer, "destinations");
+	size_t i;
+
+	if (answer != NULL && words->json) {
+		json_object_del(answer, "ok");
+		ctl_print_json(answer);
+	} else if (answer != NULL) {
+		ctl_make_printable(answer);
+		json_array_foreach (destinations, i, destination)
+			print_waiting(destination);
+		if (json_array_size(destinations) == 0)
+			puts("The queue is empty.");
+		if (!json_is_true(json_object_get(answer, "complete")))
+			puts("And more: only the oldest messages were counted.");
+	}
+	json_decref(answer);
+	return code;
+}
+
 static const struct {
 	const char *word;
 	const char *const *options;
@@ -202,6 +259,7 @@ static const struct {
 } actions[] = {
 	{ "list", list_options, list },
 	{ "show", filters, show },
+	{ "destinations", no_options, list_destinations },
 	{ "retry", filters, NULL },
 	{ "hold", filters, NULL },
 	{ "release", filters, NULL },
@@ -226,9 +284,11 @@ int ctl_queue(const struct ctl_place *place, int count, char **rest)
 	while (i < sizeof actions / sizeof actions[0] && strcmp(word, actions[i].word) != 0)
 		i++;
 	if (i == sizeof actions / sizeof actions[0])
-		return usage();
+		return ctl_usage("queue");
 	snprintf(verb, sizeof verb, "queue %s", word);
-	if (ctl_words_read(verb, actions[i].options, count - skip, rest + skip, &words))
+	if (!ctl_words_read(verb, actions[i].options, count - skip, rest + skip, &words))
+		fputs("postroad help queue tells what it takes\n", stderr);
+	else
 		code = actions[i].run != NULL ? actions[i].run(place, &words) : change(place, word, &words);
 	ctl_words_done(&words);
 	return code;

@@ -2,10 +2,8 @@
  *
  * The control connection becomes an SMTP session: the message is the server's when that says 250, and
  * not before. Whatever goes wrong earlier is told by the exit code. */
-#include <errno.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +15,12 @@
 #include "base/buffer.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/hand_over.h"
+#include "ctl/usage.h"
 #include "mail/address_list.h"
 #include "mail/header.h"
 
-enum { HEADER_BYTES_MAX = 1 << 20, RECIPIENTS_MAX = 1000, REPLY_MAX = 8192, PIECE = 32 << 10 };
+enum { HEADER_BYTES_MAX = 1 << 20, RECIPIENTS_MAX = 1000, PIECE = 32 << 10 };
 
 struct mailing {
 	struct arena *arena;
@@ -31,11 +31,7 @@ struct mailing {
 	struct text header;        /* With its empty line; read ahead for -t. */
 	const char *envelope_id, *notify, *ret;
 	bool from_header, dot_is_text, verbose, server_session;
-	int fd;
-	char reply[REPLY_MAX];     /* The last one. */
-	size_t reply_length;
-	size_t column;             /* In the line that is being sent; for dots. */
-	char last;                 /* Byte before; for line ends. */
+	struct hand_over over;
 };
 
 /* -- words ------------------------------------------------------------------- */
@@ -97,14 +93,6 @@ static bool set_default_sender(struct mailing *mailing)
 	    set_sender(mailing, sender);
 }
 
-static int usage(void)
-{
-	fputs("usage: sendmail [-t] [-i] [-v] [-f SENDER] [-N never|success,failure,delay] [-R full|hdrs] [-V ENVID]\n"
-	      "                RECIPIENT ... < message\n       sendmail -bs | -bp\n",
-	    stderr);
-	return EX_USAGE;
-}
-
 /* An option with a value. */
 static int read_value(struct mailing *mailing, char letter, const char *value)
 {
@@ -126,7 +114,7 @@ static int read_value(struct mailing *mailing, char letter, const char *value)
 		break;
 	case 'b':
 		if (strcmp(value, "s") != 0 && strcmp(value, "m") != 0)
-			return usage();
+			return ctl_usage("send");
 		mailing->server_session = value[0] == 's';
 		break;
 	default: /* It tunes other servers. */
@@ -147,11 +135,11 @@ static int read_options(struct mailing *mailing, const char *word, const char *n
 		if (strchr(with_value, *at) != NULL) {
 			*out_used_next = at[1] == '\0';
 			if (*out_used_next && next == NULL)
-				return usage();
+				return ctl_usage("send");
 			return read_value(mailing, *at, *out_used_next ? next : at + 1);
 		}
 		if (strchr("tivnUG", *at) == NULL)
-			return usage();
+			return ctl_usage("send");
 		mailing->from_header = mailing->from_header || *at == 't';
 		mailing->dot_is_text = mailing->dot_is_text || *at == 'i';
 		mailing->verbose = mailing->verbose || *at == 'v';
@@ -181,83 +169,29 @@ static int read_words(struct mailing *mailing, int count, char **words)
 
 /* -- the conversation -------------------------------------------------------- */
 
-static bool put(struct mailing *mailing, struct text bytes)
-{
-	while (bytes.length > 0) {
-		const ssize_t sent = send(mailing->fd, bytes.bytes, bytes.length, MSG_NOSIGNAL);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent <= 0)
-			return false;
-		bytes = text_from(bytes, (size_t)sent);
-	}
-	return true;
-}
-
-/* Code of the next reply, 0 when the connection is lost. Its last line stays in mailing->reply. */
-static int get_reply(struct mailing *mailing)
-{
-	size_t length = 0;
-
-	while (length + 1 < sizeof mailing->reply) {
-		const ssize_t got = recv(mailing->fd, mailing->reply + length, 1, 0);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return 0;
-		if (mailing->reply[length++] != '\n')
-			continue;
-		if (length >= 4 && mailing->reply[3] == '-') {
-			length = 0;
-			continue;
-		}
-		mailing->reply[length] = '\0';
-		mailing->reply_length = text_trim(text_of(mailing->reply)).length;
-		mailing->reply[mailing->reply_length] = '\0';
-		return (int)strtol(mailing->reply, NULL, 10);
-	}
-	return 0;
-}
-
-[[gnu::format(printf, 2, 3)]] static int command(struct mailing *mailing, const char *format, ...)
-{
-	char line[4096];
-	va_list list;
-
-	va_start(list, format);
-	const int length = vsnprintf(line, sizeof line, format, list);
-
-	va_end(list);
-	if (length < 0 || (size_t)length >= sizeof line || !put(mailing, (struct text){ line, (size_t)length }))
-		return 0;
-	return get_reply(mailing);
-}
-
 static int refused(const struct mailing *mailing, int code, struct text about)
 {
 	if (code == 0) {
 		fprintf(stderr, "sendmail: the server closed the connection\n");
 		return EX_TEMPFAIL;
 	}
-	fprintf(stderr, "sendmail: %.*s: %s\n", TEXT_FORMAT(about), mailing->reply);
+	fprintf(stderr, "sendmail: %.*s: %s\n", TEXT_FORMAT(about), mailing->over.reply);
 	return code / 100 == 4 ? EX_TEMPFAIL : code == 550 ? EX_NOUSER : EX_UNAVAILABLE;
 }
 
 static int say_envelope(struct mailing *mailing)
 {
-	int code = get_reply(mailing);
+	int code = hand_over_reply(&mailing->over);
 	bool utf8 = !text_is_ascii(mailing->sender);
 
 	if (code != 220)
 		return refused(mailing, code, TEXT("greeting"));
-	code = command(mailing, "EHLO %s\r\n", mailing->hostname);
+	code = hand_over_say(&mailing->over, "EHLO %s\r\n", mailing->hostname);
 	if (code != 250)
 		return refused(mailing, code, TEXT("EHLO"));
 	for (size_t i = 0; i < mailing->recipient_count; i++)
 		utf8 = utf8 || !text_is_ascii(mailing->recipients[i].local) || !text_is_ascii(mailing->recipients[i].domain);
-	code = command(mailing, "MAIL FROM:<%.*s> BODY=8BITMIME%s%s%s%s%s\r\n", TEXT_FORMAT(mailing->sender),
+	code = hand_over_say(&mailing->over, "MAIL FROM:<%.*s> BODY=8BITMIME%s%s%s%s%s\r\n", TEXT_FORMAT(mailing->sender),
 	    utf8 ? " SMTPUTF8" : "", mailing->ret ? " RET=" : "", mailing->ret ? mailing->ret : "",
 	    mailing->envelope_id ? " ENVID=" : "", mailing->envelope_id ? mailing->envelope_id : "");
 	if (code != 250)
@@ -267,38 +201,13 @@ static int say_envelope(struct mailing *mailing)
 
 		if (!address_print(&mailing->recipients[i], mailing->arena, &printed))
 			return EX_OSERR;
-		code = command(mailing, "RCPT TO:<%.*s>%s%s\r\n", TEXT_FORMAT(printed), mailing->notify ? " NOTIFY=" : "",
+		code = hand_over_say(&mailing->over, "RCPT TO:<%.*s>%s%s\r\n", TEXT_FORMAT(printed), mailing->notify ? " NOTIFY=" : "",
 		    mailing->notify ? mailing->notify : "");
 		if (code / 100 != 2)
 			return refused(mailing, code, printed);
 	}
-	code = command(mailing, "DATA\r\n");
+	code = hand_over_say(&mailing->over, "DATA\r\n");
 	return code == 354 ? EX_OK : refused(mailing, code, TEXT("DATA"));
-}
-
-/* Send text with CRLF line ends and doubled dots. */
-static bool put_body(struct mailing *mailing, struct text text)
-{
-	char out[2 * PIECE];
-	size_t length = 0;
-
-	for (size_t i = 0; i < text.length; i++) {
-		const char c = text.bytes[i];
-
-		if (length > sizeof out - 4) {
-			if (!put(mailing, (struct text){ out, length }))
-				return false;
-			length = 0;
-		}
-		if (mailing->column == 0 && c == '.')
-			out[length++] = '.';
-		if (c == '\n' && mailing->last != '\r')
-			out[length++] = '\r';
-		out[length++] = c;
-		mailing->column = c == '\n' ? 0 : mailing->column + 1;
-		mailing->last = c;
-	}
-	return put(mailing, (struct text){ out, length });
 }
 
 static bool is_lone_dot(struct text line)
@@ -312,27 +221,27 @@ static int send_body(struct mailing *mailing)
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t length;
-	bool ok = put_body(mailing, mailing->header);
+	bool ok = hand_over_text(&mailing->over, mailing->header);
 
 	while (ok && (length = getline(&line, &room, stdin)) > 0) {
 		const struct text text = { line, (size_t)length };
 
-		if (!mailing->dot_is_text && mailing->column == 0 && is_lone_dot(text))
+		if (!mailing->dot_is_text && !mailing->over.in_line && is_lone_dot(text))
 			break;
-		ok = put_body(mailing, text);
+		ok = hand_over_text(&mailing->over, text);
 	}
 	free(line);
 	if (ok && ferror(stdin)) {
 		fprintf(stderr, "sendmail: the message cannot be read\n");
 		return EX_NOINPUT; /* Closing the connection before the dot takes nothing in. */
 	}
-	const int code = ok ? command(mailing, "%s.\r\n", mailing->column > 0 ? "\r\n" : "") : 0;
+	const int code = ok ? hand_over_end(&mailing->over) : 0;
 
 	if (code != 250)
 		return refused(mailing, code, TEXT("message"));
 	if (mailing->verbose)
-		printf("%s\n", mailing->reply);
-	(void)!put(mailing, TEXT("QUIT\r\n"));
+		printf("%s\n", mailing->over.reply);
+	(void)!hand_over_put(&mailing->over, TEXT("QUIT\r\n"));
 	return EX_OK;
 }
 
@@ -439,25 +348,25 @@ int ctl_send(const struct ctl_place *place, const char *hostname, int count, cha
 	if (mailing == NULL || mailing->arena == NULL)
 		goto done;
 	mailing->hostname = hostname;
-	mailing->fd = -1;
+	mailing->over.fd = -1;
 	code = set_default_sender(mailing) ? read_words(mailing, count, words) : EX_OSERR;
 	if (code != EX_OK)
 		goto done;
 
 	const enum error error = ctl_client_open(place->control, &client);
 
-	mailing->fd = error == OK ? ctl_client_into_smtp(client) : -1;
-	if (mailing->fd < 0) {
+	mailing->over.fd = error == OK ? ctl_client_into_smtp(client) : -1;
+	if (mailing->over.fd < 0) {
 		fprintf(stderr, "sendmail: no server at %s: %s; the message was not taken\n", place->control,
 		    error_text(error != OK ? error : ERR_CLOSED));
 		code = EX_TEMPFAIL;
 	} else {
-		code = mailing->server_session ? carry_session(mailing->fd) : hand_in(mailing);
+		code = mailing->server_session ? carry_session(mailing->over.fd) : hand_in(mailing);
 	}
 done:
 	if (mailing != NULL) {
-		if (mailing->fd >= 0)
-			close(mailing->fd);
+		if (mailing->over.fd >= 0)
+			close(mailing->over.fd);
 		arena_free(mailing->arena);
 	}
 	free(mailing);

@@ -4,6 +4,7 @@
 
 #include "ctl/ask.h"
 #include "ctl/commands.h"
+#include "ctl/usage.h"
 
 static void print_numbers(const json_t *numbers)
 {
@@ -19,17 +20,51 @@ static void print_numbers(const json_t *numbers)
 static void print_trouble(const json_t *queue)
 {
 	const json_t *trouble = json_object_get(queue, "trouble"), *destination;
-	const json_int_t more = json_integer_value(json_object_get(queue, "in_trouble")) - (json_int_t)json_array_size(trouble);
+	json_int_t more = json_integer_value(json_object_get(queue, "in_trouble"));
 	size_t i;
 
 	if (json_array_size(trouble) > 0)
 		puts("destinations in trouble");
 	json_array_foreach (trouble, i, destination) {
-		printf("  %s: ", ctl_string(destination, "destination", "?"));
+		const json_int_t same = json_integer_value(json_object_get(destination, "same_hosts"));
+
+		more -= same > 1 ? same : 1;
+		printf("  %s", ctl_string(destination, "destination", "?"));
+		if (same > 1)
+			printf(" and %lld more at the same hosts", (long long)same - 1);
+		printf(": ");
 		ctl_print_state(destination, "      ");
 	}
 	if (more > 0)
 		printf("  and %lld more\n", (long long)more);
+}
+
+/* What attempts came to at the busiest destinations, and at all others. */
+static void print_busiest(const json_t *busiest)
+{
+	const json_t *one;
+	size_t i;
+
+	if (json_array_size(busiest) > 1)
+		printf("by destination %25s %10s %10s\n", "delivered", "deferred", "failed");
+	json_array_foreach (busiest, i, one) {
+		if (json_array_size(busiest) > 1)
+			printf("  %-28s %9lld %10lld %10lld\n", ctl_string(one, "destination", "all others"),
+			    (long long)json_integer_value(json_object_get(one, "delivered")),
+			    (long long)json_integer_value(json_object_get(one, "deferred")),
+			    (long long)json_integer_value(json_object_get(one, "failed")));
+	}
+}
+
+static void print_certificates(const json_t *certificates)
+{
+	const json_t *one;
+	size_t i;
+
+	if (json_array_size(certificates) > 0)
+		puts("certificates");
+	json_array_foreach (certificates, i, one)
+		printf("  %-28s until %s\n", ctl_string(one, "name", "?"), ctl_string(one, "until", "?"));
 }
 
 /* A request of one word with nothing behind it. */
@@ -41,7 +76,7 @@ static json_t *ask_plainly(const struct ctl_place *place, const char *verb, int 
 
 	*out_code = EX_USAGE;
 	if (!ctl_words_read(verb, none, count, rest, &words) || words.first != NULL)
-		fprintf(stderr, "usage: postroad %s [--json]\n", verb);
+		ctl_usage(verb);
 	else
 		answer = ctl_ask(place, words.request, false, out_code);
 	*out_json = words.json;
@@ -65,6 +100,10 @@ int ctl_stats(const struct ctl_place *place, int count, char **rest)
 		puts("queue");
 		print_numbers(json_object_get(answer, "queue"));
 		print_trouble(json_object_get(answer, "queue"));
+		puts("host");
+		print_numbers(json_object_get(answer, "host"));
+		print_certificates(json_object_get(answer, "certificates"));
+		print_busiest(json_object_get(answer, "busiest"));
 		puts("since the start");
 		print_numbers(json_object_get(answer, "counters"));
 	}

@@ -11,6 +11,7 @@
 #include "auth/signature.h"
 #include "ctl/message_file.h"
 #include "ctl/offline.h"
+#include "ctl/usage.h"
 #include "mail/address.h"
 
 enum { ARENA_BYTES = 64 << 20, BODY_BYTES_MAX = 1 << 30 };
@@ -24,14 +25,6 @@ struct sign_request {
 	struct text domain;
 	int64_t now_s;
 };
-
-static int usage(void)
-{
-	fputs(
-	    "usage: postroad sign FILE|- --key PEM --domain D --selector S [--key PEM --selector S ...] [--time T]\n",
-	    stderr);
-	return EX_USAGE;
-}
 
 static bool set_name(const char *what, const char *value, struct arena *arena, struct text *out_name)
 {
@@ -208,7 +201,7 @@ int ctl_sign(int count, char **words)
 	int code = EX_OSERR;
 
 	if (arena != NULL && message != NULL) {
-		code = read_words(&request, count, words, arena) ? read_keys(&request) : usage();
+		code = read_words(&request, count, words, arena) ? read_keys(&request) : ctl_usage("sign");
 		if (code == EX_OK) {
 			code = message_file_open(message, request.file);
 			code = code == EX_OK ? sign(&request, message, arena) : code;

@@ -1,36 +1,15 @@
 /* postroad trace ID|ADDRESS: the life of a message, from the first byte to the last reply. */
 #include <stdio.h>
-#include <string.h>
 #include <sysexits.h>
 
 #include "ctl/ask.h"
 #include "ctl/commands.h"
-
-/* A value of a step as a person would write it. */
-static void print_value(const char *key, const json_t *value)
-{
-	if (json_is_string(value))
-		printf(strchr(json_string_value(value), ' ') ? " %s=\"%s\"" : " %s=%s", key, json_string_value(value));
-	else if (json_is_integer(value))
-		printf(" %s=%lld", key, (long long)json_integer_value(value));
-}
+#include "ctl/usage.h"
 
 static void print_step(const json_t *step)
 {
-	static const char *const front[] = { "time", "event", "id", NULL };
-	const json_t *value;
-	const char *key;
-
 	printf("  %s  %-10s", ctl_string(step, "time", "?"), ctl_string(step, "event", "?"));
-	json_object_foreach ((json_t *)step, key, value) {
-		bool printed = false;
-
-		for (const char *const *name = front; *name != NULL; name++)
-			printed = printed || strcmp(*name, key) == 0;
-		if (!printed)
-			print_value(key, value);
-	}
-	putchar('\n');
+	ctl_print_facts(step);
 }
 
 int ctl_trace(const struct ctl_place *place, int count, char **rest)
@@ -42,7 +21,7 @@ int ctl_trace(const struct ctl_place *place, int count, char **rest)
 	int code = EX_USAGE;
 
 	if (!ctl_words_read("trace", none, count, rest, &words) || words.first == NULL) {
-		fputs("usage: postroad trace ID|ADDRESS [--json]\n", stderr);
+		ctl_usage("trace");
 		goto done;
 	}
 	json_object_set_new(words.request, "about", json_string(words.first));

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +16,11 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/write_all.h"
 #include "conf/users.h"
 #include "ctl/ask.h"
 #include "ctl/commands.h"
+#include "ctl/usage.h"
 #include "sasl/password.h"
 
 enum { FILE_BYTES_MAX = 64 << 20, ARENA_BYTES_MAX = 256 << 20 };
@@ -32,18 +33,6 @@ struct editing {
 	struct stat stat;
 	struct text before;
 };
-
-[[gnu::format(printf, 2, 3)]] static int complain(int code, const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	fputs("postroad: ", stderr);
-	vfprintf(stderr, format, list);
-	fputc('\n', stderr);
-	va_end(list);
-	return code;
-}
 
 /* -- The file ------------------------------------------------------------------------------- */
 
@@ -62,7 +51,7 @@ static int open_locked(struct editing *editing, bool create)
 			close(editing->fd);
 		editing->fd = open(editing->path, O_RDONLY | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
 		if (editing->fd < 0 || flock(editing->fd, LOCK_EX) != 0 || fstat(editing->fd, &editing->stat) != 0)
-			return complain(EX_NOINPUT, "%s: %s", editing->path, strerror(errno));
+			return ctl_complain(EX_NOINPUT, "%s: %s", editing->path, strerror(errno));
 	} while (!is_still_there(editing));
 	return EX_OK;
 }
@@ -73,21 +62,9 @@ static int read_file(struct editing *editing)
 	char *bytes = size <= FILE_BYTES_MAX ? arena_alloc(editing->arena, (size_t)size + 1) : NULL;
 
 	if (bytes == NULL || pread(editing->fd, bytes, (size_t)size, 0) != size)
-		return complain(EX_IOERR, "%s: cannot be read", editing->path);
+		return ctl_complain(EX_IOERR, "%s: cannot be read", editing->path);
 	editing->before = (struct text){ bytes, (size_t)size };
 	return EX_OK;
-}
-
-static bool write_all(int fd, struct text text)
-{
-	while (text.length > 0) {
-		const ssize_t written = write(fd, text.bytes, text.length);
-
-		if (written < 0 && errno != EINTR)
-			return false;
-		text = text_from(text, written > 0 ? (size_t)written : 0);
-	}
-	return true;
 }
 
 /* The new bytes under another name, with the rights of the old file, durable. */
@@ -120,12 +97,12 @@ static int replace_file(const struct editing *editing, struct text text)
 	char beside[PATH_MAX];
 
 	if (snprintf(beside, sizeof beside, "%s.new", editing->path) >= (int)sizeof beside)
-		return complain(EX_CANTCREAT, "%s: too long a path", editing->path);
+		return ctl_complain(EX_CANTCREAT, "%s: too long a path", editing->path);
 	if (!write_beside(editing, beside, text) || rename(beside, editing->path) != 0) {
 		const int reason = errno;
 
 		unlink(beside);
-		return complain(EX_CANTCREAT, "%s: %s", editing->path, strerror(reason));
+		return ctl_complain(EX_CANTCREAT, "%s: %s", editing->path, strerror(reason));
 	}
 	flush_folder(editing->path);
 	return EX_OK;
@@ -163,11 +140,11 @@ static int ask_password(struct arena *arena, struct text *out_stored)
 	int code = EX_OK;
 
 	if (!read_secret("Password: ", first))
-		code = complain(EX_NOINPUT, "no password was given");
+		code = ctl_complain(EX_NOINPUT, "no password was given");
 	else if (isatty(STDIN_FILENO) && (!read_secret("Again: ", second) || strcmp(first, second) != 0))
-		code = complain(EX_DATAERR, "the two differ");
+		code = ctl_complain(EX_DATAERR, "the two differ");
 	else if (password_store(text_of(first), arena, out_stored) != OK)
-		code = complain(EX_DATAERR, "this cannot be a password: it holds bytes that are no text, or is too long");
+		code = ctl_complain(EX_DATAERR, "this cannot be a password: it holds bytes that are no text, or is too long");
 	explicit_bzero(first, sizeof first);
 	explicit_bzero(second, sizeof second);
 	return code;
@@ -193,13 +170,13 @@ static int edit(struct editing *editing, enum users_edit kind, const char *name)
 		code = replace_file(editing, buffer_text(&after));
 		break;
 	case ERR_EXISTS:
-		code = complain(EX_DATAERR, "%s is a user already (hint: postroad user password %s)", name, name);
+		code = ctl_complain(EX_DATAERR, "%s is a user already (hint: postroad user password %s)", name, name);
 		break;
 	case ERR_NOT_FOUND:
-		code = complain(EX_NOUSER, "%s is no user here (hint: postroad user list)", name);
+		code = ctl_complain(EX_NOUSER, "%s is no user here (hint: postroad user list)", name);
 		break;
 	default:
-		code = complain(EX_OSERR, "out of memory");
+		code = ctl_complain(EX_OSERR, "out of memory");
 		break;
 	}
 	buffer_done(&after);
@@ -236,14 +213,6 @@ static int list(struct editing *editing, bool as_json)
 	return code;
 }
 
-static int usage(void)
-{
-	fputs("usage: postroad user add|remove|password NAME\n       postroad user list [--json]\n"
-	      "A password is asked for, or read from the first line of standard input.\n",
-	    stderr);
-	return EX_USAGE;
-}
-
 static int perform(struct editing *editing, int count, char **words)
 {
 	static const struct {
@@ -257,10 +226,10 @@ static int perform(struct editing *editing, int count, char **words)
 		if (strcmp(words[0], edits[i].word) != 0)
 			continue;
 		if (!users_name_is_valid(text_of(words[1]), editing->arena))
-			return complain(EX_USAGE, "%s cannot be a user (hint: alice, or alice@example.org)", words[1]);
+			return ctl_complain(EX_USAGE, "%s cannot be a user (hint: alice, or alice@example.org)", words[1]);
 		return edit(editing, edits[i].kind, words[1]);
 	}
-	return usage();
+	return ctl_usage("user");
 }
 
 int ctl_user(const struct ctl_place *place, const char *path, int count, char **words)
@@ -269,9 +238,9 @@ int ctl_user(const struct ctl_place *place, const char *path, int count, char **
 	int code;
 
 	if (path[0] == '\0')
-		code = complain(EX_CONFIG, "the accounts of the system are the users here (hint: users = \"/etc/postroad/users\")");
+		code = ctl_complain(EX_CONFIG, "the accounts of the system are the users here (hint: users = \"/etc/postroad/users\")");
 	else
-		code = editing.arena ? perform(&editing, count, words) : complain(EX_OSERR, "out of memory");
+		code = editing.arena ? perform(&editing, count, words) : ctl_complain(EX_OSERR, "out of memory");
 	if (editing.fd >= 0)
 		close(editing.fd);
 	arena_free(editing.arena);

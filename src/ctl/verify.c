@@ -9,19 +9,10 @@
 
 #include "auth/domain.h"
 #include "ctl/offline.h"
+#include "ctl/usage.h"
 #include "mail/address.h"
 
 enum { ARENA_BYTES = 64 << 20, HOSTNAME_SIZE = 256 };
-
-static int usage(void)
-{
-	fputs(
-	    "usage: postroad verify [spf|dkim|dmarc|arc] [FILE|-] [--ip A] [--helo H] [--mail-from F] [--zone Z] [--time T] [--json]\n"
-	    "       postroad verify spf --ip A [--helo H] [--mail-from F]       needs no message\n"
-	    "       postroad verify dmarc --from-domain D [--spf-pass-domain D] [--dkim-pass-domain D ...]   nor does this\n",
-	    stderr);
-	return EX_USAGE;
-}
 
 /* -- words ------------------------------------------------------------------- */
 
@@ -186,7 +177,7 @@ int ctl_verify(const struct conf *conf, int count, char **words)
 	if (!read_words(&request, count, words, arena))
 		code = EX_USAGE;
 	else if (!is_complete(&request))
-		code = usage();
+		code = ctl_usage("verify");
 	else
 		code = verify_run(&request, arena, &findings);
 	if (code == EX_OK)

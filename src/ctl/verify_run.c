@@ -175,11 +175,11 @@ static void judge(struct run *run)
 		findings->spf = spf_verdict(run->spf);
 	if (run->dkim != NULL) {
 		findings->dkim_used = true;
-		findings->dkim = dkim_judge(run->dkim, &findings->dkim_count);
+		findings->dkim = dkim_judge(run->dkim, NULL, &findings->dkim_count);
 		findings->dkim_ignored = dkim_ignored(run->dkim);
 	}
 	if (run->arc != NULL)
-		findings->arc = arc_judge(run->arc);
+		findings->arc = arc_judge(run->arc, NULL);
 }
 
 /* What DMARC goes by: what was found, or what we were told to take for found. */

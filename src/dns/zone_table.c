@@ -11,7 +11,7 @@
 enum { TYPE_COUNT = DNS_TLSA + 1 };
 
 struct zone_set {
-	enum dns_status status; /* DNS_FOUND, also for an empty set; SERVFAIL, TIMEOUT. */
+	enum dns_status status; /* DNS_FOUND, also for an empty set; or a failure. */
 	uint32_t count;
 	const struct dns_record *records;
 };
@@ -19,6 +19,7 @@ struct zone_set {
 struct zone_name {
 	struct text name;
 	enum dns_status status; /* As in a set, for all its types. */
+	bool secure;            /* As if DNSSEC had validated what it has and what it has not. */
 	struct text alias;      /* CNAME; empty: none. */
 	struct zone_set sets[TYPE_COUNT];
 };
@@ -66,6 +67,8 @@ static enum dns_status failure_of(const json_t *value)
 		return DNS_TIMEOUT;
 	if (text_equal(text_of_json(value), TEXT("SERVFAIL")))
 		return DNS_SERVFAIL;
+	if (text_equal(text_of_json(value), TEXT("BOGUS")))
+		return DNS_BOGUS;
 	return DNS_FOUND;
 }
 
@@ -135,6 +138,52 @@ static enum error read_txt(const struct zone_reader *reader, const json_t *value
 	return OK;
 }
 
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = memchr(digits, byte_lower(c), sizeof digits - 1);
+
+	return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* Hexadecimal digits, spaces between them passed over, behind what the buffer holds. */
+static bool append_hex(struct text hex, char *bytes, size_t *used)
+{
+	int high = -1;
+
+	for (size_t i = 0; i < hex.length; i++) {
+		const int digit = hex_digit(hex.bytes[i]);
+
+		if (digit < 0 && hex.bytes[i] != ' ')
+			return false;
+		if (digit >= 0 && high < 0) {
+			high = digit;
+		} else if (digit >= 0) {
+			bytes[(*used)++] = (char)(high << 4 | digit);
+			high = -1;
+		}
+	}
+	return high < 0;
+}
+
+/* As in a zone file (RFC 6698 §2.2). */
+static enum error read_tlsa(const struct zone_reader *reader, const json_t *value, struct dns_record *record)
+{
+	struct text rest = json_is_string(value) ? text_of_json(value) : TEXT_EMPTY, word;
+	char *bytes = arena_alloc(reader->arena, 3 + rest.length);
+	size_t used = 0;
+
+	if (bytes == NULL)
+		return ERR_NO_MEMORY;
+	for (uint64_t number; used < 3; bytes[used++] = (char)number)
+		if (!text_cut(&rest, ' ', &word) || !text_to_u64(word, &number) || number > UINT8_MAX)
+			break;
+	if (used < 3 || !append_hex(rest, bytes, &used) || used == 3)
+		return complain(reader, "\"usage selector matching-type hexadecimal-digits\" is wanted");
+	record->data = (struct text){ bytes, used };
+	return OK;
+}
+
 static enum error read_record(
     const struct zone_reader *reader, enum dns_type type, const json_t *value, struct dns_record *record)
 {
@@ -150,7 +199,7 @@ static enum error read_record(
 	case DNS_PTR:
 		return read_host(reader, value, &record->name);
 	case DNS_TLSA:
-		break;
+		return read_tlsa(reader, value, record);
 	}
 	return complain(reader, "this type cannot be given in a zone file");
 }
@@ -168,7 +217,7 @@ static enum error read_set(
 	if (set->status != DNS_FOUND)
 		return OK;
 	if (!json_is_array(value))
-		return complain(reader, "a list of records, \"TIMEOUT\" or \"SERVFAIL\" is wanted");
+		return complain(reader, "a list of records, \"TIMEOUT\", \"SERVFAIL\" or \"BOGUS\" is wanted");
 	if (count > DNS_RECORD_MAX)
 		return complain(reader, "more than 100 records");
 	struct dns_record *records = arena_array(reader->arena, count, sizeof *records);
@@ -200,20 +249,30 @@ static enum error read_alias(const struct zone_reader *reader, const json_t *val
 	return error;
 }
 
+static enum error read_secure(const struct zone_reader *reader, const json_t *value, struct zone_name *name)
+{
+	if (!json_is_boolean(value))
+		return complain(reader, "true or false is wanted");
+	name->secure = json_is_true(value);
+	return OK;
+}
+
 static enum error read_type(struct zone_reader *reader, const json_t *value, struct zone_name *name)
 {
 	static const struct {
 		const char *word;
 		enum dns_type type;
 	} types[] = { { "A", DNS_A }, { "AAAA", DNS_AAAA }, { "MX", DNS_MX }, { "TXT", DNS_TXT },
-		{ "PTR", DNS_PTR } };
+		{ "PTR", DNS_PTR }, { "TLSA", DNS_TLSA } };
 
+	if (strcmp(reader->type, "secure") == 0)
+		return read_secure(reader, value, name);
 	if (strcmp(reader->type, "CNAME") == 0)
 		return read_alias(reader, value, name);
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (strcmp(reader->type, types[i].word) == 0)
 			return read_set(reader, types[i].type, value, &name->sets[types[i].type]);
-	return complain(reader, "unknown type; MX, TXT, A, AAAA, PTR and CNAME are known");
+	return complain(reader, "unknown type; MX, TXT, A, AAAA, PTR, TLSA and CNAME are known");
 }
 
 static enum error read_name(struct zone_reader *reader, const json_t *value, struct zone_name *name)
@@ -231,7 +290,7 @@ static enum error read_name(struct zone_reader *reader, const json_t *value, str
 	if (name->status != DNS_FOUND)
 		return OK;
 	if (!json_is_object(value))
-		return complain(reader, "{\"TYPE\": records}, \"TIMEOUT\" or \"SERVFAIL\" is wanted");
+		return complain(reader, "{\"TYPE\": records}, \"TIMEOUT\", \"SERVFAIL\" or \"BOGUS\" is wanted");
 	json_object_foreach((json_t *)(uintptr_t)value, type, set) {
 		reader->type = type;
 		const enum error error = read_type(reader, set, name);
@@ -239,7 +298,7 @@ static enum error read_name(struct zone_reader *reader, const json_t *value, str
 		if (error != OK)
 			return error;
 	}
-	if (name->alias.length > 0 && json_object_size(value) > 1)
+	if (name->alias.length > 0 && json_object_size(value) - (json_object_get(value, "secure") != NULL) > 1)
 		return complain(reader, "a CNAME must stand alone (RFC 1034 §3.6.2)");
 	reader->type = NULL;
 	return OK;
@@ -327,12 +386,14 @@ void zone_table_look_up(const struct zone_table *table, struct text name, enum d
 {
 	struct dns_answer answer = { .status = DNS_NXDOMAIN, .ttl_s = ZONE_TTL_S, .canonical = name };
 	const struct zone_name *entry = find(table, name);
+	bool secure = true; /* So far: every link of the chain. */
 
 	for (int links = 0; entry != NULL && entry->alias.length > 0; links++) {
 		if (links == ZONE_CNAME_MAX) {
 			*out_answer = (struct dns_answer){ .status = DNS_SERVFAIL, .canonical = name };
 			return;
 		}
+		secure = secure && entry->secure;
 		answer.canonical = entry->alias;
 		entry = find(table, entry->alias);
 	}
@@ -342,6 +403,7 @@ void zone_table_look_up(const struct zone_table *table, struct text name, enum d
 		answer.status = entry->status != DNS_FOUND ? entry->status : set->status;
 		if (answer.status == DNS_FOUND && set->count == 0)
 			answer.status = DNS_NODATA;
+		answer.secure = secure && entry->secure && (answer.status == DNS_FOUND || answer.status == DNS_NODATA);
 		if (answer.status == DNS_FOUND) {
 			answer.records = set->records;
 			answer.record_count = set->count;

@@ -3,10 +3,12 @@
  * Pure: JSON in, answers out. A table is immutable.
  *
  *   {"name": {"MX": [[10, "host"]], "TXT": [["chunk", "chunk"]], "A": ["192.0.2.1"],
- *             "AAAA": ["2001:db8::1"], "PTR": ["host"], "CNAME": "name"}}
+ *             "AAAA": ["2001:db8::1"], "PTR": ["host"], "CNAME": "name"},
+ *    "_25._tcp.host": {"secure": true, "TLSA": ["3 1 1 0123456789abcdef..."]}}
  *
- * "TIMEOUT" or "SERVFAIL" may stand in place of a name's or a type's records. A TXT record may
- * also be one plain string. An absent name is NXDOMAIN, an absent type NODATA.
+ * "TIMEOUT", "SERVFAIL" or "BOGUS" may stand in place of a name's or a type's records. A TXT record may
+ * also be one plain string. An absent name is NXDOMAIN, an absent type NODATA. With "secure": true, what a name
+ * has and has not counts as validated by DNSSEC; behind a CNAME, when both names have it.
  *
  *   Z1  Every name and record was checked when the table was made: a look-up cannot fail.
  *   Z2  Names differ when their case is folded and their trailing dot is dropped. */

@@ -21,6 +21,11 @@ static const char zone_json[] =
     " \"www.example.org\": {\"CNAME\": \"Web.example.org\"}, \"web.example.org\": {\"CNAME\": \"mx.example.org\"},"
     " \"lost.example.org\": {\"CNAME\": \"absent.example.org\"},"
     " \"a.loop\": {\"CNAME\": \"b.loop\"}, \"b.loop\": {\"CNAME\": \"a.loop\"},"
+    " \"signed.test\": {\"secure\": true, \"MX\": [[10, \"mx.signed.test\"]], \"AAAA\": \"BOGUS\"},"
+    " \"_25._tcp.mx.signed.test\": {\"secure\": true, \"TLSA\": [\"3 1 1 48690A\", \"2 3 4 4 8 69\"]},"
+    " \"to.signed.test\": {\"secure\": true, \"CNAME\": \"signed.test\"}, \"open.test\": {\"CNAME\": \"signed.test\"},"
+    " \"out.test\": {\"secure\": true, \"CNAME\": \"mx.example.org\"}, \"unsigned.test\": {\"secure\": false},"
+    " \"forged.test\": \"BOGUS\","
     " \"1.2.0.192.in-addr.arpa\": {\"PTR\": [\"mx.example.org\"]}}";
 
 static void describe_record(enum dns_type type, const struct dns_record *record, char *room, size_t size)
@@ -45,11 +50,12 @@ static void describe_record(enum dns_type type, const struct dns_record *record,
 	}
 }
 
-/* "found canonical record record" */
+/* "found secure canonical record record" */
 static void describe(enum dns_type type, const struct dns_answer *answer, char room[512])
 {
 	static const char *const words[] = { "found", "nodata", "nxdomain", "servfail", "timeout", "bogus" };
-	size_t used = (size_t)snprintf(room, 512, "%s %.*s", words[answer->status], TEXT_FORMAT(answer->canonical));
+	size_t used = (size_t)snprintf(room, 512, "%s%s %.*s", words[answer->status], answer->secure ? " secure" : "",
+	    TEXT_FORMAT(answer->canonical));
 
 	for (uint32_t i = 0; i < answer->record_count; i++) {
 		describe_record(type, &answer->records[i], room + used, 512 - used);
@@ -81,6 +87,15 @@ static const struct row {
 	{ "lost.example.org", DNS_A, "nxdomain absent.example.org" },
 	{ "a.loop", DNS_A, "servfail a.loop" },
 	{ "1.2.0.192.in-addr.arpa", DNS_PTR, "found 1.2.0.192.in-addr.arpa mx.example.org" },
+	{ "signed.test", DNS_MX, "found secure signed.test 10/mx.signed.test" },
+	{ "signed.test", DNS_A, "nodata secure signed.test" },
+	{ "signed.test", DNS_AAAA, "bogus signed.test" },
+	{ "_25._tcp.mx.signed.test", DNS_TLSA, "found secure _25._tcp.mx.signed.test '\3\1\1Hi\n' '\2\3\4Hi'" },
+	{ "to.signed.test", DNS_MX, "found secure signed.test 10/mx.signed.test" },
+	{ "open.test", DNS_MX, "found signed.test 10/mx.signed.test" },
+	{ "out.test", DNS_AAAA, "found mx.example.org 2001:db8::1" },
+	{ "unsigned.test", DNS_MX, "nodata unsigned.test" },
+	{ "forged.test", DNS_MX, "bogus forged.test" },
 	{ "not\ta\tname", DNS_A, "nxdomain " },
 	{ "", DNS_MX, "nxdomain " },
 };
@@ -250,8 +265,8 @@ static void complaints_name_the_place(void **state)
 		{ "{\"a\": {}, \"a\": {}}", "line 1, column " },
 		{ "{\"a.\": {}, \"A\": {}}", "\"a\": this name is given twice" },
 		{ "{\"a..b\": {}}", "\"a..b\": not a domain name" },
-		{ "{\"a\": 1}", "\"a\": {\"TYPE\": records}, \"TIMEOUT\" or" },
-		{ "{\"a\": \"NXDOMAIN\"}", "\"a\": {\"TYPE\": records}, \"TIMEOUT\" or" },
+		{ "{\"a\": 1}", "\"a\": {\"TYPE\": records}, \"TIMEOUT\", " },
+		{ "{\"a\": \"NXDOMAIN\"}", "\"a\": {\"TYPE\": records}, \"TIMEOUT\", " },
 		{ "{\"a\": {\"NS\": []}}", "\"a\" NS: unknown type" },
 		{ "{\"a\": {\"A\": \"192.0.2.1\"}}", "\"a\" A: a list of records" },
 		{ "{\"a\": {\"A\": [\"192.0.2.1\", \"::1\"]}}", "\"a\" A record 2: an IPv4 address" },
@@ -263,6 +278,13 @@ static void complaints_name_the_place(void **state)
 		{ "{\"a\": {\"TXT\": [1]}}", "\"a\" TXT record 1: [\"chunk\"" },
 		{ "{\"a\": {\"CNAME\": [\"b\"]}}", "\"a\" CNAME: a host name in quotes" },
 		{ "{\"a\": {\"CNAME\": \"b\", \"A\": []}}", "\"a\" A: a CNAME must stand alone" },
+		{ "{\"a\": {\"secure\": true, \"CNAME\": \"b\", \"A\": []}}", "\"a\" A: a CNAME must stand alone" },
+		{ "{\"a\": {\"secure\": 1}}", "\"a\" secure: true or false" },
+		{ "{\"a\": {\"TLSA\": [\"3 1 1 00\", \"3 1 1\"]}}", "\"a\" TLSA record 2: \"usage" },
+		{ "{\"a\": {\"TLSA\": [\"3 1 1 0g\"]}}", "\"a\" TLSA record 1: \"usage" },
+		{ "{\"a\": {\"TLSA\": [\"3 1 1 000\"]}}", "\"a\" TLSA record 1: \"usage" },
+		{ "{\"a\": {\"TLSA\": [\"3 256 1 00\"]}}", "\"a\" TLSA record 1: \"usage" },
+		{ "{\"a\": {\"TLSA\": [[3, 1, 1, \"00\"]]}}", "\"a\" TLSA record 1: \"usage" },
 	};
 	struct arena *arena = arena_new(1 << 20);
 

@@ -139,7 +139,9 @@ bool dsn_compose(const struct dsn_report *report, struct buffer *out)
 		.arena = arena,
 		.utf8 = has_utf8_address(report),
 		/* RFC 3461 §4.3: RET matters to reports of failure only. */
-		.whole = report->envelope->dsn_return == DSN_RETURN_FULL && worst_action(report) == DSN_FAILED &&
+		.whole = report->envelope->dsn_return == DSN_RETURN_FULL &&
+		    !(report->envelope->flags & ENVELOPE_REQUIRETLS) && /* RFC 8689 §5 */
+		    worst_action(report) == DSN_FAILED &&
 		    report->original_complete,
 	};
 	struct buffer parts[3];

@@ -75,6 +75,12 @@ static bool put_original_recipient(const struct composer *composer, struct text 
 	    put_field(composer, "Original-Recipient:", field, out);
 }
 
+/* A mailbox's path and a command are no hosts. */
+static bool is_host(struct text host)
+{
+	return host.length > 0 && host.bytes[0] != '/' && text_find_byte(host, ' ') == host.length;
+}
+
 /* What the remote said; our own words are no SMTP reply (RFC 3464 §2.3.6). */
 static bool put_diagnostic(const struct composer *composer, const struct verdict *verdict, struct buffer *out)
 {
@@ -85,7 +91,7 @@ static bool put_diagnostic(const struct composer *composer, const struct verdict
 		return true;
 	if (!part_verdict_words(composer, verdict, &words))
 		return false;
-	if (verdict->host.length == 0)
+	if (!is_host(verdict->host))
 		return put_field(composer, "Diagnostic-Code: x-postroad;", words, out);
 	return put_field(composer, "Remote-MTA: dns;", host.length > 0 ? host : verdict->host, out) &&
 	    put_field(composer, "Diagnostic-Code: smtp;", words, out);

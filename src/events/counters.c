@@ -37,10 +37,61 @@ uint64_t counters_get(const struct counters *counters, enum counter counter)
 	return atomic_load_explicit(&counters->values[counter], memory_order_relaxed);
 }
 
+/* From a flush to the days of a queue. */
+static const uint64_t bounds_ms[HISTOGRAM_BOUNDS] = { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000, 30000, 300000, 1800000, 14400000,
+	86400000 };
+
+const char *histogram_word(enum histogram histogram)
+{
+	must(histogram < HISTOGRAM_COUNT);
+	return histogram == HISTOGRAM_TIME_TO_250 ? "time-to-250" : "time-in-queue";
+}
+
+const char *histogram_prose(enum histogram histogram)
+{
+	must(histogram < HISTOGRAM_COUNT);
+	return histogram == HISTOGRAM_TIME_TO_250 ? "from the end of a message to its 250, which says that it is durable"
+	                                          : "from the arrival of a message to the delivery to a recipient";
+}
+
+uint64_t histogram_bound_ms(unsigned index)
+{
+	must(index < HISTOGRAM_BOUNDS);
+	return bounds_ms[index];
+}
+
+/* One writer (N2). */
+static void grow(_Atomic uint64_t *value, uint64_t amount)
+{
+	atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + amount, memory_order_relaxed);
+}
+
+void counters_add_time(struct counters *counters, enum histogram histogram, int64_t ms)
+{
+	const uint64_t time_ms = ms > 0 ? (uint64_t)ms : 0; /* A clock may have been set back. */
+	unsigned place = 0;
+
+	must(histogram < HISTOGRAM_COUNT);
+	while (place < HISTOGRAM_BOUNDS && time_ms > bounds_ms[place])
+		place++;
+	grow(&counters->times[histogram][place], 1);
+	grow(&counters->times_ms[histogram], time_ms);
+}
+
+static void sum_times(struct counters *sum, const struct counters *more)
+{
+	for (unsigned i = 0; i < HISTOGRAM_COUNT; i++) {
+		for (unsigned place = 0; place <= HISTOGRAM_BOUNDS; place++)
+			grow(&sum->times[i][place], atomic_load_explicit(&more->times[i][place], memory_order_relaxed));
+		grow(&sum->times_ms[i], atomic_load_explicit(&more->times_ms[i], memory_order_relaxed));
+	}
+}
+
 void counters_sum(struct counters *sum, const struct counters *more)
 {
 	for (unsigned i = 0; i < COUNTER_COUNT; i++)
 		counters_add(sum, (enum counter)i, counters_get(more, (enum counter)i));
+	sum_times(sum, more);
 }
 
 /* Counters are told apart by their position; 0, which no event counts, stands for none. */
@@ -89,8 +140,21 @@ static struct counted counted_of(enum event_kind kind)
 		[EVENT_POLICY_FETCHED] = { .total = COUNTER_POLICIES_FETCHED },
 		[EVENT_POLICY_CHANGED] = { .total = COUNTER_POLICIES_CHANGED },
 		[EVENT_POLICY_FAILED] = { .total = COUNTER_POLICIES_FAILED },
+		[EVENT_HOST_LOGIN_FAILED] = { .total = COUNTER_HOST_LOGIN_TROUBLES },
+		[EVENT_HOST_LOGIN_WORKS] = { .total = COUNTER_HOST_LOGIN_TROUBLES_OVER },
+		[EVENT_TLS_WITHDRAWN] = { .total = COUNTER_TLS_WITHDRAWN },
+		[EVENT_SLOWED] = { .total = COUNTER_SLOWED },
+		[EVENT_PACED] = { .total = COUNTER_PACED },
+		[EVENT_HOSTS_DOWN] = { .total = COUNTER_HOSTS_DOWN },
+		[EVENT_WEBHOOK_FAILED] = { .total = COUNTER_WEBHOOKS_FAILED },
+		[EVENT_WEBHOOK_WORKS] = { .total = COUNTER_WEBHOOKS_BACK },
+		[EVENT_WEBHOOK_DROPPED] = { .total = COUNTER_WEBHOOKS_DROPPED },
+		[EVENT_HOSTS_BACK] = { .total = COUNTER_HOSTS_BACK },
+		[EVENT_REPORT_SENT] = { .total = COUNTER_REPORTS_SENT },
+		[EVENT_REPORT_GIVEN_UP] = { .total = COUNTER_REPORTS_GIVEN_UP },
+		[EVENT_FAILURE_REPORTED] = { .total = COUNTER_FAILURES_REPORTED },
 	};
-	_Static_assert(EVENT_KIND_COUNT == 35, "a new kind of event wants its counter");
+	_Static_assert(EVENT_KIND_COUNT == 48, "a new kind of event wants its counter");
 
 	must(kind < EVENT_KIND_COUNT);
 	return by_kind[kind];
@@ -115,6 +179,14 @@ void counters_count_event(struct counters *counters, const struct event *event)
 		counters_add(counters, counted.recipient, 1);
 	if (event->fields[EVENT_FIELD_SIGNED].length > 0)
 		counters_add(counters, COUNTER_SIGNED, 1);
+	if (event->fields[EVENT_FIELD_SEALED].length > 0)
+		counters_add(counters, COUNTER_SEALED, 1);
+	if (event->kind == EVENT_DELIVERED && event->fields[EVENT_FIELD_SENT_AS].length > 0)
+		counters_add(counters, COUNTER_REWRITTEN, 1);
+	uint64_t delay_ms;
+
+	if (event->kind == EVENT_DELIVERED && text_to_u64(event->fields[EVENT_FIELD_DELAY], &delay_ms))
+		counters_add_time(counters, HISTOGRAM_TIME_IN_QUEUE, (int64_t)delay_ms);
 	if (event->kind == EVENT_RECEIVED) {
 		add_number(counters, COUNTER_RECEIVED_BYTES, event->fields[EVENT_FIELD_SIZE]);
 		add_number(counters, COUNTER_RECEIVED_RECIPIENTS, event->fields[EVENT_FIELD_RECIPIENTS]);

@@ -18,9 +18,25 @@ enum counter {
 	COUNTER_COUNT
 };
 
+/* Times, counted by how long they were. */
+enum histogram { HISTOGRAM_TIME_TO_250, HISTOGRAM_TIME_IN_QUEUE, HISTOGRAM_COUNT };
+enum { HISTOGRAM_BOUNDS = 16 };
+
 struct counters {
 	_Atomic uint64_t values[COUNTER_COUNT];
+	_Atomic uint64_t times[HISTOGRAM_COUNT][HISTOGRAM_BOUNDS + 1]; /* Each: how many were at most its bound, and above the one before. */
+	_Atomic uint64_t times_ms[HISTOGRAM_COUNT];                    /* Their sum. */
 };
+
+/* "time-to-250", and what it is. Static. */
+const char *histogram_word(enum histogram histogram);
+const char *histogram_prose(enum histogram histogram);
+
+/* In milliseconds, rising; those of the last place have none. index < HISTOGRAM_BOUNDS */
+uint64_t histogram_bound_ms(unsigned index);
+
+/* One more that took this long. By the thread that owns the set. */
+void counters_add_time(struct counters *counters, enum histogram histogram, int64_t ms);
 
 /* As `postroad stats` names it, and what it counts. Static. */
 const char *counter_word(enum counter counter);

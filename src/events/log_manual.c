@@ -1,4 +1,5 @@
 /* Prints postroad.log(5) as mdoc, from the tables of events, fields and counters, for the build of docs/. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -46,12 +47,21 @@ static const char counters_head[] =
 
 static const char tail[] = ".El\n.Sh SEE ALSO\n.Xr postroad.conf 5 ,\n.Xr postroad 8\n";
 
+/* No word of the tables is so long that a line from here on would come to 80 bytes. */
+enum { LINE_FULL = 60 };
+
 /* The sentences of the tables have no full stop, and nothing that mdoc would act upon. */
 static void item(const char *word, const char *prose)
 {
+	unsigned column = 0;
+
 	printf(".It Ic %s\n", word);
-	for (const char *c = prose; *c != '\0'; c++)
-		putchar(*c == ' ' && c > prose && (c[-1] == ':' || c[-1] == ';') ? '\n' : *c);
+	for (const char *c = prose; *c != '\0'; c++) {
+		const bool ends = *c == ' ' && c > prose && (column >= LINE_FULL || c[-1] == ':' || c[-1] == ';');
+
+		putchar(ends ? '\n' : *c);
+		column = ends ? 0 : column + 1;
+	}
 	fputs(".\n", stdout);
 }
 

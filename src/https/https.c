@@ -351,12 +351,13 @@ static bool set_addresses(struct https_request *request, const struct https_orde
 static bool set_content(struct https_request *request, const struct https_order *order)
 {
 	CURL *easy = request->easy;
-	char type[128];
+	char type[128], field[HTTPS_FIELD_MAX + 1];
 
 	if (order->content_type.length == 0)
 		return true;
 	snprintf(type, sizeof type, "Content-Type: %.*s", TEXT_FORMAT(order->content_type));
-	return add(&request->headers, type) && add(&request->headers, "Expect:") &&
+	snprintf(field, sizeof field, "%.*s", TEXT_FORMAT(order->header));
+	return add(&request->headers, type) && (field[0] == '\0' || add(&request->headers, field)) && add(&request->headers, "Expect:") &&
 	    curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
 	    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)order->content.length) == CURLE_OK &&
 	    curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, order->content.bytes) == CURLE_OK &&

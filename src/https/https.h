@@ -22,7 +22,8 @@ enum {
 	HTTPS_ADDRESSES_MAX = 8, /* That are tried; the caller may bring more. */
 	HTTPS_HEADER_BYTES_MAX = 32 << 10,
 	HTTPS_HOST_MAX = 253,
-	HTTPS_URL_MAX = 2048
+	HTTPS_URL_MAX = 2048,
+	HTTPS_FIELD_MAX = 255
 };
 
 /* A URL's host and port, when it is one of those that are asked: https, a host by its name, neither user nor fragment.
@@ -47,6 +48,7 @@ struct https_order {                        /* Borrows during https_ask. */
 	const struct endpoint *addresses;   /* Of its host; their ports do not count. */
 	size_t address_count;               /* >= 1 */
 	struct text content_type, content;  /* A POST of this; an empty type: a GET. */
+	struct text header;                 /* One more field of a POST, with its name, of at most HTTPS_FIELD_MAX; empty: none. */
 	size_t response_bytes_max;
 	int64_t time_ms_max;                /* All of it, from the first packet to the last. */
 };

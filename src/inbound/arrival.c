@@ -2,14 +2,19 @@
 
 #include <stdlib.h>
 
+#include "auth/received_spf.h"
 #include "base/cleanup.h"
 #include "base/must.h"
 #include "inbound/claim_filter.h"
+#include "inbound/dmarc_failure.h"
+#include "inbound/dmarc_tally.h"
 #include "inbound/evaluation.h"
 #include "inbound/policy.h"
+#include "inbound/sealing.h"
 
 enum {
 	FIELD_MAX = 16 << 10,
+	TRACE_MAX = 4 << 10, /* For what else stands on top. */
 	RESULTS_MAX = 200,
 	NAME_MAX = 253,   /* Of a domain or selector that we repeat: a line of a header has its end somewhere. */
 	HURRY_MS = 5000   /* Of the 20 s that a lane has to stop. */
@@ -23,7 +28,9 @@ struct arrival {
 	struct claim_filter filter;
 	struct evaluation *evaluation; /* NULL: nothing is looked for, or all was found. */
 	struct endpoint client;
-	bool junk;
+	struct sealing sealing;
+	bool junk, sealed;
+	struct dmarc_tally *tally;     /* To be counted with the message, or NULL. */
 	struct buffer results;
 };
 
@@ -48,9 +55,12 @@ static bool begin_evaluation(struct arrival *arrival, const struct session *sess
 {
 	struct inbound *inbound = arrival->inbound;
 	const struct text sender = session_sender(session, inbound->output.arena);
-	const struct evaluation_request request = { .loop = inbound->wiring.loop,
+	const struct evaluation_request request = { .seal = arrival->sealing.keys != NULL ? &arrival->sealing.manner : NULL,
+		.loop = inbound->wiring.loop,
 		.dns = &inbound->dns,
+		.ring = inbound->ring,
 		.client = arrival->client,
+		.iprev = connection_iprev(arrival->connection),
 		.helo = session_helo(session),
 		.sender = text_part(sender, 1, sender.length - 2), /* Without brackets. */
 		.hostname = arrival->filter.ours,
@@ -83,6 +93,9 @@ bool arrival_new(struct inbound *inbound, const struct inbound_snapshot *snapsho
 		arrival->filter.ours = snapshot->session.hostname;
 		buffer_init(&arrival->results, RESULTS_MAX);
 	}
+	if (is_evaluated && snapshot->policy.seals)
+		sealing_choose(&arrival->sealing, inbound->signing, inbound->router, session_message(session),
+		    loop_unix_ms(inbound->wiring.loop) / 1000);
 	if (is_evaluated && !begin_evaluation(arrival, session)) {
 		arrival_free(arrival);
 		return false;
@@ -96,6 +109,8 @@ void arrival_free(struct arrival *arrival)
 	if (arrival == NULL)
 		return;
 	evaluation_free(arrival->evaluation);
+	sealing_done(&arrival->sealing);
+	free(arrival->tally);
 	buffer_done(&arrival->results);
 	free(arrival);
 }
@@ -161,21 +176,35 @@ static void count_result(const struct arrival *arrival, enum auth_result result,
 		count(arrival, COUNTER_AUTHENTICATION_TROUBLES);
 }
 
-/* Every message that was looked at comes by here once, with all that was found and what was decided: what counts them, or
- * gathers them for reports (RFC 9990), stands here. */
-static void message_evaluated(
-    const struct arrival *arrival, const struct evaluation_findings *findings, const struct policy_decision *decision)
+/* What is counted is counted: a report may lack a message for which there was no memory, or no room on the disk. */
+static void tallied(void *context, enum error result)
 {
-	if (findings->spf != NULL)
-		count_result(arrival, findings->spf->result, COUNTER_SPF_PASS, COUNTER_SPF_FAIL);
-	if (findings->dkim_used)
-		count_result(arrival, dkim_result(findings), COUNTER_DKIM_PASS, COUNTER_DKIM_FAIL);
-	if (findings->dmarc != NULL)
-		count_result(arrival, findings->dmarc->result, COUNTER_DMARC_PASS, COUNTER_DMARC_FAIL);
-	if (decision->course == POLICY_REFUSE)
-		count(arrival, COUNTER_UNAUTHENTIC_REFUSED);
-	else if (decision->course == POLICY_JUNK)
-		count(arrival, COUNTER_UNAUTHENTIC_JUNK);
+	(void)context;
+	(void)result;
+}
+
+/* For the aggregate report: with the message, if it is taken; else on its own. */
+static void tally(struct arrival *arrival, const struct evaluation_findings *findings, const struct policy_decision *decision)
+{
+	const struct dmarc_tally_facts facts = { .findings = findings,
+		.decision = decision,
+		.client = arrival->client,
+		.now_ms = loop_unix_ms(arrival->inbound->wiring.loop) };
+	struct spool_change *change;
+
+	arrival->tally = malloc(sizeof *arrival->tally);
+	if (arrival->tally == NULL || !dmarc_tally_make(&facts, arrival->tally)) {
+		free(take(arrival->tally));
+		return;
+	}
+	if (decision->course != POLICY_REFUSE)
+		return;
+	change = spool_change_new();
+	if (change != NULL) {
+		spool_change_tally(change, &arrival->tally->set, arrival->tally->row, 1);
+		spool_submit(arrival->inbound->wiring.port, change, tallied, NULL);
+	}
+	free(take(arrival->tally));
 }
 
 /* Signatures whose names are no names are not repeated. Returns how many are left. */
@@ -193,22 +222,97 @@ static size_t printable_findings(const struct evaluation_findings *findings, str
 	return count;
 }
 
-static void put_results_on_top(struct arrival *arrival, const struct evaluation_findings *findings)
+static bool compose_results(struct arrival *arrival, const struct evaluation_findings *findings, struct buffer *out)
 {
 	struct dkim_finding printable[DKIM_SIGNATURES_MAX];
 	const struct auth_results results = { .authserv_id = arrival->filter.ours,
 		.iprev = findings->iprev,
 		.spf = arrival->policy->spf != POLICY_SPF_OFF ? findings->spf : NULL,
+		.spf_helo = findings->spf_helo,
 		.dkim = printable,
 		.dkim_count = printable_findings(findings, printable),
 		.dkim_used = findings->dkim_used && arrival->policy->dkim != POLICY_DKIM_OFF,
 		.arc = findings->arc,
 		.dmarc = findings->dmarc };
+
+	return auth_results_compose(&results, out);
+}
+
+/* To its author's domain, if that asks for it (RFC 9991). */
+static void report_failure(
+    struct arrival *arrival, const struct evaluation_findings *findings, const struct policy_decision *decision)
+{
+	const struct failure_listener *listener = &arrival->inbound->wiring.failures;
+	char client[ENDPOINT_TEXT_MAX];
 	cleanup(buffer_done) struct buffer field;
+	struct dmarc_failure_facts facts = { .findings = findings,
+		.decision = decision,
+		.header = evaluation_header(arrival->evaluation),
+		.client = endpoint_print_ip(&arrival->client, client),
+		.now_ms = loop_unix_ms(arrival->inbound->wiring.loop) };
+	struct auth_failure failure;
 
 	buffer_init(&field, FIELD_MAX);
-	if (auth_results_compose(&results, &field))
+	if (listener->failed == NULL || !dmarc_failure_make(&facts, &failure) || !compose_results(arrival, findings, &field))
+		return;
+	failure.results = text_from(buffer_text(&field), text_find_byte(buffer_text(&field), ':') + 1);
+	listener->failed(listener->context, &failure);
+}
+
+/* Every message that was looked at comes by here once, with all that was found and what was decided: what counts them, or
+ * gathers them for reports (RFC 9990), stands here. */
+static void message_evaluated(
+    struct arrival *arrival, const struct evaluation_findings *findings, const struct policy_decision *decision)
+{
+	if (findings->spf != NULL)
+		count_result(arrival, findings->spf->result, COUNTER_SPF_PASS, COUNTER_SPF_FAIL);
+	if (findings->dkim_used)
+		count_result(arrival, dkim_result(findings), COUNTER_DKIM_PASS, COUNTER_DKIM_FAIL);
+	if (findings->dmarc != NULL)
+		count_result(arrival, findings->dmarc->result, COUNTER_DMARC_PASS, COUNTER_DMARC_FAIL);
+	if (decision->course == POLICY_REFUSE)
+		count(arrival, COUNTER_UNAUTHENTIC_REFUSED);
+	else if (decision->course == POLICY_JUNK)
+		count(arrival, COUNTER_UNAUTHENTIC_JUNK);
+	if (arrival->policy->tallies_dmarc && findings->dmarc != NULL)
+		tally(arrival, findings, decision);
+	if (arrival->policy->reports_failures && findings->dmarc != NULL)
+		report_failure(arrival, findings, decision);
+}
+
+/* `field` is the one with our results. A message that is not sealed goes its way without. */
+static void seal(struct arrival *arrival, struct text field)
+{
+	cleanup(buffer_done) struct buffer set;
+
+	buffer_init(&set, INTAKE_TOP_MAX - TRACE_MAX - field.length);
+	arrival->sealed = evaluation_seal(arrival->evaluation, &arrival->sealing.signing,
+	    text_from(field, text_find_byte(field, ':') + 1), &set) == OK;
+	if (arrival->sealed)
+		intake_put_on_top(arrival->intake, buffer_text(&set));
+}
+
+static void put_received_spf(struct arrival *arrival, const struct evaluation_findings *findings)
+{
+	cleanup(buffer_done) struct buffer field;
+
+	buffer_init(&field, TRACE_MAX / 2);
+	if (received_spf_compose(findings->spf_request, findings->spf, &field))
 		intake_put_on_top(arrival->intake, buffer_text(&field));
+}
+
+static void put_results_on_top(struct arrival *arrival, const struct evaluation_findings *findings)
+{
+	cleanup(buffer_done) struct buffer field;
+
+	if (arrival->policy->puts_received_spf && findings->spf != NULL)
+		put_received_spf(arrival, findings);
+	buffer_init(&field, FIELD_MAX);
+	if (!compose_results(arrival, findings, &field))
+		return;
+	intake_put_on_top(arrival->intake, buffer_text(&field));
+	if (arrival->sealing.keys != NULL)
+		seal(arrival, buffer_text(&field));
 }
 
 static struct verdict decide(struct arrival *arrival)
@@ -254,6 +358,16 @@ void arrival_hurry(struct arrival *arrival)
 uint16_t arrival_flags(const struct arrival *arrival)
 {
 	return arrival != NULL && arrival->junk ? ENVELOPE_JUNK : 0;
+}
+
+struct text arrival_sealed(const struct arrival *arrival)
+{
+	return arrival != NULL && arrival->sealed ? arrival->sealing.signing.domain : TEXT_EMPTY;
+}
+
+const struct dmarc_tally *arrival_tally(const struct arrival *arrival)
+{
+	return arrival != NULL ? arrival->tally : NULL;
 }
 
 struct text arrival_results(const struct arrival *arrival)

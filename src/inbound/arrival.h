@@ -2,7 +2,7 @@
  * for, and it is decided what becomes of it by that.
  *
  * Life: arrival_new when the message begins; arrival_text; arrival_judge once, when all text has come; arrival_free at any
- * moment, and not before the intake has what it takes from arrival_results. */
+ * moment, and not before the intake has what it takes from here. */
 #ifndef INBOUND_ARRIVAL_H
 #define INBOUND_ARRIVAL_H
 
@@ -26,6 +26,8 @@ void arrival_hurry(struct arrival *arrival);
 
 /* After a verdict that lets it in. */
 uint16_t arrival_flags(const struct arrival *arrival);       /* Of its envelope, beside others; NULL is fine. */
-struct text arrival_results(const struct arrival *arrival);  /* For the log; may be empty; NULL is fine. */
+struct text arrival_results(const struct arrival *arrival);  /* For the log, also when it is refused; may be empty; NULL is fine. */
+const struct dmarc_tally *arrival_tally(const struct arrival *arrival); /* To be counted with it; NULL: nothing. */
+struct text arrival_sealed(const struct arrival *arrival);   /* The domain that did; may be empty; NULL is fine. */
 
 #endif

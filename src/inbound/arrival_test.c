@@ -9,10 +9,12 @@
 
 #include "base/must.h"
 #include "inbound/inbound.h"
+#include "spool/tally.h"
 
 static const char zone[] =
-    "{\"_dmarc.strict.test\": {\"TXT\": [[\"v=DMARC1; p=reject\"]]}, \"_dmarc.soft.test\": {\"TXT\": [[\"v=DMARC1; "
-    "p=quarantine\"]]}, \"_dmarc.slow.test\": \"TIMEOUT\", \"strict.test\": {\"A\": [\"192.0.2.1\"]}}";
+    "{\"_dmarc.hard.test\": {\"TXT\": [[\"v=DMARC1; p=reject; rua=mailto:d@hard.test\"]]}, "
+    "\"_dmarc.strict.test\": {\"TXT\": [[\"v=DMARC1; p=reject\"]]}, \"_dmarc.soft.test\": {\"TXT\": [[\"v=DMARC1; "
+    "p=quarantine\"]]}, \"_dmarc.asks.test\": {\"TXT\": [[\"v=DMARC1; p=quarantine; rua=mailto:d@asks.test\"]]}, \"_dmarc.slow.test\": \"TIMEOUT\", \"strict.test\": {\"A\": [\"192.0.2.1\"]}}";
 
 struct world {
 	struct loop *loop;
@@ -27,6 +29,7 @@ struct world {
 	struct stream *client;
 	struct buffer heard, log;
 	struct counters counters;
+	const char *recipients;        /* NULL: alice */
 	bool drained, hangs_up;        /* The client, when it has said all. */
 	struct loop_timer *moment;
 };
@@ -76,7 +79,8 @@ static void set_up(struct world *world, const struct policy *policy)
 {
 	static const struct text domains[] = { { "here.test", 9 } }, users[] = { { "alice", 5 } };
 	const struct router_settings settings = { .hostname = TEXT("mx.here.test"), .domains = domains,
-		.domain_count = 1, .users_known = true, .users = users, .user_count = 1 };
+		.domain_count = 1, .users_known = true, .users = users, .user_count = 1,
+		.aliases = TEXT("away: friend@far.test\n"), .aliases_name = TEXT("aliases") };
 	const struct inbound_settings inbound_settings = { .hostname = TEXT("mx.here.test"), .policy = *policy };
 	struct text complaint;
 	const char *reason;
@@ -129,7 +133,8 @@ static void hand_in(struct world *world, const char *message)
 	world->client = stream_from_fd(world->loop, pair[1], &handler, world);
 	inbound_accept(world->inbound, server, SESSION_MX, SESSION_TLS_NONE);
 	buffer_init(&words, 1 << 20);
-	must(buffer_print(&words, "EHLO c.test\r\nMAIL FROM:<a@far.test>\r\nRCPT TO:<alice@here.test>\r\nDATA\r\n%s\r\n.\r\nQUIT\r\n", message));
+	must(buffer_print(&words, "EHLO c.test\r\nMAIL FROM:<a@far.test>\r\n%sDATA\r\n%s\r\n.\r\nQUIT\r\n",
+	    world->recipients ? world->recipients : "RCPT TO:<alice@here.test>\r\n", message));
 	must(stream_write(world->client, buffer_text(&words)));
 	buffer_done(&words);
 }
@@ -200,6 +205,7 @@ static void what_is_disowned_is_refused(void **state)
 	assert_holds(buffer_text(&world.heard), "\r\n221 2.0.0 ");
 	assert_int_equal(stored_count(&world), 0);
 	assert_holds(buffer_text(&world.log), "rejected ");
+	assert_holds(buffer_text(&world.log), "dkim=none arc=none dmarc=fail");
 	assert_int_equal(counters_get(&world.counters, COUNTER_UNAUTHENTIC_REFUSED), 1);
 	tear_down(&world);
 }
@@ -284,6 +290,52 @@ static void nobody_waits_any_more(void **state)
 		}
 }
 
+static void sign_with(struct world *world, const char *domain)
+{
+	struct signing_key key = { .domain = text_of(domain), .selector = TEXT("s"), .until_s = INT64_MAX };
+	struct signing_keys *keys;
+
+	assert_int_equal(private_key_make(KEY_ED25519, 0, &key.key), OK);
+	keys = signing_keys_new(&key, 1, &(struct dkim_manner){ 0 });
+	assert_non_null(keys);
+	inbound_set_signing(world->inbound, keys);
+	signing_keys_unref(keys);
+}
+
+static void what_is_forwarded_is_sealed(void **state)
+{
+	static const struct {
+		const char *recipients, *keys;
+		bool seals, sealed;
+	} cases[] = {
+		{ "RCPT TO:<alice@here.test>\r\nRCPT TO:<Away@HERE.test>\r\n", "here.test", true, true },
+		{ "RCPT TO:<away@here.test>\r\n", "elsewhere.test", true, false },
+		{ "RCPT TO:<away@here.test>\r\n", "here.test", false, false },
+		{ "RCPT TO:<alice@here.test>\r\n", "here.test", true, false },
+	};
+	struct world world;
+	struct text start;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		set_up(&world, &(struct policy){ .seals = cases[i].seals });
+		sign_with(&world, cases[i].keys);
+		world.recipients = cases[i].recipients;
+		hand_in(&world, "From: a@far.test\r\n\r\nhello");
+		loop_run(world.loop);
+		(void)flags_of_stored(&world, &start);
+		assert_int_equal(text_starts(start, TEXT("ARC-Seal: i=1; a=ed25519-sha256; ")), cases[i].sealed);
+		if (cases[i].sealed) {
+			assert_holds(start, " cv=none;\r\n\td=here.test; s=s;");
+			assert_holds(start, "ARC-Authentication-Results: i=1; mx.here.test;\r\n\tdkim=none;");
+			assert_holds(buffer_text(&world.log), " sealed=here.test");
+		}
+		assert_holds(start, "Authentication-Results: mx.here.test;");
+		inbound_set_signing(world.inbound, NULL);
+		tear_down(&world);
+	}
+}
+
 /* Changed for another while a chain of questions is under way. */
 static void names_are_asked_elsewhere(void **state)
 {
@@ -305,11 +357,65 @@ static void names_are_asked_elsewhere(void **state)
 	tear_down(&world);
 }
 
+/* With the message, or on its own; and only for whom asks, and if we are to. */
+static void results_are_tallied(void **state)
+{
+	static const struct {
+		const char *author;
+		struct policy policy;
+		unsigned rows;
+		uint64_t stored;
+	} rows[] = { { "asks.test", { .tallies_dmarc = true }, 1, 1 }, { "asks.test", { .tallies_dmarc = false }, 0, 1 },
+		{ "soft.test", { .tallies_dmarc = true }, 0, 1 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world world;
+		struct tally_listed *sets;
+		size_t count;
+		char message[100];
+
+		set_up(&world, &rows[i].policy);
+		snprintf(message, sizeof message, "From: a@%s\r\n\r\nhello", rows[i].author);
+		hand_in(&world, message);
+		loop_run(world.loop);
+		assert_int_equal(stored_count(&world), rows[i].stored);
+		assert_int_equal(spool_tally_sets(world.spool, TALLY_DMARC, UINT32_MAX, NULL, 10, world.arena, &sets, &count), OK);
+		assert_int_equal(count, rows[i].rows > 0 ? 2 : 0); /* The day's account, and the set. */
+		if (count > 0) {
+			assert_true(text_equal(sets[1].set.domain, TEXT("asks.test")));
+			assert_int_equal(sets[1].sum.total, 1);
+		}
+		tear_down(&world);
+	}
+}
+
+/* A message that is refused is told of, too: by a change of its own. */
+static void refusals_are_tallied(void **state)
+{
+	struct world world;
+	struct tally_listed *sets;
+	size_t count;
+
+	(void)state;
+	set_up(&world, &(struct policy){ .dmarc = POLICY_DMARC_ENFORCE, .tallies_dmarc = true });
+	hand_in(&world, "From: a@hard.test\r\n\r\nhello");
+	loop_run(world.loop);
+	assert_holds(buffer_text(&world.heard), "550 5.7.1 ");
+	assert_int_equal(stored_count(&world), 0);
+	assert_int_equal(spool_tally_sets(world.spool, TALLY_DMARC, UINT32_MAX, NULL, 10, world.arena, &sets, &count), OK);
+	assert_int_equal(count, 2);
+	assert_true(text_equal(sets[1].set.domain, TEXT("hard.test")));
+	tear_down(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(results_stand_on_top), cmocka_unit_test(what_is_disowned_is_refused),
 		cmocka_unit_test(results_of_a_large_message), cmocka_unit_test(the_dns_keeps_silent),
-		cmocka_unit_test(nobody_waits_any_more), cmocka_unit_test(names_are_asked_elsewhere) };
+		cmocka_unit_test(nobody_waits_any_more), cmocka_unit_test(names_are_asked_elsewhere),
+		cmocka_unit_test(what_is_forwarded_is_sealed), cmocka_unit_test(results_are_tallied),
+		cmocka_unit_test(refusals_are_tallied) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,9 +46,13 @@ static enum error commit(struct connection *connection, const struct session_act
 	const struct session *session = connection->session;
 	const struct intake_facts facts = { .protocol = session_protocol(session),
 		.message_id = action->message_id,
+		.claim_key = action->claim_key,
+		.claim_mark = action->claim_mark,
 		.tls = session_tls(session),
 		.certificate = session_certificate(session),
-		.results = arrival_results(connection->arrival) };
+		.results = arrival_results(connection->arrival),
+		.sealed = arrival_sealed(connection->arrival),
+		.tally = arrival_tally(connection->arrival) };
 
 	message->envelope.flags |= arrival_flags(connection->arrival);
 	set_times(message, connection->snapshot->lifetime_ms);
@@ -114,7 +118,8 @@ static bool perform_one(
 	}
 	case SESSION_ABANDON:
 		intake_abandon(take(connection->intake));
-		arrival_free(take(connection->arrival));
+		arrival_free(connection->abandoned);
+		connection->abandoned = take(connection->arrival);
 		break;
 	case SESSION_START_TLS:
 		connection->wants_tls = true;
@@ -158,6 +163,7 @@ size_t connection_step(struct connection *connection, const struct session_event
 		if (answered)
 			(void)session_step(connection->session, &answer, output);
 	} while (answered);
+	arrival_free(take(connection->abandoned));
 	if (secret)
 		arena_wipe(output->arena);
 	return consumed;

@@ -163,6 +163,11 @@ void connection_spoke_early(struct connection *connection)
 	connection_judged(connection, VERDICT(554, 5, 7, 0, "You spoke before you were greeted"));
 }
 
+const struct iprev *connection_iprev(const struct connection *connection)
+{
+	return vetting_iprev(connection->vetting);
+}
+
 bool connection_may_log_in(struct connection *connection)
 {
 	if (!is_limited(connection) || may(connection, CLIENT_LOGINS))

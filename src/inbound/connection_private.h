@@ -16,6 +16,7 @@ struct connection {
 	struct session *session;
 	struct intake *intake;             /* The message under way, or NULL. */
 	struct arrival *arrival;           /* On its way there; NULL: as it is. */
+	struct arrival *abandoned;         /* Within a step: what was found of the message that it ends. */
 	struct vetting *vetting;           /* NULL: nothing is asked of strangers. */
 	struct sasl_dialogue *login;       /* Under way, or NULL. */
 	enum sasl_mechanism mechanism;     /* Its own. */

@@ -1,3 +1,4 @@
+#include "inbound/arrival.h"
 #include "inbound/connection_private.h"
 
 void connection_report_refusal(struct connection *connection, const struct session_action *action)
@@ -16,6 +17,8 @@ void connection_report_refusal(struct connection *connection, const struct sessi
 		fields[EVENT_FIELD_USER] = session_user(connection->session);
 	if (session_tls(connection->session).length > 0)
 		fields[EVENT_FIELD_TLS] = session_tls(connection->session);
+	if (action->recipient == NULL && arrival_results(connection->abandoned).length > 0)
+		fields[EVENT_FIELD_RESULTS] = arrival_results(connection->abandoned);
 	fields[EVENT_FIELD_REPLY] = verdict->text;
 	fits &= arena_print(arena, &fields[EVENT_FIELD_CODE], "%u", verdict->code);
 	fits &= arena_print(arena, &fields[EVENT_FIELD_STATUS], "%u.%u.%u", verdict->enhanced.class,

@@ -8,7 +8,7 @@
 #include "lookup/lookup.h"
 
 /* What asks the DNS, each on its own. */
-enum branch_name { BRANCH_IPREV, BRANCH_SPF, BRANCH_DKIM, BRANCH_ARC, BRANCH_DMARC, BRANCH_COUNT };
+enum branch_name { BRANCH_IPREV, BRANCH_SPF, BRANCH_SPF_HELO, BRANCH_DKIM, BRANCH_ARC, BRANCH_DMARC, BRANCH_COUNT };
 
 struct branch {
 	struct evaluation *evaluation;
@@ -27,11 +27,14 @@ struct evaluation {
 	enum evaluation_state state;
 	struct arena *arena;
 	struct dns *const *dns;
+	struct key_ring *ring;
 	struct loop_timer *timer;
 	void (*done)(void *context);
 	void *context;
 	bool late;             /* The time is over. */
-	bool wants_dkim, wants_dmarc;
+	bool wants_dkim, wants_dmarc, wants_seal;
+	struct dkim_manner manner; /* Of the seal. */
+	struct arc_sealer *sealer; /* NULL: none is possible. */
 	int64_t now_s;
 	struct branch branches[BRANCH_COUNT];
 	struct buffer header;  /* While it comes. */
@@ -39,6 +42,7 @@ struct evaluation {
 	struct header_index index;
 	struct body_hashes *hashes;
 	struct iprev iprev;
+	struct spf_request spf_request;
 	struct dmarc_verdict nobody; /* What DMARC says of a message without an author. */
 	struct dmarc_identifiers identifiers;
 	struct text passed[DMARC_IDENTIFIERS_MAX];
@@ -107,12 +111,14 @@ static void judge_methods(struct evaluation *evaluation)
 
 	if (branches[BRANCH_SPF].evaluator != NULL)
 		findings->spf = spf_verdict(branches[BRANCH_SPF].evaluator);
+	if (branches[BRANCH_SPF_HELO].evaluator != NULL)
+		findings->spf_helo = spf_verdict(branches[BRANCH_SPF_HELO].evaluator);
 	if (branches[BRANCH_DKIM].evaluator != NULL) {
 		findings->dkim_used = true;
-		findings->dkim = dkim_judge(branches[BRANCH_DKIM].evaluator, &findings->dkim_count);
+		findings->dkim = dkim_judge(branches[BRANCH_DKIM].evaluator, evaluation->ring, &findings->dkim_count);
 	}
 	if (branches[BRANCH_ARC].evaluator != NULL)
-		findings->arc = arc_judge(branches[BRANCH_ARC].evaluator);
+		findings->arc = arc_judge(branches[BRANCH_ARC].evaluator, evaluation->ring);
 }
 
 static void identify(struct evaluation *evaluation)
@@ -183,6 +189,16 @@ static void look_for_author(struct evaluation *evaluation)
 	}
 }
 
+/* Before the body comes, because it is hashed for the seal, too. One that cannot be made is not missed. */
+static void prepare_seal(struct evaluation *evaluation)
+{
+	struct arc_sealer *sealer;
+
+	if (arc_sealer_new(evaluation->branches[BRANCH_ARC].evaluator, &evaluation->index, evaluation->hashes,
+		&evaluation->manner, evaluation->arena, &sealer) == OK)
+		evaluation->sealer = sealer;
+}
+
 /* The header is here: what it says is asked about while the body comes. */
 static void header_ended(struct evaluation *evaluation)
 {
@@ -204,6 +220,8 @@ static void header_ended(struct evaluation *evaluation)
 		equip(evaluation, BRANCH_DKIM, dkim_new(&evaluation->index, evaluation->hashes, evaluation->now_s, arena));
 		equip(evaluation, BRANCH_ARC, arc_new(&evaluation->index, evaluation->hashes, evaluation->now_s, arena));
 	}
+	if (evaluation->wants_seal && evaluation->branches[BRANCH_ARC].evaluator != NULL)
+		prepare_seal(evaluation);
 	if (evaluation->wants_dmarc)
 		look_for_author(evaluation);
 }
@@ -271,7 +289,28 @@ const struct evaluation_findings *evaluation_findings(const struct evaluation *e
 	return &evaluation->findings;
 }
 
+const struct header_index *evaluation_header(const struct evaluation *evaluation)
+{
+	must(evaluation->state == EVALUATION_FOUND);
+	return &evaluation->index;
+}
+
+enum error evaluation_seal(const struct evaluation *evaluation, const struct dkim_signing *signing, struct text results,
+    struct buffer *out)
+{
+	must(evaluation->state == EVALUATION_FOUND);
+	return evaluation->sealer != NULL
+	    ? arc_sealer_seal(evaluation->sealer, evaluation->findings.arc, signing, results, out)
+	    : ERR_UNSUPPORTED;
+}
+
 /* -- Life ---------------------------------------------------------------------------------- */
+
+/* Could DNS know it? An address in brackets and a name without a dot are no names for SPF. */
+static bool is_name(struct text helo)
+{
+	return text_find_byte(helo, '[') == helo.length && text_find_byte(helo, '.') < helo.length;
+}
 
 static void begin_with_envelope(struct evaluation *evaluation, const struct evaluation_request *request)
 {
@@ -280,21 +319,31 @@ static void begin_with_envelope(struct evaluation *evaluation, const struct eval
 
 	if (request->client.family != ENDPOINT_IP4 && request->client.family != ENDPOINT_IP6)
 		return;
-	iprev_start(&evaluation->iprev, &request->client, arena);
-	evaluation->findings.iprev = &evaluation->iprev;
-	equip(evaluation, BRANCH_IPREV, &evaluation->iprev);
+	evaluation->findings.iprev = request->iprev;
+	if (request->iprev == NULL) {
+		iprev_start(&evaluation->iprev, &request->client, arena);
+		evaluation->findings.iprev = &evaluation->iprev;
+		equip(evaluation, BRANCH_IPREV, &evaluation->iprev);
+	}
 	if (!request->spf && !request->dmarc)
 		return;
 	const bool copied = arena_copy(arena, request->helo, &spf.helo) && arena_copy(arena, request->sender, &spf.sender) &&
 	    arena_copy(arena, request->hostname, &spf.receiver);
 
 	equip(evaluation, BRANCH_SPF, copied ? spf_new(&spf, arena) : NULL);
+	evaluation->spf_request = spf;
+	evaluation->findings.spf_request = &evaluation->spf_request;
+	/* RFC 7208 §2.3; the null path's check is of that name already (§2.4). */
+	if (!copied || !request->spf || spf.sender.length == 0 || !is_name(spf.helo))
+		return;
+	spf.sender = TEXT_EMPTY;
+	equip(evaluation, BRANCH_SPF_HELO, spf_new(&spf, arena));
 }
 
 struct evaluation *evaluation_new(const struct evaluation_request *request)
 {
-	static const struct lookup_kind *const kinds[BRANCH_COUNT] = { &lookup_iprev, &lookup_spf, &lookup_dkim, &lookup_arc,
-		&lookup_dmarc };
+	static const struct lookup_kind *const kinds[BRANCH_COUNT] = { &lookup_iprev, &lookup_spf, &lookup_spf, &lookup_dkim,
+		&lookup_arc, &lookup_dmarc };
 	struct evaluation *evaluation = calloc(1, sizeof *evaluation);
 
 	if (evaluation == NULL)
@@ -308,9 +357,13 @@ struct evaluation *evaluation_new(const struct evaluation_request *request)
 		return NULL;
 	}
 	evaluation->dns = request->dns;
+	evaluation->ring = request->ring;
 	evaluation->now_s = request->now_s;
-	evaluation->wants_dkim = request->dkim || request->dmarc;
+	evaluation->wants_dkim = request->dkim || request->dmarc || request->seal != NULL;
 	evaluation->wants_dmarc = request->dmarc;
+	evaluation->wants_seal = request->seal != NULL;
+	if (request->seal != NULL)
+		evaluation->manner = *request->seal;
 	for (size_t i = 0; i < BRANCH_COUNT; i++)
 		evaluation->branches[i] = (struct branch){ .evaluation = evaluation, .kind = kinds[i] };
 	begin_with_envelope(evaluation, request);

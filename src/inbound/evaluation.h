@@ -11,6 +11,7 @@
 #ifndef INBOUND_EVALUATION_H
 #define INBOUND_EVALUATION_H
 
+#include "auth/arc_seal.h"
 #include "auth/auth_results.h"
 #include "base/arena.h"
 #include "dns/dns.h"
@@ -24,16 +25,22 @@ struct evaluation_request {     /* Borrows but for `dns`, which is copied from, 
 	struct loop *loop;
 	struct dns *const *dns; /* Whom to ask: read at each question, so that it may be replaced. Borrows for its life. */
 	struct endpoint client;
+	const struct iprev *iprev; /* Of this client, if it is known; borrows for its life. NULL: it is looked for. */
 	struct text helo;
 	struct text sender;     /* The reverse-path without brackets. */
 	struct text hostname;   /* Ours. */
+	struct key_ring *ring;  /* Keys of lately; borrows for its life. NULL: none are kept. */
 	int64_t now_s;
 	bool spf, dkim, dmarc;  /* What is wanted; DMARC looks for the others, too. */
+	const struct dkim_manner *seal; /* ARC's chain is to be sealed, by evaluation_seal, in this manner (borrows what it
+	                                 * borrows for its life); NULL: not. */
 };
 
 struct evaluation_findings {    /* Lives as long as the evaluation. NULL: that was not looked for. */
 	const struct iprev *iprev;
 	const struct spf_verdict *spf;
+	const struct spf_request *spf_request; /* What `spf` answers. */
+	const struct spf_verdict *spf_helo; /* Of the HELO name, where `spf` is of the sender; no policy looks at it. */
 	bool dkim_used;
 	const struct dkim_finding *dkim;
 	size_t dkim_count;
@@ -60,5 +67,12 @@ void evaluation_text(struct evaluation *evaluation, struct text bytes);
 void evaluation_hurry(struct evaluation *evaluation, int64_t patience_ms);
 
 const struct evaluation_findings *evaluation_findings(const struct evaluation *evaluation);
+/* The header, when that is there; without fields if it was too large. */
+const struct header_index *evaluation_header(const struct evaluation *evaluation);
+
+/* With the findings, once: append the set that goes on top of all, as arc_sealer_seal does. ERR_UNSUPPORTED: the chain or the header
+ * does not allow it, or no seal was asked for. */
+[[nodiscard]] enum error evaluation_seal(const struct evaluation *evaluation, const struct dkim_signing *signing,
+    struct text results, struct buffer *out);
 
 #endif

@@ -42,7 +42,7 @@ static enum header_field field_of(struct text name)
 	} known[] = { { TEXT("received"), HEADER_RECEIVED }, { TEXT("date"), HEADER_DATE },
 		{ TEXT("message-id"), HEADER_MESSAGE_ID }, { TEXT("from"), HEADER_FROM }, { TEXT("sender"), HEADER_SENDER },
 		{ TEXT("reply-to"), HEADER_ADDRESSES }, { TEXT("to"), HEADER_ADDRESSES }, { TEXT("cc"), HEADER_ADDRESSES },
-		{ TEXT("bcc"), HEADER_BCC }, { TEXT("resent-from"), HEADER_ADDRESSES },
+		{ TEXT("bcc"), HEADER_BCC }, { TEXT("mt-priority"), HEADER_PRIORITY }, { TEXT("tls-required"), HEADER_TLS_REQUIRED }, { TEXT("resent-from"), HEADER_ADDRESSES },
 		{ TEXT("resent-sender"), HEADER_ADDRESSES }, { TEXT("resent-to"), HEADER_ADDRESSES },
 		{ TEXT("resent-cc"), HEADER_ADDRESSES }, { TEXT("resent-bcc"), HEADER_BCC } };
 
@@ -61,11 +61,24 @@ static void field_starts(struct header_scan *scan, struct text name)
 	scan->field_count++;
 	if (scan->field == HEADER_MESSAGE_ID && scan->has_message_id)
 		scan->field = HEADER_OTHER; /* The log wants the first. */
+	if (scan->field == HEADER_PRIORITY && scan->has_priority)
+		scan->field = HEADER_OTHER;
 	scan->received_count += scan->field == HEADER_RECEIVED;
 	scan->has_date |= scan->field == HEADER_DATE;
 	scan->has_message_id |= scan->field == HEADER_MESSAGE_ID;
 	scan->has_from |= scan->field == HEADER_FROM;
 	scan->has_sender |= scan->field == HEADER_SENDER;
+	scan->has_priority |= scan->field == HEADER_PRIORITY;
+}
+
+/* Returns how many bytes of `part` found room. */
+static uint32_t keep(struct text part, char *at, size_t room)
+{
+	const struct text kept = text_part(part, 0, room);
+
+	if (kept.length > 0)
+		memcpy(at, kept.bytes, kept.length);
+	return (uint32_t)kept.length;
 }
 
 /* Bytes of a value up to its line end. Returns how many. */
@@ -75,12 +88,14 @@ static size_t take_value(struct header_scan *scan, struct text rest)
 	const struct text part = text_part(rest, 0, end);
 
 	if (scan->field == HEADER_MESSAGE_ID) {
-		const size_t room = HEADER_MESSAGE_ID_MAX - scan->message_id_length;
-		const struct text kept = text_part(part, 0, room);
-
-		if (kept.length > 0)
-			memcpy(scan->message_id + scan->message_id_length, kept.bytes, kept.length);
-		scan->message_id_length += (uint32_t)kept.length;
+		scan->message_id_length +=
+		    keep(part, scan->message_id + scan->message_id_length, HEADER_MESSAGE_ID_MAX - scan->message_id_length);
+	} else if (scan->field == HEADER_PRIORITY) {
+		scan->priority_length = (uint8_t)(scan->priority_length +
+		    keep(part, scan->priority + scan->priority_length, HEADER_PRIORITY_MAX - scan->priority_length));
+	} else if (scan->field == HEADER_TLS_REQUIRED) {
+		scan->tls_required_length = (uint8_t)(scan->tls_required_length +
+		    keep(part, scan->tls_required + scan->tls_required_length, HEADER_TLS_REQUIRED_MAX - scan->tls_required_length));
 	}
 	if (end == rest.length)
 		return end;
@@ -198,4 +213,14 @@ struct text header_scan_held(const struct header_scan *scan)
 struct text header_scan_message_id(const struct header_scan *scan)
 {
 	return text_trim((struct text){ scan->message_id, scan->message_id_length });
+}
+
+struct text header_scan_priority(const struct header_scan *scan)
+{
+	return text_trim((struct text){ scan->priority, scan->priority_length });
+}
+
+bool header_scan_waives_tls(const struct header_scan *scan)
+{
+	return text_equal_nocase(text_trim((struct text){ scan->tls_required, scan->tls_required_length }), TEXT("No"));
 }

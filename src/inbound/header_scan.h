@@ -15,7 +15,9 @@
 
 enum {
 	HEADER_NAME_MAX = 128,      /* A name longer than this is no field. */
-	HEADER_MESSAGE_ID_MAX = 256 /* What the log wants to know of it. */
+	HEADER_MESSAGE_ID_MAX = 256, /* What the log wants to know of it. */
+	HEADER_PRIORITY_MAX = 16,
+	HEADER_TLS_REQUIRED_MAX = 8
 };
 
 enum header_position {
@@ -33,6 +35,8 @@ enum header_field {
 	HEADER_FROM,
 	HEADER_SENDER,
 	HEADER_ADDRESSES, /* To, Cc and others that hold a list of them. */
+	HEADER_PRIORITY,
+	HEADER_TLS_REQUIRED,
 	HEADER_BCC        /* That, and Resent-Bcc. */
 };
 
@@ -42,7 +46,7 @@ struct header_scan { /* A value; all 0 is the start, but for `split`. */
 	enum header_field field;         /* The one we are in. */
 	bool started;                    /* There was one field at least. */
 	bool empty_line;                 /* When over: what follows is the empty line. */
-	bool has_date, has_message_id, has_from, has_sender;
+	bool has_date, has_message_id, has_from, has_sender, has_priority;
 	bool piece_begins;               /* The last piece with `split`: the begin of a field, */
 	enum header_field piece_field;   /* and which. */
 	uint32_t ahead;                  /* Of the input, known to be the name of a field; given with the next piece. */
@@ -50,6 +54,10 @@ struct header_scan { /* A value; all 0 is the start, but for `split`. */
 	uint32_t held_length, message_id_length;
 	char held[HEADER_NAME_MAX];
 	char message_id[HEADER_MESSAGE_ID_MAX];
+	uint8_t priority_length;
+	char priority[HEADER_PRIORITY_MAX];
+	uint8_t tls_required_length;
+	char tls_required[HEADER_TLS_REQUIRED_MAX]; /* Of all such fields together. */
 };
 
 enum header_event {
@@ -69,5 +77,11 @@ struct text header_scan_held(const struct header_scan *scan);
 
 /* Of the first Message-ID, trimmed; empty if there is none. */
 struct text header_scan_message_id(const struct header_scan *scan);
+
+/* How the value of the first MT-Priority (RFC 6758) begins; empty if there is none. */
+struct text header_scan_priority(const struct header_scan *scan);
+
+/* Is there a "TLS-Required: No" (RFC 8689 §5), and no other such field? */
+bool header_scan_waives_tls(const struct header_scan *scan);
 
 #endif

@@ -64,9 +64,67 @@ static void header_and_rest_are_the_message(void **state)
 		}
 }
 
+static void the_first_priority_is_kept(void **state)
+{
+	const struct text message = TEXT("MT-priority: -3\r\n (slow)\r\nMT-Priority: 9\r\n\r\n");
+
+	(void)state;
+	for (size_t piece_size = 1; piece_size <= message.length; piece_size++) {
+		struct header_scan scan = { 0 };
+		struct text piece;
+
+		for (size_t at = 0; at < message.length && scan.position != HEADER_OVER; at += piece_size) {
+			struct text input = text_part(message, at, piece_size);
+
+			while (input.length > 0 && scan.position != HEADER_OVER)
+				(void)header_scan_next(&scan, &input, &piece);
+		}
+		assert_true(text_starts(header_scan_priority(&scan), TEXT("-3")));
+		assert_true(text_find_byte(header_scan_priority(&scan), '9') == header_scan_priority(&scan).length);
+	}
+}
+
+static void tls_is_waived_by_one_field_that_says_no(void **state)
+{
+	static const struct {
+		const char *header;
+		bool waives;
+	} rows[] = {
+		{ "TLS-Required: No\r\n\r\n", true },
+		{ "tls-required:NO \r\nSubject: x\r\n\r\n", true },
+		{ "TLS-Required:\r\n No\r\n\r\n", true },
+		{ "TLS-Required: Yes\r\n\r\n", false },
+		{ "TLS-Required: None\r\n\r\n", false },
+		{ "TLS-Required: No\r\nTLS-Required: No\r\n\r\n", false },
+		{ "TLS-Required: N\r\nTLS-Required: o\r\n\r\n", false },
+		{ "TLS-Required: No, but only where it must be\r\n\r\n", false },
+		{ "Subject: TLS-Required: No\r\n\r\nTLS-Required: No\r\n", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct text message = text_of(rows[i].header);
+
+		for (size_t piece_size = 1; piece_size <= message.length; piece_size++) {
+			struct header_scan scan = { 0 };
+			struct text piece;
+
+			for (size_t at = 0; at < message.length && scan.position != HEADER_OVER; at += piece_size) {
+				struct text input = text_part(message, at, piece_size);
+
+				while (input.length > 0 && scan.position != HEADER_OVER)
+					(void)header_scan_next(&scan, &input, &piece);
+			}
+			assert_int_equal(header_scan_waives_tls(&scan), rows[i].waives);
+		}
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(header_and_rest_are_the_message) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(header_and_rest_are_the_message),
+		cmocka_unit_test(the_first_priority_is_kept),
+		cmocka_unit_test(tls_is_waived_by_one_field_that_says_no) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

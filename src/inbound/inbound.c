@@ -96,6 +96,7 @@ static bool copy_settings(struct inbound_snapshot *snapshot, const struct inboun
 	snapshot->session.recipient_count_max =
 	    from->recipient_count_max > 0 ? from->recipient_count_max : RECIPIENTS_DEFAULT;
 	snapshot->session.hold_ms_max = from->hold_ms_max;
+	snapshot->session.priority_max = from->priority_max;
 	snapshot->session.error_count_max = from->error_count_max > 0 ? from->error_count_max : ERRORS_DEFAULT;
 	snapshot->memory_max = from->memory_max > 0 ? (int64_t)from->memory_max : MEMORY_DEFAULT;
 	snapshot->client = from->client;
@@ -159,7 +160,8 @@ struct inbound *inbound_new(const struct inbound_wiring *wiring,
 	inbound->drained_timer = loop_timer_new(wiring->loop, all_drained, inbound);
 	inbound->snapshot = snapshot_new(inbound, settings);
 	inbound->router = router_ref(router);
-	if (session_output_init(&inbound->output) && inbound->snapshot != NULL && inbound->drained_timer != NULL)
+	inbound->ring = key_ring_new();
+	if (session_output_init(&inbound->output) && inbound->snapshot != NULL && inbound->drained_timer != NULL && inbound->ring != NULL)
 		return inbound;
 	inbound_free(inbound);
 	return NULL;
@@ -179,6 +181,7 @@ void inbound_free(struct inbound *inbound)
 	router_unref(inbound->router);
 	tls_server_unref(inbound->tls);
 	signing_keys_unref(inbound->signing);
+	key_ring_free(inbound->ring);
 	if (inbound->drained_timer != NULL)
 		loop_timer_free(inbound->drained_timer);
 	free(inbound);

@@ -20,6 +20,7 @@
 
 #include "auth/signing_keys.h"
 #include "dns/dns.h"
+#include "dsn/failure_report.h"
 #include "events/counters.h"
 #include "events/sink.h"
 #include "events/troubles.h"
@@ -47,6 +48,7 @@ struct inbound_settings {                 /* Borrows during the call; it is copi
 	uint64_t message_size_max;        /* 0: no limit. */
 	uint32_t recipient_count_max;     /* 0: 1000 */
 	int64_t hold_ms_max;              /* How long our users may have a message held; 0: not at all. */
+	int8_t priority_max;              /* The highest that our users may ask for; >= 0. */
 	uint32_t error_count_max;         /* 0: 20 */
 	uint64_t memory_max;              /* Bytes that connections of all lanes may hold; 0: 1 GiB */
 	uint32_t connection_count_max;    /* Of this lane; 0: 20000 */
@@ -64,6 +66,12 @@ struct inbound_settings {                 /* Borrows during the call; it is copi
 	struct vetting_settings vetting;  /* All 0: nothing is asked of strangers. */
 };
 
+/* Who hears of a message that failed DMARC, of which its author's domain asks to be told; the failure is valid during the call. */
+struct failure_listener {
+	void (*failed)(void *context, const struct auth_failure *failure); /* NULL: nobody. */
+	void *context;
+};
+
 struct inbound_wiring {                   /* Borrows all; it must outlive the inbound. */
 	struct loop *loop;
 	struct spool_port *port;
@@ -76,6 +84,7 @@ struct inbound_wiring {                   /* Borrows all; it must outlive the in
 	struct troubles *troubles;        /* Of all lanes; NULL: nobody is told. */
 	struct clients *clients;          /* Of all lanes; NULL: no client has a limit of its own. */
 	struct greylist *greylist;        /* Of all lanes; NULL: nobody is put off. */
+	struct failure_listener failures;
 };
 
 struct inbound;

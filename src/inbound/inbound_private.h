@@ -33,6 +33,7 @@ struct inbound {
 	struct tls_server *tls;             /* The newest; NULL: none. */
 	struct dns *dns;                    /* The newest; NULL: none. */
 	struct signing_keys *signing;       /* The newest; NULL: nothing is signed. */
+	struct key_ring *ring;              /* Keys of others' DKIM. */
 	struct session_output output;       /* One for all: steps do not nest. */
 	struct connection *connections;     /* List; the newest first. */
 	size_t connection_count, held_count;
@@ -78,6 +79,8 @@ void connection_new(struct inbound *inbound, struct stream *stream, const struct
 void connection_free(struct connection *connection); /* At once, without a word. */
 /* Ask it to leave (SESSION_SHUT_DOWN). May free it. */
 void connection_shut_down(struct connection *connection);
+/* What vetting found of its client's name; NULL: it did not look, or is not done. Borrows. */
+const struct iprev *connection_iprev(const struct connection *connection);
 struct connection *connection_next(const struct connection *connection);
 /* The answer to its ASK, when judge() had none yet. May free it. */
 void connection_judged(struct connection *connection, struct verdict verdict);
@@ -116,8 +119,11 @@ bool intake_is_congested(const struct intake *intake);
 struct intake_facts { /* What the record says besides the envelope. Borrows. */
 	const char *protocol;
 	struct text message_id;
+	struct text claim_key, claim_mark;  /* Empty: none. */
 	struct text tls, certificate;       /* Empty: none. */
 	struct text results;                /* Of its authentication; may be empty. */
+	struct text sealed;                 /* Whose seal stands on it; may be empty. */
+	const struct dmarc_tally *tally;    /* Counted with it; NULL: nothing is. */
 };
 /* The message is complete. OK: connection_stored follows, later; `message` is borrowed until then, or until
  * intake_abandon. A failure is the answer, and the end of the intake. */

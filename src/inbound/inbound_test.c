@@ -121,7 +121,7 @@ static void secure(struct world *world)
 {
 	world->secured = true;
 	stream_set_filter(world->client,
-	    tls_client_filter(world->tls_client, &(struct tls_expectation){ TEXT("mx.here.test"), true }));
+	    tls_client_filter(world->tls_client, &(struct tls_expectation){ .host = TEXT("mx.here.test"), .verified = true }));
 }
 
 static void opened(void *context)

@@ -16,6 +16,7 @@
 #include "auth/message_signing.h"
 #include "base/cleanup.h"
 #include "base/must.h"
+#include "inbound/dmarc_tally.h"
 #include "inbound/inbound_private.h"
 #include "spool/record.h"
 
@@ -32,6 +33,7 @@ struct intake {
 	struct intake *next, *previous;
 	struct connection *connection;   /* Who waits for it; NULL: nobody. */
 	enum intake_state state;
+	bool claims;                     /* It is put only if nobody claimed it. */
 	enum error error;                /* The first failure. */
 	queue_id id;
 	struct message_signing *signing; /* NULL: it is not signed. */
@@ -213,6 +215,11 @@ static bool compose_event(struct intake *intake, const struct message *message, 
 		return false;
 	if (facts->results.length > 0 && !arena_copy(arena, facts->results, &fields[EVENT_FIELD_RESULTS]))
 		return false;
+	if (facts->sealed.length > 0 && !arena_copy(arena, facts->sealed, &fields[EVENT_FIELD_SEALED]))
+		return false;
+	if (envelope->priority != 0 && !arena_print(arena, &fields[EVENT_FIELD_PRIORITY], "%d", envelope->priority))
+		return false;
+	fields[EVENT_FIELD_DEMANDS] = envelope_tls_demand(envelope);
 	/* SIGNED is there already: it was known when the text was complete. */
 	fields[EVENT_FIELD_PROTOCOL] = text_of(facts->protocol);
 	return address_print(&envelope->reverse_path, arena, &sender) &&
@@ -258,6 +265,17 @@ static uint32_t put_rest(struct intake *intake, struct spool_change *change)
 	return intake->ahead + 2;
 }
 
+static void put_claim(const struct intake *intake, struct spool_change *change)
+{
+	char id[QUEUE_ID_TEXT_SIZE], value[SPOOL_CLAIM_MAX + 1];
+	const int length = snprintf(value, sizeof value, "%.*s %.*s", TEXT_FORMAT(queue_id_print(intake->id, id)),
+	    TEXT_FORMAT(intake->facts.claim_mark));
+
+	if (intake->facts.claim_key.length > 0)
+		spool_change_claim(change, tally_day(intake->event.time_ms), intake->facts.claim_key,
+		    (struct text){ value, (size_t)length });
+}
+
 /* Chunks, message and record in one change. False: no memory. */
 static bool fill_change(struct intake *intake, struct spool_change *change, struct message *message)
 {
@@ -272,6 +290,9 @@ static bool fill_change(struct intake *intake, struct spool_change *change, stru
 	    print_addresses(message, arena, &addresses, &count)) {
 		spool_change_put_message(change, message);
 		spool_record_event(change, &intake->event, addresses, count);
+		if (intake->facts.tally != NULL)
+			spool_change_tally(change, &intake->facts.tally->set, intake->facts.tally->row, 1);
+		put_claim(intake, change);
 		filled = true;
 	}
 	arena_free(arena);
@@ -287,9 +308,14 @@ static void committed(void *context, enum error result)
 	char id[QUEUE_ID_TEXT_SIZE];
 	struct verdict verdict = intake_verdict(result);
 
+	if (result == ERR_EXISTS && intake->claims)
+		verdict = VERDICT(554, 5, 5, 0, "It is claimed already");
 	must(intake->state == INTAKE_COMMITTING && intake->pending == 1);
 	intake->pending = 0;
 	if (result == OK) {
+		if (intake->inbound->wiring.counters != NULL)
+			counters_add_time(intake->inbound->wiring.counters, HISTOGRAM_TIME_TO_250,
+			    loop_unix_ms(intake->inbound->wiring.loop) - intake->event.time_ms);
 		intake->inbound->wiring.sink.report(intake->inbound->wiring.sink.context, &intake->event);
 		snprintf(intake->reply, sizeof intake->reply, "Ok: queued as %.*s",
 		    TEXT_FORMAT(queue_id_print(intake->id, id)));
@@ -343,6 +369,7 @@ enum error intake_commit(struct intake *intake, struct message *message, const s
 	enum error error = intake->error;
 
 	intake->facts = *facts;
+	intake->claims = facts->claim_key.length > 0;
 	if (error == OK && intake->pending > 0) {
 		intake->state = INTAKE_WAITING;
 		intake->message = message;

@@ -54,7 +54,8 @@ struct verdict judge(struct inbound *inbound, const struct session *session, con
 		break;
 	case SESSION_OF_RECIPIENT:
 		/* LMTP takes mail for mailboxes here, whoever hands it in; it relays for nobody it does not trust. */
-		verdict = router_judge(inbound->router, question->recipient, session_is_trusted(session));
+		verdict = router_judge(inbound->router, question->recipient, session_is_trusted(session),
+		    loop_unix_ms(inbound->wiring.loop));
 		break;
 	}
 	return verdict_is_success(&verdict) ? judge_submitter(inbound, session, question) : verdict;

@@ -24,7 +24,11 @@ struct policy { /* Borrows. All 0: mark, and put aside what is disowned. */
 	enum policy_spf spf;
 	enum policy_dkim dkim;
 	enum policy_dmarc dmarc;
+	bool seals;                       /* What is forwarded. */
+	bool puts_received_spf;
 	bool defers;                      /* For now, what a temporary failure may have kept from being refused. */
+	bool reports_failures;            /* Messages that fail it are told of (inbound/dmarc_failure.h). */
+	bool tallies_dmarc;               /* What DMARC finds is counted for reports (inbound/dmarc_tally.h). */
 	int64_t patience_ms;              /* For the DNS, when all text has come. */
 	const struct text *arc_trusted;   /* Domains whose seals are believed. */
 	size_t arc_trusted_count;

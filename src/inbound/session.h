@@ -70,6 +70,7 @@ struct session_settings {             /* Borrows; must outlive its sessions. */
 	uint64_t message_size_max;    /* Bytes on the wire; 0: no limit. */
 	uint32_t recipient_count_max; /* Of one message; >= 1. RFC 5321 §4.5.3.1.8 asks for 100. */
 	int64_t hold_ms_max;          /* How long our users may have a message held (RFC 4865); 0: not at all. */
+	int8_t priority_max;          /* The highest that trusted clients may ask for (RFC 6710); >= 0. */
 	uint32_t error_count_max;     /* Wrong commands and refused recipients until 421; >= 1. */
 	const struct network *relay_from; /* Clients that are trusted: for those that are told by XCLIENT. */
 	size_t relay_from_count;
@@ -167,6 +168,7 @@ struct session_action {
 	struct message *message;         /* The transaction's, with COMMIT and OF_MESSAGE; the receiver of COMMIT fills body_size,
 	                                  * chunk_count, expires_ms and due_ms. */
 	struct text message_id;          /* With COMMIT, for the log; may be empty. */
+	struct text claim_key, claim_mark; /* With COMMIT: to be put only if nobody claimed this; empty: whatever. */
 };
 
 /* What steps say. One may serve all the sessions of a thread. */
@@ -218,6 +220,7 @@ const struct session_peer *session_peer(const struct session *session);
 bool session_is_trusted(const struct session *session); /* By its address or its login. */
 struct text session_login(const struct session *session); /* Who logged in; empty: nobody. */
 const struct address *session_reverse_path(const struct session *session); /* While a message is under way. */
+const struct message *session_message(const struct session *session);      /* Also then: envelope and recipients. */
 struct text session_user(const struct session *session); /* Who logged in, else the peer's; may be empty. */
 struct text session_sender(const struct session *session, struct arena *arena); /* "<a@b>"; empty: none. */
 

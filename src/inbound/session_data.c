@@ -110,8 +110,12 @@ static void end_text(struct session_step *step)
 		return;
 	}
 	must(transaction->begun);
+	settle_priority(session);
 	if (transaction->body.found & BODY_8BIT)
 		transaction->message.envelope.flags |= ENVELOPE_8BIT;
+	/* Who wants TLS all the way wants that, whatever the header says (RFC 8689 §4.1). */
+	if (header_scan_waives_tls(&transaction->header) && !(transaction->message.envelope.flags & ENVELOPE_REQUIRETLS))
+		transaction->message.envelope.flags |= ENVELOPE_TLS_WAIVED;
 	struct session_action *question = await_verdict(step, SESSION_OF_MESSAGE);
 
 	question->message = &transaction->message;
@@ -134,6 +138,8 @@ size_t message_judged(struct session_step *step)
 	struct session_action *commit = act(step, SESSION_COMMIT);
 
 	commit->message = &transaction->message;
+	commit->claim_key = transaction->claim_key;
+	commit->claim_mark = transaction->claim_mark;
 	commit->message_id = transaction->message_id.length > 0
 	    ? transaction->message_id
 	    : header_scan_message_id(&transaction->header);
@@ -150,7 +156,7 @@ size_t message_stored(struct session_step *step)
 		session->error_count = session->junk_count = session->put_off_count = 0;
 		session->dropped_bytes = 0;
 	}
-	say_of_message(step, verdict);
+	say_of_message(step, verdict_with_priority(step, verdict));
 	become_ready(step);
 	return 0;
 }

@@ -15,7 +15,8 @@ void driver_init(struct driver *driver)
 			.message_size_max = 1 << 20,
 			.recipient_count_max = 100,
 			.error_count_max = 20,
-			.hold_ms_max = 86'400'000 },
+			.hold_ms_max = 86'400'000,
+			.priority_max = 6 },
 		.good_domain = TEXT("here.test"),
 		.client = VERDICT(250, 2, 0, 0, "Welcome"),
 		.handshake = VERDICT(250, 2, 0, 0, "Handshake ok"),
@@ -133,6 +134,14 @@ static void print_envelope(struct driver *driver, const struct session_action *a
 	if (envelope->deliver_by_ms != 0)
 		must(buffer_print(out, " by=%llds%s%s", (long long)(envelope->deliver_by_ms - SESSION_NOW_MS) / 1000,
 		    envelope->flags & ENVELOPE_BY_RETURN ? ";R" : ";N", envelope->flags & ENVELOPE_BY_TRACE ? "T" : ""));
+	if (envelope->priority != 0)
+		must(buffer_print(out, " priority=%d", envelope->priority));
+	if (envelope->flags & ENVELOPE_TLS_WAIVED)
+		must(buffer_print(out, " tls-waived"));
+	if (envelope->flags & ENVELOPE_REQUIRETLS)
+		must(buffer_print(out, " requiretls"));
+	if (action->claim_key.length > 0)
+		must(buffer_print(out, " claim=%.*s.%.*s", TEXT_FORMAT(action->claim_key), TEXT_FORMAT(action->claim_mark)));
 	if (action->message_id.length > 0)
 		must(buffer_print(out, " id=%.*s", TEXT_FORMAT(action->message_id)));
 }

@@ -72,13 +72,17 @@ static bool fill_envelope(struct session *session, const struct command_mail *ma
 	struct envelope *envelope = &session->transaction->message.envelope;
 
 	note_times(session, mail);
+	note_priority(session, mail);
+	if (mail->requires_tls)
+		envelope->flags |= ENVELOPE_REQUIRETLS;
 	if (mail->smtputf8)
 		envelope->flags |= ENVELOPE_SMTPUTF8;
 	if (mail->body_8bit)
 		envelope->flags |= ENVELOPE_8BIT;
 	envelope->dsn_return = mail->dsn_return;
 	envelope->client = session_client_text(session, session->arena);
-	return envelope->client.length > 0 && arena_copy(session->arena, session_user(session), &envelope->user) &&
+	return arena_copy(session->arena, mail->claim_key, &session->transaction->claim_key) &&
+	    arena_copy(session->arena, mail->claim_mark, &session->transaction->claim_mark) && envelope->client.length > 0 && arena_copy(session->arena, session_user(session), &envelope->user) &&
 	    copy_address(session->arena, &mail->reverse_path, &envelope->reverse_path) &&
 	    arena_copy(session->arena, mail->envelope_id, &envelope->envelope_id);
 }
@@ -118,6 +122,13 @@ static bool open_transaction(struct session *session, const struct command_mail 
 	return false;
 }
 
+/* What was not offered to this client is unknown. */
+static bool may_say(const struct session *session, const struct command_mail *mail)
+{
+	return (!mail->holds || may_hold(session)) && (!mail->requires_tls || offers_requiretls(session)) &&
+	    (mail->claim_key.length == 0 || session->peer.role == SESSION_LOCAL);
+}
+
 void begin_transaction(struct session_step *step)
 {
 	struct session *session = step->session;
@@ -128,7 +139,7 @@ void begin_transaction(struct session_step *step)
 		refuse(step, VERDICT(530, 5, 7, 0, "Authentication required"), NULL);
 	} else if (size_max > 0 && mail->size > size_max) { /* RFC 1870 §6.1 */
 		refuse(step, VERDICT(552, 5, 3, 4, "Message size exceeds the limit"), NULL);
-	} else if (mail->holds && !may_hold(session)) {
+	} else if (!may_say(session, mail)) {
 		complain(step, VERDICT(555, 5, 5, 4, "Parameter not recognized"));
 	} else if (!open_transaction(session, mail)) {
 		refuse(step, NO_MEMORY, NULL);

@@ -75,6 +75,12 @@ const struct address *session_reverse_path(const struct session *session)
 	return &session->transaction->message.envelope.reverse_path;
 }
 
+const struct message *session_message(const struct session *session)
+{
+	must(session->transaction != NULL);
+	return &session->transaction->message;
+}
+
 struct text session_user(const struct session *session)
 {
 	return is_logged_in(session) ? session_login(session) : session->peer.user;

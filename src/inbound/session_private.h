@@ -45,6 +45,8 @@ struct transaction {
 	bool begun;                    /* BEGIN was answered 2yz; COMMIT or ABANDON is owed. */
 	bool chunked;                  /* By BDAT. */
 	bool held_for, by;             /* The envelope's held_until_ms, deliver_by_ms count from the sender's verdict, until it is there. */
+	bool prioritised;              /* MAIL said how urgent it is. */
+	bool lowered;                  /* It asked for more than it gets. */
 	bool followed;                 /* Something stood behind DATA before its answer. */
 	struct recipient pending;      /* While JUDGING. */
 	struct verdict ruin;           /* code != 0: the message will be refused with this. */
@@ -54,6 +56,7 @@ struct transaction {
 	struct header_scan header;
 	struct header_edit *edit;      /* Of our own users' mail; NULL: the header is passed on as it is. */
 	bool header_done;              /* What we add to it was added. */
+	struct text claim_key, claim_mark; /* Empty: none. */
 	struct text message_id;        /* That we made; empty when the client brought one. */
 	char message_id_room[MESSAGE_ID_MAX]; /* Kept free: recipients may have taken all the rest of the arena. */
 };
@@ -157,6 +160,8 @@ event_handler client_judged;
 command_handler start_tls, refuse_tls_now;
 event_handler handshake_judged, tls_started, refuse_clear_text;
 bool may_start_tls(const struct session *session);
+/* Whoever wants TLS all the way has come by it (RFC 8689 §2). */
+bool offers_requiretls(const struct session *session);
 /* This command must not be served before TLS. */
 bool lacks_tls(const struct session *session, enum command_verb verb);
 
@@ -190,6 +195,15 @@ command_handler begin_data, refuse_data, refuse_data_no_sender, begin_chunk, nex
 /* DATA was refused, and text stands behind it: the end. */
 void leave_early_text(struct session_step *step);
 event_handler message_begun, take_text, take_chunk, message_judged, message_stored;
+
+/* -- session_priority.c: how urgent a message is (RFC 6710, RFC 6758) -------------------- */
+
+/* What MAIL asked for. */
+void note_priority(struct session *session, const struct command_mail *mail);
+/* The header is known: it counts where MAIL said nothing. */
+void settle_priority(struct session *session);
+/* The word that ends a transaction, which tells of a lower priority than was asked for. */
+struct verdict verdict_with_priority(struct session_step *step, struct verdict verdict);
 
 /* -- session_header.c: what is put on top and into the header ------------------------ */
 

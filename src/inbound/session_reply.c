@@ -178,10 +178,12 @@ void say_capabilities(struct session_step *step)
 	if (may_start_tls(step->session))
 		say_format(step, "250-STARTTLS\r\n");
 	say_mechanisms(step);
+	if (offers_requiretls(step->session))
+		say_format(step, "250-REQUIRETLS\r\n");
 	if (step->session->peer.forwards)
 		say_format(step, "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n");
 	if (may_hold(step->session)) /* The interval bounds it, no date does. */
 		say_format(step, "250-FUTURERELEASE %lld 9999-12-31T23:59:59Z\r\n", (long long)settings->hold_ms_max / 1000);
-	say_format(step, "250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-DELIVERBY\r\n250-LIMITS RCPTMAX=%u\r\n250 HELP\r\n",
+	say_format(step, "250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-DELIVERBY\r\n250-MT-PRIORITY\r\n250-LIMITS RCPTMAX=%u\r\n250 HELP\r\n",
 	    (unsigned)settings->recipient_count_max);
 }

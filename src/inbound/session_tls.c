@@ -10,6 +10,11 @@ bool may_start_tls(const struct session *session)
 	    (session->peer.tls == SESSION_TLS_OFFERED || session->peer.tls == SESSION_TLS_REQUIRED);
 }
 
+bool offers_requiretls(const struct session *session)
+{
+	return session->secured != NULL;
+}
+
 /* RFC 3207 §4 lets these pass. HELO cannot lead to TLS, but who says it hears why with its next command. */
 bool lacks_tls(const struct session *session, enum command_verb verb)
 {

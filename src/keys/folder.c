@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/write_all.h"
+
 static const char state_name[] = "state", new_state_name[] = "state.new";
 
 static enum error error_of(int number)
@@ -43,18 +45,6 @@ static enum error read_file(int folder_fd, const char *name, size_t size_max, st
 	if (fd >= 0)
 		close(fd);
 	return error;
-}
-
-static bool write_all(int fd, struct text text)
-{
-	while (text.length > 0) {
-		const ssize_t written = write(fd, text.bytes, text.length);
-
-		if (written < 0 && errno != EINTR)
-			return false;
-		text = text_from(text, written > 0 ? (size_t)written : 0);
-	}
-	return true;
 }
 
 /* Durable but for its name. `how`: O_EXCL or O_TRUNC. */

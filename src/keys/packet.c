@@ -5,6 +5,8 @@
 #include "auth/domain.h"
 #include "base/pack.h"
 
+/* The least of an entry: three texts and two moments. */
+enum { ENTRY_BYTES_MIN = 3 * 2 + 2 * 8 };
 enum { ARENA_BYTES = 256 << 20, KEY_BYTES_MAX = 16 << 10, ENTRY_BYTES_MAX = KEY_BYTES_MAX + 1024, MOMENT_BYTES = 8 };
 
 /* -- packing ----------------------------------------------------------------- */
@@ -78,14 +80,15 @@ static bool unpack_key(struct unpack *unpack, struct signing_key *out_key)
 struct signing_keys *keys_unpack(struct text packet, const struct dkim_manner *manner)
 {
 	struct arena *arena = arena_new(ARENA_BYTES);
-	struct signing_key *keys = arena ? arena_array(arena, PLAN_KEYS_MAX, sizeof *keys) : NULL;
+	const size_t count_max = packet.length / ENTRY_BYTES_MIN < PLAN_KEYS_MAX ? packet.length / ENTRY_BYTES_MIN : PLAN_KEYS_MAX;
+	struct signing_key *keys = arena ? arena_array(arena, count_max + 1, sizeof *keys) : NULL;
 	struct unpack unpack = { .rest = packet };
 	struct signing_keys *made = NULL;
 	size_t count = 0;
 	bool right = keys != NULL;
 
 	while (right && unpack.rest.length > 0) {
-		right = count < PLAN_KEYS_MAX && unpack_key(&unpack, &keys[count]);
+		right = count < count_max && unpack_key(&unpack, &keys[count]);
 		count += right;
 	}
 	if (right)

@@ -6,6 +6,8 @@
 
 #include "base/endpoint.h"
 #include "mail/address.h"
+#include "mail/flow.h"
+#include "mail/priority.h"
 #include "mail/queue_id.h"
 #include "mail/verdict.h"
 
@@ -41,6 +43,7 @@ struct recipient {
 	struct address address;
 	struct text original; /* ORCPT decoded, "rfc822;user@example.org"; empty: none. */
 	uint8_t notify;       /* enum dsn_notify bits. */
+	struct flow flow;     /* Of its message; put by the spool. */
 	/* Delivery state; only the queue changes it. */
 	uint8_t flags; /* enum recipient_flag bits. */
 	uint32_t attempt_count;
@@ -53,10 +56,11 @@ enum envelope_flag {
 	ENVELOPE_SMTPUTF8 = 1, /* Demanded by MAIL or by an address (RFC 6531). */
 	ENVELOPE_8BIT = 2,     /* BODY=8BITMIME, or 8-bit bytes seen in the body. */
 	ENVELOPE_BOUNCE = 4,   /* Made by us: a DSN. */
-	ENVELOPE_REQUIRETLS = 8,
+	ENVELOPE_REQUIRETLS = 8, /* Under TLS all the way, or not at all (RFC 8689). */
 	ENVELOPE_JUNK = 16, /* Its author's domain disowns it: into a mailbox's folder for such. */
 	ENVELOPE_BY_RETURN = 256, /* With deliver_by_ms: later it is not wanted at all. */
-	ENVELOPE_BY_TRACE = 512   /* The sender wants to hear of each server that takes it over. */
+	ENVELOPE_BY_TRACE = 512,  /* The sender wants to hear of each server that takes it over. */
+	ENVELOPE_TLS_WAIVED = 1024 /* To arrive matters more than TLS: policies of its recipients' domains hold for nothing (RFC 8689 §5). */
 };
 
 struct envelope {
@@ -66,6 +70,7 @@ struct envelope {
 	int64_t held_until_ms; /* Not tried before (RFC 4865); 0: at once. */
 	int64_t deliver_by_ms; /* When it ought to be there (RFC 2852); 0: whenever. */
 	uint16_t flags;
+	int8_t priority; /* RFC 6710: PRIORITY_MIN to PRIORITY_MAX; 0: nobody asked for one. */
 	enum dsn_return dsn_return;
 	struct address reverse_path;
 	struct text envelope_id; /* ENVID decoded; empty: none. */
@@ -79,6 +84,14 @@ struct envelope {
 static inline int64_t envelope_start_ms(const struct envelope *envelope)
 {
 	return envelope->held_until_ms > envelope->arrived_ms ? envelope->held_until_ms : envelope->arrived_ms;
+}
+
+/* What it demands of TLS, as its sender said it; empty: nothing. */
+static inline struct text envelope_tls_demand(const struct envelope *envelope)
+{
+	return envelope->flags & ENVELOPE_REQUIRETLS ? TEXT("REQUIRETLS")
+	    : envelope->flags & ENVELOPE_TLS_WAIVED  ? TEXT("TLS-Required: No")
+	                                             : TEXT_EMPTY;
 }
 
 /* An envelope with its recipients. */

@@ -4,18 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static enum error write_all(int fd, struct text bytes)
-{
-	while (bytes.length > 0) {
-		const ssize_t written = write(fd, bytes.bytes, bytes.length);
-
-		if (written >= 0)
-			bytes = text_from(bytes, (size_t)written);
-		else if (errno != EINTR)
-			return error_from_errno(errno);
-	}
-	return OK;
-}
+#include "base/write_all.h"
 
 static enum error fill(struct spool *spool, const struct envelope *envelope, int fd)
 {
@@ -26,8 +15,8 @@ static enum error fill(struct spool *spool, const struct envelope *envelope, int
 		size_t length = 0;
 		enum error error = spool_read_chunk(spool, envelope->id, number, room, &length);
 
-		if (error == OK)
-			error = write_all(fd, (struct text){ room, length });
+		if (error == OK && !write_all(fd, (struct text){ room, length }))
+			error = error_from_errno(errno);
 		if (error != OK)
 			return error;
 		size += length;

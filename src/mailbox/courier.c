@@ -151,7 +151,9 @@ static void settle_without_memory(struct mailbox_courier *courier, struct delive
 /* C5. The role, not a recipient, is the trouble. */
 static void settle_without_role(struct mailbox_courier *courier, struct job *job)
 {
-	const struct verdict verdict = VERDICT(451, 4, 3, 0, "the mailbox writer is not running");
+	const struct verdict verdict = job->delivery->route->kind == ROUTE_PIPE
+	    ? VERDICT(451, 4, 3, 0, "nobody runs commands now")
+	    : VERDICT(451, 4, 3, 0, "the mailbox writer is not running");
 
 	for (uint32_t place = 0; place < job->delivery->message->recipient_count; place++)
 		if (job->delivery->outcomes[place].verdict.code == 0)
@@ -170,6 +172,17 @@ static void settle_all(struct mailbox_courier *courier)
 
 /* -- requests ----------------------------------------------------------------- */
 
+/* Without its type, and without what no environment and no line may hold. */
+static struct text original_of(const struct recipient *recipient)
+{
+	const struct text original = text_from(recipient->original, text_find_byte(recipient->original, ';') + 1);
+
+	for (size_t i = 0; i < original.length; i++)
+		if ((unsigned char)original.bytes[i] < ' ' || original.bytes[i] == 0x7f)
+			return TEXT_EMPTY;
+	return original.length <= MAILBOX_ORIGINAL_MAX ? original : TEXT_EMPTY;
+}
+
 static enum error encode(
     const struct job *job, uint32_t place, struct text body, char room[MAILBOX_MESSAGE_MAX], size_t *out_length)
 {
@@ -178,6 +191,7 @@ static enum error encode(
 	struct mailbox_request request = { .number = job->number << PLACE_BITS | place,
 		.body_size = message->envelope.body_size,
 		.body = body,
+		.original = original_of(&message->recipients[place]),
 		.parts = { route->user, route->domain, route->detail, message->envelope.flags & ENVELOPE_JUNK } };
 
 	if (!address_print(&message->envelope.reverse_path, job->delivery->arena, &request.return_path) ||
@@ -276,7 +290,7 @@ static void deliver(void *context, struct delivery *delivery)
 	struct job *job = calloc(1, sizeof *job);
 
 	must(delivery->message->recipient_count > 0 && delivery->message->recipient_count < PLACE_MAX);
-	must(delivery->route->kind == ROUTE_MAILBOX);
+	must(delivery->route->kind == ROUTE_MAILBOX || delivery->route->kind == ROUTE_PIPE);
 	if (job != NULL) {
 		job->number = ++courier->number_last;
 		job->delivery = delivery;

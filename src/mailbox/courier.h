@@ -1,4 +1,4 @@
-/* The courier to the mailbox role: one per lane of `mail`.
+/* The courier to the mailbox role, and to the pipe role: one of each per lane of `mail`.
  *
  * Each recipient is one request. A small body is part of it; a larger one is copied from the spool into a memory
  * file once. Requests go out as the channel takes them, so that the bodies held in memory are those under way,

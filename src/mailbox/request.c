@@ -18,6 +18,7 @@ size_t mailbox_request_encode(const struct mailbox_request *request, char room[M
 	pack_text(&pack, request->parts.detail, MAILBOX_TEXT_MAX);
 	pack_text(&pack, request->return_path, MAILBOX_TEXT_MAX);
 	pack_text(&pack, request->delivered_to, MAILBOX_TEXT_MAX);
+	pack_text(&pack, request->original, MAILBOX_ORIGINAL_MAX);
 	if (request->body_size <= MAILBOX_BODY_MAX)
 		pack_text(&pack, request->body, MAILBOX_BODY_MAX);
 	return pack.failed ? 0 : pack.length;
@@ -38,6 +39,7 @@ enum error mailbox_request_decode(struct text bytes, struct mailbox_request *out
 	request.parts.detail = unpack_text(&unpack, MAILBOX_TEXT_MAX);
 	request.return_path = unpack_line(&unpack, MAILBOX_TEXT_MAX);
 	request.delivered_to = unpack_line(&unpack, MAILBOX_TEXT_MAX);
+	request.original = unpack_line(&unpack, MAILBOX_ORIGINAL_MAX);
 	request.body = TEXT_EMPTY;
 	if (request.body_size <= MAILBOX_BODY_MAX) {
 		request.body = unpack_text(&unpack, MAILBOX_BODY_MAX);

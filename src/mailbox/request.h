@@ -1,4 +1,4 @@
-/* What `mail` asks of the mailbox role, and what it hears: messages of their channel.
+/* What `mail` asks of the mailbox role and the pipe role, and what it hears: messages of their channel.
  *
  * Pure. Numbers are little-endian; decoding checks every bound, since the other side is another
  * process with other rights. Decoded texts borrow from the bytes.
@@ -14,6 +14,7 @@
 
 enum {
 	MAILBOX_TEXT_MAX = 1024,
+	MAILBOX_ORIGINAL_MAX = 512,
 	MAILBOX_BODY_MAX = 10 << 10, /* Of a body within a request: most mail. A memory file costs five system calls. */
 	MAILBOX_MESSAGE_MAX = 16 << 10
 };
@@ -25,6 +26,7 @@ struct mailbox_request {
 	struct mailbox_parts parts;
 	struct text return_path;    /* Without brackets; empty: the null path. */
 	struct text delivered_to;
+	struct text original;       /* ORCPT without its type; empty: not known. The pipe role's. */
 };
 
 struct mailbox_answer {

@@ -15,6 +15,7 @@ static const struct mailbox_request sample = {
 	.parts = { { "alice", 5 }, { "example.org", 11 }, { "lists", 5 }, true },
 	.return_path = { "bob@example.net", 15 },
 	.delivered_to = { "alice+lists@example.org", 23 },
+	.original = { "all@example.net", 15 },
 };
 
 static void a_request_survives(void **state)
@@ -34,6 +35,7 @@ static void a_request_survives(void **state)
 	assert_true(request.parts.junk);
 	assert_true(text_equal(request.return_path, sample.return_path));
 	assert_true(text_equal(request.delivered_to, sample.delivered_to));
+	assert_true(text_equal(request.original, sample.original));
 }
 
 /* A small body comes with it, and must be as long as it says. */

@@ -15,25 +15,6 @@
 
 enum { WRITE_AHEAD_MAX = 128 * 1024 };
 
-struct connection {
-	struct outbound *outbound;
-	struct connection *next, *prev;           /* utlist: all */
-	struct connection *idle_next, *idle_prev; /* utlist: idle */
-	struct stream *stream;
-	struct stream_filter *filter;             /* The stream's; NULL in clear text. */
-	struct client_session *session;
-	struct loop_timer *timer;
-	struct job *job;                          /* Whom it serves. */
-	struct text destination, peer;            /* In `names`. */
-	struct text host;                         /* In `names`: whom a certificate must name. */
-	struct endpoint endpoint;
-	struct tls_demand demand;                 /* Of the route, */
-	struct tls_demand used;                   /* and what of it holds for this host. */
-	bool lmtp, idle;
-	bool yields;                              /* The timer stands for its next turn. */
-	char names[];
-};
-
 static void step(struct connection *connection);
 
 /* -- The body -------------------------------------------------------------------- */
@@ -106,25 +87,10 @@ static void enter_pool(struct connection *connection)
 	loop_timer_set(connection->timer, outbound->settings.idle_ms);
 }
 
-/* Policies may have changed since it was opened. */
-static bool is_good_for(const struct connection *connection, const struct host_list *hosts)
+struct connection *outbound_take_idle(const struct job *job)
 {
-	for (size_t i = 0; i < hosts->host_count; i++)
-		if (endpoint_equal(&hosts->hosts[i].endpoint, &connection->endpoint))
-			return connection->used.level >= hosts->hosts[i].tls_least;
-	return false;
-}
+	struct connection *connection = reuse_find(job);
 
-/* At most idle_max are looked at. */
-struct connection *outbound_take_idle(struct outbound *outbound, const struct delivery *delivery)
-{
-	const struct next_hop *next_hop = &delivery->route->next_hop;
-	struct connection *connection;
-
-	DL_FOREACH2(outbound->idle, connection, idle_next)
-		if (connection->lmtp == next_hop->lmtp && tls_demand_equal(connection->demand, next_hop->tls) &&
-		    text_equal(connection->destination, next_hop->destination) && is_good_for(connection, delivery->hosts))
-			break;
 	if (connection != NULL)
 		leave_pool(connection);
 	return connection;
@@ -138,11 +104,50 @@ static void send_delivery(struct connection *connection)
 	client_session_send(connection->session, delivery);
 }
 
+/* For the log. */
+static void note_source(const struct connection *connection)
+{
+	struct delivery *delivery = connection->job->delivery;
+	char room[ENDPOINT_TEXT_MAX];
+
+	if (connection->proxy.family != ENDPOINT_NONE) {
+		if (!arena_print(delivery->arena, &delivery->source, "socks5 %s", endpoint_print(&connection->proxy, room).bytes))
+			delivery->source = TEXT_EMPTY;
+		return;
+	}
+	if (connection->source.family == ENDPOINT_NONE ||
+	    !arena_copy(delivery->arena, endpoint_print_ip(&connection->source, room), &delivery->source))
+		delivery->source = TEXT_EMPTY;
+}
+
+static void note_tls(struct connection *connection, bool not_offered, struct text failure)
+{
+	const bool proxied = connection->proxy.family != ENDPOINT_NONE; /* The host sees another address than ours. */
+	const struct session_facts facts = { connection->host, &connection->endpoint, proxied ? &connection->source : stream_local(connection->stream),
+		connection->filter, &connection->tlsa, not_offered, failure };
+
+	if (connection->job != NULL && !connection->noted && !connection->fallback)
+		outbound_note_tls(connection->job->delivery, &facts);
+	connection->noted = true;
+}
+
+/* For a domain that it was not opened for it is a session like one of its own. */
+static void note_tls_again(struct connection *connection)
+{
+	if (!reuse_note_domain(connection, connection->job->delivery) || connection->used.level == TLS_UNUSED)
+		return;
+	connection->noted = false;
+	note_tls(connection, connection->filter == NULL, TEXT_EMPTY);
+}
+
 void outbound_serve(struct connection *connection, struct job *job)
 {
 	must(connection->job == NULL);
 	connection->job = job;
 	job->connection = connection;
+	connection->limits = job->delivery->limits;
+	note_source(connection);
+	note_tls_again(connection);
 	send_delivery(connection);
 	step(connection);
 }
@@ -155,18 +160,24 @@ static enum connection_end end_of(const struct client_todo *todo)
 		return CONNECTION_STALE;
 	if (todo->clear_text_may_do)
 		return CONNECTION_TLS_FAILED;
+	if (todo->unsafe)
+		return CONNECTION_UNSAFE;
+	if (todo->login_refused)
+		return CONNECTION_LOGIN_REFUSED;
 	return todo->trouble.code != 0 ? CONNECTION_FAILED : CONNECTION_USED;
 }
 
-static void leave_job(struct connection *connection, const struct client_todo *todo)
+static void leave_job(struct connection *connection, enum connection_end end, const struct verdict *trouble)
 {
 	struct job *job = connection->job;
 
 	connection->job = NULL;
 	if (job == NULL)
 		return;
-	job->connection = NULL;
-	outbound_job_left(job, end_of(todo), &todo->trouble);
+	if (race_left(job, connection))
+		outbound_job_lost_rival(job, connection->host_index, end, trouble);
+	else
+		outbound_job_left(job, end, trouble);
 }
 
 static void count(const struct connection *connection, enum counter counter)
@@ -175,12 +186,35 @@ static void count(const struct connection *connection, enum counter counter)
 		counters_add(connection->outbound->world.counters, counter, 1);
 }
 
+/* `trouble`: why it failed; NULL: it was taken. */
+static void note_login(const struct connection *connection, const struct verdict *trouble)
+{
+	const struct outbound_world *world = &connection->outbound->world;
+	struct event event = { .kind = trouble ? EVENT_HOST_LOGIN_FAILED : EVENT_HOST_LOGIN_WORKS,
+		.time_ms = loop_unix_ms(world->loop) };
+
+	count(connection, trouble ? COUNTER_HOST_LOGINS_FAILED : COUNTER_HOST_LOGINS);
+	if (!logins_note(connection->logins, connection->login, trouble == NULL) || world->sink.report == NULL)
+		return;
+	event.fields[EVENT_FIELD_USER] = connection->login->user;
+	event.fields[EVENT_FIELD_HOST] = connection->peer;
+	if (trouble != NULL)
+		event.fields[EVENT_FIELD_REASON] = trouble->text;
+	world->sink.report(world->sink.context, &event);
+}
+
 /* In order (QUIT was answered) or not: nothing that is still to be sent is worth it. */
 static void end(struct connection *connection, const struct client_todo *todo)
 {
-	if (connection->filter != NULL && !connection->filter->ready)
+	if (connection->filter != NULL && !connection->filter->ready) {
 		count(connection, COUNTER_TLS_OUT_FAILED);
-	leave_job(connection, todo);
+		if (connection->records != NULL)
+			count(connection, COUNTER_DANE_FAILED);
+		note_tls(connection, false, todo->trouble.code != 0 ? todo->trouble.text : TEXT("the connection ended"));
+	}
+	if (todo->login_failed)
+		note_login(connection, &todo->trouble);
+	leave_job(connection, end_of(todo), &todo->trouble);
 	outbound_hang_up(connection);
 }
 
@@ -194,7 +228,13 @@ static bool write_out(struct connection *connection, const struct client_todo *t
 /* False: it failed, and the session was told. */
 static bool start_handshake(struct connection *connection)
 {
-	const struct tls_expectation expectation = { connection->host, connection->used.level >= TLS_VERIFIED };
+	const bool dane = connection->records != NULL;
+	const struct tls_expectation expectation = { .host = dane ? connection->tlsa.base : connection->host,
+		.verified = connection->used.level >= TLS_VERIFIED,
+		.judged = connection->job != NULL && outbound_judges(connection->job->delivery),
+		.tlsa = connection->tlsa.usable.records,
+		.tlsa_count = connection->tlsa.usable.count,
+		.domain = connection->by_domain ? connection->domain : TEXT_EMPTY };
 	struct tls_client *client = connection->outbound->tls;
 
 	connection->filter = client ? tls_client_filter(client, &expectation) : NULL;
@@ -212,6 +252,14 @@ static void step(struct connection *connection)
 	const struct client_todo *todo = feed_chunks(connection);
 
 	connection->yields = false;
+	if (todo->tls_not_offered) {
+		note_tls(connection, true, TEXT_EMPTY);
+		known_note_no_tls(connection);
+	}
+	if (todo->ready && connection->job != NULL && !connection->known) {
+		known_note_heard(connection);
+		connection->known = true;
+	}
 
 	/* A stream that takes no more has ended or is beyond hope. */
 	if (!todo->ended && !write_out(connection, todo)) {
@@ -232,6 +280,9 @@ static void step(struct connection *connection)
 	}
 
 	const bool finished = todo->finished, start_tls = todo->start_tls;
+
+	if (todo->logged_in)
+		note_login(connection, NULL);
 
 	client_session_did(session);
 	if (start_tls && !start_handshake(connection)) {
@@ -257,6 +308,40 @@ static void step(struct connection *connection)
 	}
 }
 
+/* -- The proxy of its pool ------------------------------------------------------------ */
+
+/* The stream is the host's from here on. */
+static void greet_host(struct connection *connection)
+{
+	race_won(connection->job, connection);
+	note_source(connection);
+	client_session_connected(connection->session);
+}
+
+static void proxy_failed(struct connection *connection)
+{
+	const struct verdict trouble = proxied_trouble(connection->proxied, connection->peer, connection->job->delivery->arena);
+
+	leave_job(connection, proxied_end(connection->proxied), &trouble);
+	outbound_hang_up(connection);
+}
+
+/* What it says last may have the host's greeting behind it. */
+static void hear_proxy(struct connection *connection, struct text bytes)
+{
+	const enum proxied_state state = proxied_heard(connection->proxied, connection->stream, &bytes);
+
+	if (state == PROXIED_FAILED)
+		proxy_failed(connection);
+	if (state != PROXIED_OPEN)
+		return;
+	proxied_free(take(connection->proxied));
+	greet_host(connection);
+	if (bytes.length > 0)
+		client_session_bytes(connection->session, bytes);
+	step(connection);
+}
+
 /* -- Callbacks ------------------------------------------------------------------------ */
 
 static void secured(struct connection *connection)
@@ -265,8 +350,12 @@ static void secured(struct connection *connection)
 	struct tls_facts facts;
 
 	tls_filter_facts(connection->filter, &facts);
-	snprintf(words, sizeof words, "%s %s", facts.version, facts.cipher);
+	snprintf(words, sizeof words, "%s %s%s", facts.version, facts.cipher,
+	    facts.dane ? " (DANE)" : facts.verified ? " (verified)" : "");
 	count(connection, COUNTER_TLS_OUT);
+	if (facts.dane)
+		count(connection, COUNTER_DANE);
+	note_tls(connection, false, TEXT_EMPTY);
 	client_session_secured(connection->session, text_of(words));
 }
 
@@ -274,10 +363,15 @@ static void on_opened(void *context)
 {
 	struct connection *connection = context;
 
+	if (connection->proxied != NULL) {
+		if (proxied_opened(connection->proxied, connection->stream) == PROXIED_FAILED)
+			proxy_failed(connection);
+		return;
+	}
 	if (connection->filter != NULL)
 		secured(connection);
 	else
-		client_session_connected(connection->session);
+		greet_host(connection);
 	step(connection);
 }
 
@@ -285,19 +379,31 @@ static void on_bytes(void *context, struct text bytes)
 {
 	struct connection *connection = context;
 
+	if (connection->proxied != NULL) {
+		hear_proxy(connection, bytes);
+		return;
+	}
 	client_session_bytes(connection->session, bytes);
 	step(connection);
 }
 
 static void on_drained(void *context)
 {
-	step(context);
+	struct connection *connection = context;
+
+	if (connection->proxied == NULL)
+		step(connection);
 }
 
 static void on_ended(void *context, enum error reason)
 {
 	struct connection *connection = context;
 
+	if (connection->proxied != NULL) {
+		proxied_ended(connection->proxied, reason);
+		proxy_failed(connection);
+		return;
+	}
 	if (connection->filter != NULL && !connection->filter->ready) {
 		const char *trouble = tls_filter_trouble(connection->filter);
 
@@ -312,6 +418,11 @@ static void on_timer(void *context)
 {
 	struct connection *connection = context;
 
+	if (connection->proxied != NULL) {
+		proxied_timed_out(connection->proxied);
+		proxy_failed(connection);
+		return;
+	}
 	if (connection->idle) {
 		leave_pool(connection);
 		client_session_quit(connection->session);
@@ -325,70 +436,49 @@ static const struct stream_handler stream_handler = { on_opened, on_bytes, on_dr
 
 /* -- Birth and death --------------------------------------------------------------------- */
 
-/* One of our addresses of this family; NULL: the system's choice. */
-static const struct endpoint *draw_source(struct outbound *outbound, enum endpoint_family family)
+static struct text put_name(char **at, struct text name)
 {
-	const struct outbound_settings *settings = &outbound->settings;
-	const struct endpoint *drawn = NULL;
-	uint32_t seen = 0;
+	const struct text put = { *at, name.length };
 
-	for (size_t i = 0; i < settings->source_count; i++)
-		if (settings->sources[i].family == family && loop_random(outbound->world.loop) % ++seen == 0)
-			drawn = &settings->sources[i];
-	return drawn;
+	if (name.length > 0)
+		memcpy(*at, name.bytes, name.length);
+	*at += name.length;
+	return put;
 }
 
-/* An address stands in certificates without port and brackets. */
-static struct text certified_name(const struct host *host, struct text ip)
-{
-	struct endpoint endpoint;
-
-	return endpoint_parse(host->name, 1, &endpoint) || endpoint_parse_ip(host->name, &endpoint) ? ip : host->name;
-}
-
-/* What the route and the domain's policy demand, but: between two processes of this machine TLS hides nothing from anybody, and where it failed
- * a moment ago it is not tried again (U5). */
-static struct tls_demand usable_demand(const struct job *job, const struct host *host)
-{
-	struct tls_demand demand = job->delivery->route->next_hop.tls;
-	const bool pointless = host->endpoint.family == ENDPOINT_UNIX || job->outbound->tls == NULL || job->clear;
-
-	if (demand.level < host->tls_least)
-		demand.level = host->tls_least;
-	if (demand.level == TLS_OPPORTUNISTIC && pointless)
-		demand.level = TLS_UNUSED;
-	return demand;
-}
-
-/* "mx.example.net[192.0.2.1]", the destination and the name to be certified, in one block with the connection. */
+/* With its names in one block: "mx.example.net[192.0.2.1]", the destination, its domain, the name to be certified, and ours. */
 static struct connection *connection_new(
     struct outbound *outbound, const struct next_hop *next_hop, const struct host *host)
 {
+	const struct outbound_pool *pool = source_pool(outbound, next_hop);
+	const struct text hostname = pool != NULL ? pool->hostname : TEXT_EMPTY;
 	char ip_room[ENDPOINT_TEXT_MAX];
 	const struct text ip = endpoint_print_ip(&host->endpoint, ip_room);
-	const struct text certified = certified_name(host, ip);
+	const struct text certified = host_certified_name(host, ip);
 	const size_t peer_length = host->name.length + ip.length + 2;
-	const size_t names_length = peer_length + next_hop->destination.length;
-	struct connection *connection = calloc(1, sizeof *connection + names_length + certified.length);
+	struct connection *connection = calloc(1, sizeof *connection + peer_length + next_hop->destination.length +
+	        next_hop->domain.length + certified.length + hostname.length);
 
 	if (connection == NULL)
 		return NULL;
-	char *names = connection->names;
+	char *at = connection->names;
 
-	memcpy(names, host->name.length > 0 ? host->name.bytes : "", host->name.length);
-	names[host->name.length] = '[';
-	memcpy(names + host->name.length + 1, ip.bytes, ip.length);
-	names[peer_length - 1] = ']';
-	if (next_hop->destination.length > 0)
-		memcpy(names + peer_length, next_hop->destination.bytes, next_hop->destination.length);
-	connection->peer = (struct text){ names, peer_length };
-	connection->destination = (struct text){ names + peer_length, next_hop->destination.length };
-	if (certified.length > 0)
-		memcpy(names + names_length, certified.bytes, certified.length);
-	connection->host = (struct text){ names + names_length, certified.length };
+	connection->peer = (struct text){ at, peer_length };
+	put_name(&at, host->name);
+	put_name(&at, TEXT("["));
+	put_name(&at, ip);
+	put_name(&at, TEXT("]"));
+	connection->destination = put_name(&at, next_hop->destination);
+	connection->domain = put_name(&at, next_hop->domain);
+	connection->host = put_name(&at, certified);
+	connection->hostname = put_name(&at, hostname);
 	connection->endpoint = host->endpoint;
+	if (source_proxy(pool, host) != NULL)
+		connection->proxy = *source_proxy(pool, host);
 	connection->lmtp = next_hop->lmtp;
 	connection->demand = next_hop->tls;
+	connection->fallback = host->fallback;
+	connection->by_domain = next_hop->via_count == 0 && !host->fallback;
 	connection->outbound = outbound;
 	DL_APPEND(outbound->connections, connection);
 	outbound->counts.open++;
@@ -404,32 +494,105 @@ void outbound_hang_up(struct connection *connection)
 	connection->outbound->counts.open--;
 	stream_free(connection->stream);
 	loop_timer_free(connection->timer);
+	proxied_free(connection->proxied);
+	arena_free(connection->records);
 	client_session_free(connection->session);
+	logins_unref(connection->logins);
 	free(connection);
 }
 
-bool outbound_dial(struct job *job, const struct host *host)
+/* The one that was idle for longest leaves where one more would be too many. Those that are under way are not: the queue has no more
+ * deliveries in hand than there may be connections. (An address that races with another one comes on top, until one has won.) */
+static void make_room(struct outbound *outbound, const struct delivery_limits *limits)
+{
+	struct connection *connection, *oldest = NULL;
+	uint32_t count = 0;
+
+	if (limits->connections_max == 0)
+		return;
+	DL_FOREACH(outbound->connections, connection)
+		count += connection->limits.site == limits->site && (connection->job != NULL || connection->idle);
+	if (count < limits->connections_max)
+		return;
+	DL_FOREACH2(outbound->idle, connection, idle_next)
+		if (connection->limits.site == limits->site)
+			oldest = connection;
+	if (oldest == NULL)
+		return;
+	leave_pool(oldest);
+	client_session_quit(oldest->session);
+	step(oldest);
+}
+
+/* It is there: who has none does not dial (courier.c). The snapshot stays as long as the session may look at it. */
+static void demand_login(struct connection *connection, const struct next_hop *next_hop)
+{
+	connection->logins = logins_ref(connection->outbound->logins);
+	connection->login = logins_find(connection->logins, next_hop);
+	must(connection->login != NULL);
+	client_session_demand_login(connection->session, connection->login);
+}
+
+static bool copy_tlsa(struct connection *connection, const struct host_tlsa *tlsa)
+{
+	enum { ARENA_BYTES = 2 * TLSA_BYTES_MAX };
+
+	connection->tlsa.finding = tlsa->finding;
+	if (tlsa->finding != TLSA_USABLE)
+		return true;
+	connection->records = arena_new(ARENA_BYTES);
+	return connection->records != NULL && arena_copy(connection->records, tlsa->base, &connection->tlsa.base) &&
+	    tlsa_copy(&tlsa->usable, connection->records, &connection->tlsa.usable);
+}
+
+bool outbound_dial(struct job *job, size_t host_index)
 {
 	struct outbound *outbound = job->outbound;
+	const struct host *host = &job->delivery->hosts->hosts[host_index];
 	struct loop *loop = outbound->world.loop;
 	const struct next_hop *next_hop = &job->delivery->route->next_hop;
-	struct connection *connection = connection_new(outbound, next_hop, host);
+	const struct endpoint *source;
+
+	make_room(outbound, &job->delivery->limits);
+	struct connection *connection =
+	    source_choose(outbound, next_hop, host, &source) ? connection_new(outbound, next_hop, host) : NULL;
 
 	if (connection == NULL)
 		return false;
-	connection->used = usable_demand(job, host);
+	if (source != NULL)
+		connection->source = *source;
+	connection->used = reuse_demand(job, host);
 	connection->session = client_session_new(
 	    next_hop->lmtp ? &outbound->lmtp : &outbound->smtp, connection->peer, connection->used);
 	connection->timer = loop_timer_new(loop, on_timer, connection);
-	connection->stream = stream_dial(loop, &host->endpoint, draw_source(outbound, host->endpoint.family),
+	if (connection->proxy.family != ENDPOINT_NONE)
+		connection->proxied = proxied_new(outbound, source_pool(outbound, next_hop), &host->endpoint);
+	connection->stream = stream_dial(loop, connection->proxy.family != ENDPOINT_NONE ? &connection->proxy : &host->endpoint, source,
 	    &stream_handler, connection);
-	if (connection->session == NULL || connection->timer == NULL || connection->stream == NULL) {
+	if (connection->session == NULL || connection->timer == NULL || connection->stream == NULL ||
+	    (connection->proxied == NULL && connection->proxy.family != ENDPOINT_NONE) ||
+	    !copy_tlsa(connection, &host->tlsa)) {
 		outbound_hang_up(connection);
 		return false;
 	}
+	client_session_introduce_as(connection->session, connection->hostname);
+	if (next_hop->user.length > 0 && !host->fallback)
+		demand_login(connection, next_hop);
+	client_session_limit_messages(connection->session, job->delivery->limits.messages_max);
+	connection->limits = job->delivery->limits;
 	loop_timer_set(connection->timer, outbound->settings.dial_ms);
 	outbound->counts.dialled++;
+	known_note_dialled(job, host_index);
 	connection->job = job;
-	job->connection = connection;
+	(void)reuse_note_domain(connection, job->delivery);
+	connection->host_index = host_index;
+	note_source(connection);
+	if (job->connection == NULL) {
+		job->connection = connection;
+		job->host_index = host_index;
+	} else {
+		job->rival = connection;
+		job->rival_index = host_index;
+	}
 	return true;
 }

@@ -74,6 +74,8 @@ static void on_bdat(struct peer_connection *connection, struct text rest)
 
 static const char *usual_ehlo(const struct peer *peer)
 {
+	if (peer->manners.auth != NULL)
+		return "250-peer.test\r\n250-STARTTLS\r\n250 AUTH PLAIN";
 	return peer->manners.tls != NULL || peer->manners.noise || peer->manners.mute ? "250-peer.test\r\n250-PIPELINING\r\n250 STARTTLS"
 								 : "250-peer.test\r\n250-PIPELINING\r\n250 8BITMIME";
 }
@@ -98,6 +100,8 @@ static void on_command(struct peer_connection *connection, struct text line)
 		say(connection, or_else(peer->manners.ehlo, usual_ehlo(peer)));
 	else if (text_equal(line, TEXT("STARTTLS")))
 		on_starttls(connection);
+	else if (text_starts(line, TEXT("AUTH PLAIN ")))
+		say(connection, or_else(peer->manners.auth, "502 no"));
 	else if (text_starts(line, TEXT("MAIL FROM:")))
 		on_mail(connection);
 	else if (text_starts(line, TEXT("RCPT TO:")))
@@ -196,9 +200,10 @@ static void on_accepted(void *context, struct stream *stream)
 		say(connection, or_else(peer->manners.greeting, "220 peer.test ESMTP"));
 }
 
-static int listen_tcp(struct endpoint *out_endpoint)
+/* `port` 0: any. */
+static int listen_tcp(uint32_t ip, uint16_t port, struct endpoint *out_endpoint)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(ip), .sin_port = htons(port) };
 	socklen_t length = sizeof address;
 	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -220,16 +225,29 @@ static int listen_unix(const char *path, struct endpoint *out_endpoint)
 	return fd;
 }
 
-void peer_open(struct peer *peer, struct loop *loop, const char *path)
+static void open_on(struct peer *peer, struct loop *loop, int fd)
 {
-	*peer = (struct peer){ .loop = loop };
-	const int fd = path != NULL ? listen_unix(path, &peer->endpoint) : listen_tcp(&peer->endpoint);
-
+	peer->loop = loop;
 	assert_int_equal(listen(fd, 16), 0);
 	buffer_init(&peer->bodies, 1 << 24);
 	buffer_init(&peer->commands, 1 << 20);
 	peer->listener = listener_new(loop, fd, on_accepted, peer);
 	assert_non_null(peer->listener);
+}
+
+void peer_open(struct peer *peer, struct loop *loop, const char *path)
+{
+	*peer = (struct peer){ 0 };
+	open_on(peer, loop, path != NULL ? listen_unix(path, &peer->endpoint) : listen_tcp(INADDR_LOOPBACK, 0, &peer->endpoint));
+}
+
+void peer_open_at(struct peer *peer, struct loop *loop, const struct endpoint *endpoint)
+{
+	uint32_t address;
+
+	memcpy(&address, endpoint->ip, sizeof address);
+	*peer = (struct peer){ 0 };
+	open_on(peer, loop, listen_tcp(ntohl(address), endpoint->port, &peer->endpoint));
 }
 
 void peer_close(struct peer *peer)

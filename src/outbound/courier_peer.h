@@ -7,12 +7,13 @@
 #include "io/stream.h"
 #include "tls/tls.h"
 
-enum { PEER_CONNECTIONS_MAX = 32 };
+enum { PEER_CONNECTIONS_MAX = 64 };
 
 struct peer_manners {                  /* NULL or 0: well-behaved. */
 	const char *greeting;          /* "" : none, ever. */
 	const char *ehlo;              /* Lines, each with CRLF. */
 	const char *mail, *rcpt, *dot; /* Replies without CRLF. */
+	const char *auth;              /* Offers AUTH PLAIN under TLS, and replies so. */
 	unsigned hang_up_at_mail;      /* At the Nth MAIL of a connection, without a word. */
 	bool hang_up_after_body;       /* The body is here, no answer comes. */
 	bool hang_up_at_body;          /* After 354, while the body comes. */
@@ -44,6 +45,9 @@ struct peer {
 
 /* Listens on 127.0.0.1, or on `path` if it is not NULL. */
 void peer_open(struct peer *peer, struct loop *loop, const char *path);
+
+/* On this IPv4 address and port. */
+void peer_open_at(struct peer *peer, struct loop *loop, const struct endpoint *endpoint);
 void peer_close(struct peer *peer);
 
 #endif

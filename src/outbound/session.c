@@ -17,6 +17,8 @@
  *                 └──4yz, 5yz, and TLS is not demanded──────────► READY
  *     CONNECTING ──► HANDSHAKE ──secured──► GREETING
  *
+ * Where a login is demanded AUTH stands before READY, and goes round with every 334 (RFC 4954).
+ *
  * The state names the reply that comes next; the sender may be further along (session_private.h). A
  * delivery with more recipients than a transaction may hold goes round again from READY. From every
  * state: 421, a lost connection, a time-out and bytes that are no reply lead to ENDED. */
@@ -59,6 +61,9 @@ static void check(const struct client_session *session)
 		must(session->unanswered > 0);
 	if (session->todo.want_chunk)
 		must(session->state == CLIENT_SCAN || session->sending == SEND_BODY);
+	must((session->login != NULL) == (session->state == CLIENT_AUTH) || session->state == CLIENT_ENDED);
+	if (session->state >= CLIENT_READY && session->state < CLIENT_ENDED && session->demanded != NULL)
+		must(session->logged_in); /* O7 */
 	must(session->todo.ready == (session->state == CLIENT_READY));
 	must(session->todo.ended == (session->state == CLIENT_ENDED));
 }
@@ -103,6 +108,7 @@ void client_session_trouble(struct client_session *session, const struct verdict
 		return;
 	session->todo.trouble = *verdict;
 	session->todo.trouble.host = session->peer;
+	session->todo.login_failed = session->state == CLIENT_AUTH;
 	if (session->delivery != NULL) {
 		if (session->committed && !session->todo.stale)
 			client_settle_marked(session, MARK_CHOSEN | MARK_ACCEPTED, verdict, true);
@@ -113,8 +119,14 @@ void client_session_trouble(struct client_session *session, const struct verdict
 	client_end(session);
 }
 
-[[gnu::format(printf, 4, 5)]] static void trouble_print(struct client_session *session, unsigned subject,
-    unsigned detail, const char *format, ...)
+void client_session_unsafe(struct client_session *session, const struct verdict *verdict)
+{
+	session->todo.unsafe = true;
+	client_session_trouble(session, verdict);
+}
+
+void client_session_trouble_print(
+    struct client_session *session, unsigned subject, unsigned detail, const char *format, ...)
 {
 	struct verdict verdict = { .code = 451, .enhanced = { 4, (uint16_t)subject, (uint16_t)detail } };
 	va_list list;
@@ -129,7 +141,7 @@ void client_session_trouble(struct client_session *session, const struct verdict
 /* The other side does not speak SMTP as we do: nothing it says can be trusted to belong to what we said. */
 void client_session_out_of_step(struct client_session *session, const struct verdict *reply)
 {
-	trouble_print(session, 5, 0, "unexpected reply while %s: %u %.*s", state_rows[session->state].prose,
+	client_session_trouble_print(session, 5, 0, "unexpected reply while %s: %u %.*s", state_rows[session->state].prose,
 	    reply->code, TEXT_FORMAT(reply->text));
 }
 
@@ -183,13 +195,32 @@ struct client_session *client_session_new(
 	return session;
 }
 
+void client_session_limit_messages(struct client_session *session, uint32_t messages_max)
+{
+	session->messages_max = messages_max;
+}
+
 void client_session_free(struct client_session *session)
 {
 	if (session == NULL)
 		return;
+	sasl_login_free(session->login);
 	arena_free(session->scratch);
 	buffer_done(&session->out);
 	free(session);
+}
+
+void client_session_introduce_as(struct client_session *session, struct text hostname)
+{
+	must(session->state == CLIENT_CONNECTING);
+	session->hostname = hostname;
+}
+
+void client_session_demand_login(struct client_session *session, const struct client_login *login)
+{
+	must(session->state == CLIENT_CONNECTING && session->demanded == NULL);
+	session->demanded = login;
+	buffer_init_secret(&session->out, CLIENT_OUTPUT_MAX);
 }
 
 /* O4 */
@@ -225,7 +256,8 @@ void client_session_tls_failed(struct client_session *session, struct text reaso
 {
 	must(session->state == CLIENT_HANDSHAKE);
 	session->todo.clear_text_may_do = session->demand.level == TLS_OPPORTUNISTIC;
-	trouble_print(session, 7, 5, "TLS cannot be had: %.*s", TEXT_FORMAT(reason));
+	session->todo.unsafe = !session->todo.clear_text_may_do;
+	client_session_trouble_print(session, 7, 5, "TLS cannot be had: %.*s", TEXT_FORMAT(reason));
 }
 
 /* 421 may come at any time, and ends everything (RFC 5321 §3.8). Where it answers MAIL or RCPT the body that
@@ -260,7 +292,7 @@ void client_session_bytes(struct client_session *session, struct text bytes)
 
 	while (bytes.length > 0 && session->state != CLIENT_ENDED) {
 		if (session->state == CLIENT_HANDSHAKE) { /* O6 */
-			trouble_print(session, 5, 0, "bytes in clear text behind the answer to STARTTLS");
+			client_session_trouble_print(session, 5, 0, "bytes in clear text behind the answer to STARTTLS");
 			break;
 		}
 		const enum reply_event event = reply_parser_feed(&session->parser, &bytes);
@@ -272,7 +304,7 @@ void client_session_bytes(struct client_session *session, struct text bytes)
 		if (event == REPLY_DONE)
 			on_reply(session);
 		else if (event == REPLY_BROKEN)
-			trouble_print(session, 5, 0, "not an SMTP reply, or too long, while %s",
+			client_session_trouble_print(session, 5, 0, "not an SMTP reply, or too long, while %s",
 			    state_rows[session->state].prose);
 		news = news || event == REPLY_DONE;
 	}
@@ -294,9 +326,9 @@ void client_session_closed(struct client_session *session, enum error reason)
 	}
 	session->todo.stale = is_stale(session);
 	if (reason == ERR_DESCRIPTORS || reason == ERR_NO_MEMORY) /* X.3.2: we are not up to it, whatever the host is. */
-		trouble_print(session, 3, 2, "%s while %s", error_text(reason), state_rows[session->state].prose);
+		client_session_trouble_print(session, 3, 2, "%s while %s", error_text(reason), state_rows[session->state].prose);
 	else
-		trouble_print(session, 4, detail_of(session), "%s while %s", error_text(reason), state_rows[session->state].prose);
+		client_session_trouble_print(session, 4, detail_of(session), "%s while %s", error_text(reason), state_rows[session->state].prose);
 }
 
 void client_session_timed_out(struct client_session *session)
@@ -306,7 +338,7 @@ void client_session_timed_out(struct client_session *session)
 	else if (session->state == CLIENT_HANDSHAKE)
 		client_session_tls_failed(session, TEXT("timed out"));
 	else
-		trouble_print(session, 4, detail_of(session), "timed out while %s", state_rows[session->state].prose);
+		client_session_trouble_print(session, 4, detail_of(session), "timed out while %s", state_rows[session->state].prose);
 }
 
 void client_session_chunk(struct client_session *session, struct text bytes)
@@ -400,7 +432,8 @@ void client_session_did(struct client_session *session)
 	else
 		buffer_clear(&session->out);
 	session->todo.write = TEXT_EMPTY;
-	session->todo.final = session->todo.finished = session->todo.start_tls = false;
+	session->todo.final = session->todo.finished = session->todo.start_tls = session->todo.logged_in = false;
+	session->todo.tls_not_offered = false;
 	session->todo.timeout_ms = 0;
 }
 

@@ -16,13 +16,15 @@
  *   O5  A body that does not end, or is damaged, is never completed on the wire.
  *   O6  Nothing that was said before TLS counts behind it; bytes behind the answer to STARTTLS end the connection.
  *       Where TLS is demanded, no mail and no name of its people is said before it.
- *   O7  What the other side can make us keep or send ahead is bounded: CLIENT_GROUP_MAX unanswered
+ *   O7  A demanded login comes before any mail; without it there is none. Its password is shown by PLAIN and LOGIN only under TLS, and
+ *       stands in no verdict. A refusal (5yz) is no news of the message: it is for the operator, and the mail waits.
+ *   O8  What the other side can make us keep or send ahead is bounded: CLIENT_GROUP_MAX unanswered
  *       commands, a reply's limits, the size of a few chunks.
  *
  * What a message needs and the server does not offer (decided before MAIL):
  *   SIZE        a body above the announced size is 552 5.3.4, not sent (RFC 1870 §6.1).
  *   SMTPUTF8    550 5.6.7 (RFC 6531 §3.5): nothing is downgraded.
- *   REQUIRETLS  550 5.7.30 (RFC 8689 §4.2.1) while there is no TLS.
+ *   REQUIRETLS  550 5.7.30 of the host (RFC 8689 §4.2.1): another one may promise it.
  *   8BITMIME    a body with 8-bit bytes is 554 5.6.3 (RFC 6152 §3). Sendmail and Postfix convert to 7
  *               bits, qmail sends the bytes anyway; we do neither, and look at the whole body before
  *               we refuse: many clients say BODY=8BITMIME for bodies that are plain ASCII.
@@ -62,17 +64,26 @@ struct client_settings {                 /* Borrows; must outlive the session. *
 	bool lmtp;
 };
 
+struct client_login {             /* Borrows. Of the lengths that sasl/login.h takes, no NUL among the bytes. */
+	struct text user, password;
+};
+
 struct client_todo {
 	struct text write;        /* Send these bytes. Borrows until the next event or client_session_did. */
 	bool final;               /* They end a body (O3). */
 	bool want_chunk;          /* Give chunk `chunk` of the body by client_session_chunk. */
 	uint32_t chunk;
 	bool start_tls;           /* Write, then begin a handshake; client_session_secured or _tls_failed follows. */
+	bool tls_not_offered;     /* News: TLS was wanted, and the server does not offer it, or refused. */
 	bool finished;            /* The delivery is over; it is not touched any more. */
 	bool ready;               /* Takes a delivery or quit. */
 	bool ended;               /* Write, then close. No event may follow but free. */
 	bool stale;               /* With ended: dead before the first reply of a later transaction (O4). */
+	bool unsafe;              /* With ended: TLS is not what is demanded. */
 	bool clear_text_may_do;   /* With ended: TLS failed, but was not demanded. */
+	bool logged_in;           /* The host has taken the login. */
+	bool login_failed;        /* With ended: it has not, or could not be asked. */
+	bool login_refused;       /* With login_failed: it said no for good (5yz), and so will others that know this login. */
 	struct verdict trouble;   /* With ended: why, if it was not in order; else code 0. Borrows from the session or its caller. */
 	int64_t timeout_ms;       /* > 0: from now on, this long without progress is a time-out. 0: no news. */
 };
@@ -81,6 +92,15 @@ struct client_todo {
 [[nodiscard]] struct client_session *client_session_new(
     const struct client_settings *settings, struct text peer, struct tls_demand tls);
 void client_session_free(struct client_session *session);
+
+/* Say this in EHLO instead of the settings' hostname. Only before client_session_connected; borrows, for the life of the session. */
+void client_session_introduce_as(struct client_session *session, struct text hostname);
+
+/* Demand a login. Only before client_session_connected; borrows, for the life of the session. */
+void client_session_demand_login(struct client_session *session, const struct client_login *login);
+
+/* Fewer transactions than the settings allow; 0: as many. */
+void client_session_limit_messages(struct client_session *session, uint32_t messages_max);
 
 /* -- Events ----------------------------------------------------------------- */
 
@@ -103,6 +123,9 @@ void client_session_chunk_failed(struct client_session *session, const struct ve
  * and takes memory for their text from its arena. */
 void client_session_send(struct client_session *session, struct delivery *delivery);
 
+/* May some of its recipients go over this connection, after the domains that it has seen (RCPTDOMAINMAX)? */
+bool client_session_has_room(const struct client_session *session, const struct delivery *delivery);
+
 /* Say good-bye. Only when todo.ready. */
 void client_session_quit(struct client_session *session);
 
@@ -117,7 +140,7 @@ void client_session_did(struct client_session *session);
 /* Is recipient `position` (in delivery->message->recipients) part of the body that todo.final ends? */
 bool client_session_at_stake(const struct client_session *session, uint32_t position);
 
-/* What the server offers; all 0 before its answer to EHLO. AUTH is known, not used. */
+/* What the server offers; all 0 before its answer to EHLO. */
 const struct capabilities *client_session_capabilities(const struct client_session *session);
 
 #endif

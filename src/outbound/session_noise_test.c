@@ -14,10 +14,12 @@ enum { ROUNDS = 60000, STEPS = 40, RECIPIENTS = 5 };
 static const char *const sayings[] = {
 	"220 hi\r\n", "250 Ok\r\n", "250 Ok\r\n", "250 Ok\r\n", "250 Ok\r\n", "354 go\r\n", "354 go\r\n", "221 bye\r\n",
 	"250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n", "250-x\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=2 MAILMAX=3\r\n",
-	"250-x\r\n250-STARTTLS\r\n250 PIPELINING\r\n", "250-x\r\n250-CHUNKING\r\n250-8BITMIME\r\n250 LIMITS RCPTDOMAINMAX=1\r\n", "250 x\r\n250 x\r\n250 x\r\n354 go\r\n250 x\r\n",
+	"250-x\r\n250-STARTTLS\r\n250-AUTH PLAIN\r\n250 PIPELINING\r\n", "250-x\r\n250-AUTH LOGIN SCRAM-SHA-1\r\n250 PIPELINING\r\n", "250-x\r\n250-CHUNKING\r\n250-8BITMIME\r\n250 LIMITS RCPTDOMAINMAX=1\r\n", "250 x\r\n250 x\r\n250 x\r\n354 go\r\n250 x\r\n",
 	"421 bye\r\n", "450 4.2.0 grey\r\n", "452 4.5.3 too many\r\n", "452 full\r\n", "503 what\r\n", "550 5.1.1 no\r\n",
-	"552 big\r\n", "25", "0 Ok\r\n", "250-\r\n", "noise\r\n", "\r\n",
+	"552 big\r\n", "235 in\r\n", "235 in\r\n", "334 \r\n", "334 cj1hLHM9YixpPTE=\r\n", "334 what\r\n", "454 later\r\n", "535 no\r\n", "25", "0 Ok\r\n", "250-\r\n", "noise\r\n", "\r\n",
 };
+
+static const struct client_login login = { { "u", 1 }, { "pencil", 6 } };
 
 struct game {
 	struct client_settings settings;
@@ -27,7 +29,7 @@ struct game {
 	struct message message;
 	struct delivery_outcome outcomes[RECIPIENTS];
 	struct delivery delivery;
-	bool in_hand, handshake;
+	bool in_hand, handshake, demanded, logged_in;
 	unsigned finals;
 };
 
@@ -77,7 +79,10 @@ static void carry_out(struct game *game)
 			    game->outcomes[i].verdict.code >= 400);
 	}
 	assert_true(!todo->ended || !game->in_hand || todo->finished);
+	game->logged_in = game->logged_in || todo->logged_in;
 	assert_true(!todo->ready || !game->in_hand);
+	assert_true(!todo->ready || !game->demanded || game->logged_in);
+	assert_false(todo->login_failed && !(todo->ended && game->demanded && !game->logged_in));
 	game->handshake = game->handshake || todo->start_tls;
 	client_session_did(game->session);
 }
@@ -109,15 +114,18 @@ static void happen(struct game *game)
 static void play(struct game *game)
 {
 	game->session = client_session_new(&game->settings, TEXT("peer[192.0.2.1]"),
-	    (struct tls_demand){ (enum tls_level)draw(4), draw(8) == 0 });
-	game->in_hand = game->handshake = false;
+	    (struct tls_demand){ .level = (enum tls_level)draw(4), .implicit = draw(8) == 0 });
+	game->in_hand = game->handshake = game->logged_in = false;
+	game->demanded = draw(4) == 0;
+	if (game->demanded)
+		client_session_demand_login(game->session, &login);
 	client_session_connected(game->session);
 	carry_out(game);
 	/* Most games shall get beyond the greeting. */
 	if (draw(10) > 0 && !game->handshake) {
 		client_session_bytes(game->session, TEXT("220 hi\r\n"));
 		carry_out(game);
-		client_session_bytes(game->session, text_of(sayings[8 + draw(4)]));
+		client_session_bytes(game->session, text_of(sayings[8 + draw(5)]));
 		carry_out(game);
 	}
 	for (unsigned i = 0; i < STEPS && !client_session_todo(game->session)->ended; i++)

@@ -2,6 +2,7 @@
  *
  * session.c         events, the table of states, trouble
  * session_reply.c   what each reply means; how a transaction begins and ends
+ * session_auth.c    how we log in
  * session_send.c    what is sent, and how far ahead of the replies
  * session_result.c  recipients: which belong to this transaction, what became of them
  *
@@ -13,6 +14,7 @@
 
 #include "outbound/body.h"
 #include "outbound/session.h"
+#include "sasl/login.h"
 #include "smtp/reply.h"
 
 /* STATE(NAME, time-out, reply handler, chunk handler, "what we were doing")
@@ -25,6 +27,7 @@
 	STATE(HELO, hello_ms, helo, unasked, "waiting for the answer to HELO")                    \
 	STATE(STARTTLS, hello_ms, starttls, unasked, "waiting for the answer to STARTTLS")        \
 	STATE(HANDSHAKE, handshake_ms, unasked, unasked, "starting TLS")                          \
+	STATE(AUTH, hello_ms, auth, unasked, "logging in")                                        \
 	STATE(READY, quit_ms, unasked, unasked, "idle")                                           \
 	STATE(SCAN, block_ms, unasked, scan, "looking through the message")                       \
 	STATE(MAIL, mail_ms, mail, body, "waiting for the answer to MAIL")                        \
@@ -59,14 +62,20 @@ enum { CLIENT_DOMAINS_MAX = 16, CLIENT_OUTPUT_MAX = 1 << 20, CLIENT_TLS_MAX = 64
 struct client_session {
 	const struct client_settings *settings;
 	struct text peer;
+	struct text hostname;          /* Empty: the settings'. */
 	struct tls_demand demand;
 	char tls[CLIENT_TLS_MAX];      /* Version and cipher; "" in clear text. */
+	const struct client_login *demanded; /* NULL: no login. */
+	struct sasl_login *login;      /* Under way, by */
+	enum sasl_mechanism mechanism; /* this. */
+	bool logged_in;
 	enum client_state state;
 	enum client_sending sending;
 	struct capabilities capabilities;
 	struct buffer out;
 	struct arena *scratch;         /* For one command. */
 	struct client_todo todo;
+	uint32_t messages_max;         /* 0: as the settings say. */
 	uint32_t transaction_count;    /* MAIL commands sent on this connection. */
 	uint64_t domains[CLIENT_DOMAINS_MAX]; /* Hashes, kept when RCPTDOMAINMAX is announced. */
 	uint32_t domain_count;
@@ -97,6 +106,12 @@ struct client_session {
 
 /* The connection is lost or useless: ends the delivery and the session. */
 void client_session_trouble(struct client_session *session, const struct verdict *verdict);
+/* The same, where the trouble is what we demand of it. */
+void client_session_unsafe(struct client_session *session, const struct verdict *verdict);
+
+/* The same in words of ours: 451 4.subject.detail. */
+[[gnu::format(printf, 4, 5), gnu::nonnull(4)]] void client_session_trouble_print(
+    struct client_session *session, unsigned subject, unsigned detail, const char *format, ...);
 
 /* The same because of a reply that has no place here. */
 void client_session_out_of_step(struct client_session *session, const struct verdict *reply);
@@ -111,7 +126,7 @@ void client_end(struct client_session *session); /* In order. */
 
 typedef void client_reply_handler(struct client_session *session, const struct verdict *reply);
 client_reply_handler client_reply_unasked, client_reply_greeting, client_reply_ehlo, client_reply_helo, client_reply_starttls,
-    client_reply_mail, client_reply_rcpt, client_reply_data, client_reply_body, client_reply_dot,
+    client_reply_auth, client_reply_mail, client_reply_rcpt, client_reply_data, client_reply_body, client_reply_dot,
     client_reply_bdat, client_reply_swallow, client_reply_rset, client_reply_quit;
 
 /* The connection is open, in clear text or not: wait for the greeting, or say who we are. */
@@ -128,6 +143,11 @@ void client_begin_transaction(struct client_session *session);
 
 /* The message cannot go this way at all. */
 void client_refuse_all(struct client_session *session, const struct verdict *verdict);
+
+/* -- session_auth.c --------------------------------------------------------- */
+
+/* The server knows us, and there is no more TLS to come: log in where that is demanded, then rest. */
+void client_introduced(struct client_session *session);
 
 /* -- session_send.c --------------------------------------------------------- */
 

@@ -10,6 +10,7 @@ static bool is_spent(const struct client_session *session)
 	const uint32_t announced = session->capabilities.mail_max;
 
 	return session->transaction_count >= session->settings->messages_max ||
+	    (session->messages_max > 0 && session->transaction_count >= session->messages_max) ||
 	    (announced > 0 && session->transaction_count >= announced);
 }
 
@@ -118,17 +119,26 @@ void client_reply_greeting(struct client_session *session, const struct verdict 
 /* The server knows us; the next step is TLS, if it is to be. */
 static void greeted(struct client_session *session)
 {
-	const struct verdict missing = VERDICT(451, 4, 7, 4, "TLS is demanded, and the host does not offer it");
+	const struct verdict missing = session->demand.whole_way
+	    ? VERDICT(550, 5, 7, 10, "the message requires TLS all the way, and the host does not offer it")
+	    : VERDICT(451, 4, 7, 4, "TLS is demanded, and the host does not offer it");
+	const struct verdict not_beyond =
+	    VERDICT(550, 5, 7, 30, "the message requires TLS all the way, which the host does not promise");
 
-	if (session->tls[0] != '\0' || session->demand.level == TLS_UNUSED) {
-		client_rest(session);
+	if (session->tls[0] != '\0' && session->demand.whole_way &&
+	    !capabilities_offer(&session->capabilities, CAPABILITY_REQUIRETLS)) {
+		client_session_unsafe(session, &not_beyond);
+	} else if (session->tls[0] != '\0' || session->demand.level == TLS_UNUSED) {
+		client_introduced(session);
 	} else if (capabilities_offer(&session->capabilities, CAPABILITY_STARTTLS)) {
 		session->state = CLIENT_STARTTLS;
 		client_send_line(session, TEXT("STARTTLS"));
-	} else if (session->demand.level == TLS_OPPORTUNISTIC) {
-		client_rest(session);
 	} else {
-		client_session_trouble(session, &missing);
+		session->todo.tls_not_offered = true;
+		if (session->demand.level == TLS_OPPORTUNISTIC)
+			client_introduced(session);
+		else
+			client_session_unsafe(session, &missing);
 	}
 }
 
@@ -161,14 +171,15 @@ void client_reply_helo(struct client_session *session, const struct verdict *rep
 /* A server that offers TLS and then says no, for now or for good, still takes mail in clear text. */
 void client_reply_starttls(struct client_session *session, const struct verdict *reply)
 {
+	session->todo.tls_not_offered = verdict_is_temporary(reply) || verdict_is_permanent(reply);
 	if (reply->code == 220)
 		client_await_handshake(session);
 	else if (verdict_is_success(reply) || reply->code / 100 == 3)
 		client_session_out_of_step(session, reply);
 	else if (session->demand.level == TLS_OPPORTUNISTIC)
-		client_rest(session);
+		client_introduced(session);
 	else
-		client_session_trouble(session, reply);
+		client_session_unsafe(session, reply);
 }
 
 /* -- Replies: the envelope ---------------------------------------------------- */

@@ -18,32 +18,41 @@ uint32_t client_next_marked(const struct client_session *session, uint32_t posit
 
 /* -- Choosing --------------------------------------------------------------- */
 
-/* FNV-1a. Two domains of one hash would only share a place in a limit. */
-static uint64_t hash_domain(struct text domain)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < domain.length; i++)
-		hash = (hash ^ (unsigned char)domain.bytes[i]) * 0x100000001b3u;
-	return hash;
-}
+enum domain_fit { DOMAIN_KNOWN, DOMAIN_FITS, DOMAIN_TOO_MANY };
 
 /* RCPTDOMAINMAX counts over the whole connection (RFC 9422 §4.3). */
-static bool domain_fits(struct client_session *session, struct text domain)
+static enum domain_fit domain_fit(const struct client_session *session, uint64_t hash)
 {
 	const uint32_t announced = session->capabilities.rcpt_domain_max;
 	const uint32_t limit = announced < CLIENT_DOMAINS_MAX ? announced : CLIENT_DOMAINS_MAX;
-	const uint64_t hash = hash_domain(domain);
 
 	if (announced == 0)
-		return true;
+		return DOMAIN_KNOWN;
 	for (uint32_t i = 0; i < session->domain_count; i++)
 		if (session->domains[i] == hash)
+			return DOMAIN_KNOWN;
+	return session->domain_count < limit ? DOMAIN_FITS : DOMAIN_TOO_MANY;
+}
+
+static bool take_domain(struct client_session *session, struct text domain)
+{
+	const uint64_t hash = text_hash(domain, 0);
+	const enum domain_fit fit = domain_fit(session, hash);
+
+	if (fit == DOMAIN_FITS)
+		session->domains[session->domain_count++] = hash;
+	return fit != DOMAIN_TOO_MANY;
+}
+
+bool client_session_has_room(const struct client_session *session, const struct delivery *delivery)
+{
+	const struct message *message = delivery->message;
+
+	for (uint32_t i = 0; i < message->recipient_count; i++)
+		if (delivery->outcomes[i].verdict.code == 0 &&
+		    domain_fit(session, text_hash(message->recipients[i].address.domain, 0)) != DOMAIN_TOO_MANY)
 			return true;
-	if (session->domain_count == limit)
-		return false;
-	session->domains[session->domain_count++] = hash;
-	return true;
+	return false;
 }
 
 uint32_t client_choose_recipients(struct client_session *session)
@@ -54,7 +63,7 @@ uint32_t client_choose_recipients(struct client_session *session)
 	if (limit == 0)
 		limit = CLIENT_RECIPIENTS_MAX;
 	for (uint32_t i = 0; i < message->recipient_count && count < limit; i++) {
-		if (session->marks[i] != MARK_WAITING || !domain_fits(session, message->recipients[i].address.domain))
+		if (session->marks[i] != MARK_WAITING || !take_domain(session, message->recipients[i].address.domain))
 			continue;
 		session->marks[i] = MARK_CHOSEN;
 		count++;
@@ -75,8 +84,6 @@ struct verdict client_unsuitable(const struct client_session *session)
 	const struct envelope *envelope = &message_of(session)->envelope;
 	const struct capabilities *capabilities = &session->capabilities;
 
-	if (envelope->flags & ENVELOPE_REQUIRETLS)
-		return VERDICT(550, 5, 7, 30, "the message requires TLS on its whole way, which is not to be had here");
 	if ((envelope->flags & ENVELOPE_SMTPUTF8) && !capabilities_offer(capabilities, CAPABILITY_SMTPUTF8))
 		return VERDICT(550, 5, 6, 7, "the message needs SMTPUTF8, which the server does not offer");
 	if (capabilities->size_max > 0 && envelope->body_size > capabilities->size_max)

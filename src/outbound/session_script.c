@@ -24,7 +24,7 @@ struct player {
 	struct message message;
 	struct delivery_outcome outcomes[RECIPIENTS_MAX];
 	struct delivery delivery;
-	bool final, finished, handshake;
+	bool final, finished, handshake, logged_in;
 	struct text line;
 };
 
@@ -59,6 +59,7 @@ static void carry_out(struct player *player, bool damaged)
 		stray(player, "finished twice");
 	player->finished = player->finished || todo->finished;
 	player->handshake = player->handshake || todo->start_tls;
+	player->logged_in = player->logged_in || todo->logged_in;
 	client_session_did(player->session);
 }
 
@@ -130,12 +131,12 @@ static void server_says(struct player *player, struct text words, bool more)
 	buffer_clear(&player->heard);
 }
 
-static void client_said(struct player *player, struct text words)
+static void client_said(struct player *player, struct text words, bool whole)
 {
 	const struct text said = buffer_text(&player->said);
 	const size_t end = text_find(said, TEXT("\r\n"));
 
-	if (end == said.length || !text_equal(text_part(said, 0, end), words))
+	if (end == said.length || !text_equal(text_part(said, 0, whole ? end : words.length), words))
 		stray(player, "the client said something else");
 	buffer_consume(&player->said, end + 2);
 }
@@ -222,16 +223,20 @@ static bool play_event(struct player *player, struct text keyword, struct text r
 static void play_line(struct player *player, bool server_goes_on)
 {
 	struct text rest = player->line, keyword;
-	bool ready, stale, clear;
+	bool ready, stale, clear, failed, refused;
 
 	assert_true(text_cut(&rest, ' ', &keyword));
 	ready = client_session_todo(player->session)->ready;
 	stale = client_session_todo(player->session)->stale;
 	clear = client_session_todo(player->session)->clear_text_may_do;
+	failed = client_session_todo(player->session)->login_failed;
+	refused = client_session_todo(player->session)->login_refused;
 	if (text_equal(keyword, TEXT("S")))
 		server_says(player, rest, server_goes_on);
 	else if (text_equal(keyword, TEXT("C")))
-		client_said(player, rest);
+		client_said(player, rest, true);
+	else if (text_equal(keyword, TEXT("C*")))
+		client_said(player, rest, false);
 	else if (text_equal(keyword, TEXT("final")))
 		check_flag(player, &player->final);
 	else if (text_equal(keyword, TEXT("finished")))
@@ -244,6 +249,12 @@ static void play_line(struct player *player, bool server_goes_on)
 		check_ended(player, rest);
 	else if (text_equal(keyword, TEXT("handshake")))
 		check_flag(player, &player->handshake);
+	else if (text_equal(keyword, TEXT("logged-in")))
+		check_flag(player, &player->logged_in);
+	else if (text_equal(keyword, TEXT("login-failed")))
+		check_flag(player, &failed);
+	else if (text_equal(keyword, TEXT("login-refused")))
+		check_flag(player, &refused);
 	else if (text_equal(keyword, TEXT("clear")))
 		check_flag(player, &clear);
 	else if (text_equal(keyword, TEXT("tls")))
@@ -267,6 +278,8 @@ void script_play(const struct script *script, enum script_cut cut)
 	player.arena = arena_new(1 << 20);
 	assert_non_null(player.session);
 	assert_non_null(player.arena);
+	if (script->login.user.length > 0)
+		client_session_demand_login(player.session, &script->login);
 	buffer_init(&player.said, 1 << 22);
 	buffer_init(&player.heard, 1 << 16);
 
@@ -276,7 +289,7 @@ void script_play(const struct script *script, enum script_cut cut)
 		next = text_part(rest, 0, 2);
 		play_line(&player, text_equal(next, TEXT("S ")));
 	}
-	if (player.said.length > 0 || player.final || player.finished)
+	if (player.said.length > 0 || player.final || player.finished || player.logged_in)
 		stray(&player, "more came at the end");
 
 	buffer_done(&player.said);

@@ -1,6 +1,7 @@
 /* Conversations as text, for tests: what the server says, what the client must say, what comes of it.
  *
  *   S words        the server says a line          C words     the client must have said this line, next
+ *   C* words       ... a line that begins so
  *   M              a delivery is given             Q           quit is asked
  *   closed         the connection breaks           timeout     nothing came in time
  *   damaged        the wanted chunk is unreadable
@@ -11,6 +12,7 @@
  *   pressure N     its host is the trouble         without-dsn N   relayed without DSN
  *   handshake      TLS is to be started            secured   it was
  *   tls-failed WHY     it was not                  clear     ... and clear text may do
+ *   logged-in      the host has taken the login      login-failed, login-refused   or not, with ended
  *   tls WORDS      what the delivery was told of TLS
  *   stake N        its fate is in doubt if the connection breaks now
  *
@@ -31,6 +33,7 @@ struct script {
 	bool lmtp, null_path, no_body;
 	struct tls_demand tls;
 	uint32_t messages_max;
+	struct client_login login;      /* Demanded, if there is a user. */
 };
 
 /* How the server's bytes are cut: line by line, byte by byte, or as many lines as stand together. */

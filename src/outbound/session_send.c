@@ -38,7 +38,9 @@ bool client_send_line(struct client_session *session, struct text line)
 
 bool client_send_hello(struct client_session *session, struct text verb)
 {
-	if (!buffer_print(&session->out, "%.*s %.*s\r\n", TEXT_FORMAT(verb), TEXT_FORMAT(session->settings->hostname)))
+	const struct text hostname = session->hostname.length > 0 ? session->hostname : session->settings->hostname;
+
+	if (!buffer_print(&session->out, "%.*s %.*s\r\n", TEXT_FORMAT(verb), TEXT_FORMAT(hostname)))
 		return out_of_memory(session);
 	session->unanswered++;
 	return true;
@@ -78,10 +80,11 @@ static bool add_deliver_by(struct client_session *session, const struct envelope
 static bool print_mail(struct client_session *session)
 {
 	const struct envelope *envelope = &message_of(session)->envelope;
+	const struct address *sent_as = session->delivery->sent_as;
 	struct buffer *out = &session->out;
 	struct text path;
 
-	if (!address_print(&envelope->reverse_path, session->scratch, &path) ||
+	if (!address_print(sent_as != NULL ? sent_as : &envelope->reverse_path, session->scratch, &path) ||
 	    !buffer_print(out, "MAIL FROM:<%.*s>", TEXT_FORMAT(path)))
 		return false;
 	if (offers(session, CAPABILITY_SIZE) &&
@@ -95,6 +98,12 @@ static bool print_mail(struct client_session *session)
 	if (offers(session, CAPABILITY_DSN) && !add_mail_dsn(session, envelope))
 		return false;
 	if (offers(session, CAPABILITY_DELIVERBY) && envelope->deliver_by_ms != 0 && !add_deliver_by(session, envelope))
+		return false;
+	if (session->demand.whole_way && !buffer_append(out, TEXT(" REQUIRETLS")))
+		return false;
+	/* RFC 6710 §4.4: what nobody asked for is not said. */
+	if (offers(session, CAPABILITY_MT_PRIORITY) && envelope->priority != 0 &&
+	    !buffer_print(out, " MT-PRIORITY=%d", envelope->priority))
 		return false;
 	return buffer_append(out, TEXT("\r\n"));
 }

@@ -79,8 +79,6 @@ static const struct script envelopes[] = {
 	    .envelope = { .body_size = 1000, .chunk_count = 1 } },
 	{ .name = "SMTPUTF8 is missing", .lines = EHLO_ONLY "M\nfinished\nready\n= 0 550 the message needs SMTPUTF8\n= 1 550 the\n",
 	    .envelope = { .flags = ENVELOPE_SMTPUTF8 }, .recipients = TWO },
-	{ .name = "TLS is missing", .lines = EHLO("S 250-REQUIRETLS\n") "M\nfinished\nready\n= 0 550 the message requires TLS\n",
-	    .envelope = { .flags = ENVELOPE_REQUIRETLS } },
 	{ .name = "8BITMIME is missing and needed", .lines = EHLO_ONLY "M\nfinished\nready\n= 0 554 the message holds 8-bit\n",
 	    .envelope = { .flags = ENVELOPE_8BIT }, .chunks = { "ascii\r\n", "gr\xc3\xbc\xc3\x9f\r\n" } },
 	{ .name = "8BITMIME is missing and not needed", .lines = EHLO_ONLY "M\n" MAIL "S 250 Ok\n" RCPT0 "S 250 Ok\nC DATA\nS 354 Go\n"
@@ -170,6 +168,13 @@ static const struct script times[] = {
 	    "S 250 Ok\nfinished\nready\n= 0 250 Ok\nwithout-deliverby 0\n", BY(ENVELOPE_BY_RETURN, 59) },
 };
 
+/* RFC 6710 §4.4 */
+static const struct script priorities[] = {
+	{ .name = "a priority is passed on", .lines = EHLO("S 250-MT-PRIORITY\n") "M\nC MAIL FROM:<s@client.test> MT-PRIORITY=-4\n", .envelope = { .priority = -4 } },
+	{ .name = "none where nobody asked for it", .lines = EHLO("S 250-MT-PRIORITY MIXER\n") "M\n" MAIL },
+	{ .name = "none where it is not offered", .lines = EHLO_ONLY "M\n" MAIL, .envelope = { .priority = 9 } },
+};
+
 static const struct script splits[] = {
 	{ .name = "RCPTMAX", .lines = EHLO("S 250-LIMITS RCPTMAX=2\n") "M\n" MAIL "S 250 Ok\n" RCPT0 "S 250 Ok\n" RCPT1 "S 250 Ok\nC DATA\nS 354 Go\n" HELLO "S 250 one\n"
 	    MAIL "S 250 Ok\n" RCPT2 "S 250 Ok\nC DATA\nS 354 Go\n" HELLO "S 250 two\nfinished\nready\n= 0 250 one\n= 1 250 one\n= 2 250 two\n", .recipients = THREE },
@@ -201,6 +206,7 @@ static const struct script lmtp[] = {
 #define OPPORTUNISTIC { .level = TLS_OPPORTUNISTIC }
 #define ENCRYPTED { .level = TLS_ENCRYPTED }
 #define VERIFIED { .level = TLS_VERIFIED }
+#define WHOLE_WAY { .level = TLS_VERIFIED, .whole_way = true }
 #define OFFERED "S 220 mx.test ESMTP\nC EHLO client.test\nS 250-mx.test\nS 250-PIPELINING\nS 250 STARTTLS\n"
 #define SECURED OFFERED "C STARTTLS\nS 220 go\nhandshake\nsecured\nC EHLO client.test\n"
 
@@ -225,6 +231,12 @@ static const struct script security[] = {
 	    OFFERED "C STARTTLS\nS 220 go\nhandshake\ntls-failed unknown ca\nended 451 TLS cannot be had: unknown ca\n" },
 	{ .name = "a handshake without end", .tls = OPPORTUNISTIC, .lines =
 	    OFFERED "C STARTTLS\nS 220 go\nhandshake\ntimeout\nended 451 TLS cannot be had: timed out\nclear\n" },
+	{ .name = "all the way", .tls = WHOLE_WAY, .lines = SECURED "S 250-mx.test\nS 250 REQUIRETLS\nready\nM\nC MAIL FROM:<s@client.test> REQUIRETLS\n" },
+	{ .name = "not beyond", .tls = WHOLE_WAY, .lines =
+	    SECURED "S 250-mx.test\nS 250 SIZE\nended 550 the message requires TLS all the way, which the host does not promise\n" },
+	{ .name = "promised, but not under TLS", .tls = WHOLE_WAY, .lines =
+	    "S 220 mx.test\nC EHLO client.test\nS 250-mx.test\nS 250 REQUIRETLS\nended 550 the message requires TLS all the way, and the host does not offer it\n" },
+	{ .name = "promised, and not asked for", .tls = VERIFIED, .lines = SECURED "S 250-mx.test\nS 250 REQUIRETLS\nready\nM\n" MAIL },
 	{ .name = "EHLO behind TLS is refused", .tls = OPPORTUNISTIC, .lines =
 	    SECURED "S 502 what\nC HELO client.test\nS 250 mx.test\nready\n" },
 	{ .name = "EHLO behind TLS is refused for now", .tls = OPPORTUNISTIC, .lines = SECURED "S 451 later\nended 451 later\n" },
@@ -236,6 +248,69 @@ static const struct script security[] = {
 	    "handshake\ntls-failed http request\nended 451 TLS cannot be had: http request\n" },
 	{ .name = "LMTP", .tls = OPPORTUNISTIC, .lmtp = true, .lines =
 	    "S 220 mx.test\nC LHLO client.test\nS 250-mx.test\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nhandshake\nsecured\nC LHLO client.test\nS 250 mx.test\nready\n" },
+};
+
+/* AHUAcHc= is NUL u NUL pw; dQ== is u; cHc= is pw; biwsbj11LHI9 is n,,n=u,r= */
+#define AS_U .tls = VERIFIED, .login = { { "u", 1 }, { "pw", 2 } }
+#define IN_CLEAR .tls = OPPORTUNISTIC, .login = { { "u", 1 }, { "pw", 2 } }
+#define AUTH(mechanisms) SECURED "S 250-mx.test\nS 250 AUTH " mechanisms "\n"
+#define PLAIN AUTH("PLAIN LOGIN") "C AUTH PLAIN AHUAcHc=\n"
+
+static const struct script logins[] = {
+	{ .name = "PLAIN", AS_U, .lines = PLAIN "S 235 2.7.0 welcome\nlogged-in\nready\nM\n" MAIL "S 250 Ok\n" RCPT0
+	    "S 250 Ok\nC DATA\nS 354 Go\n" HELLO "S 250 Ok\nfinished\nready\n= 0 250 Ok\n" },
+	{ .name = "once for all messages", AS_U, .lines = PLAIN "S 235 welcome\nlogged-in\nready\nM\n" MAIL "S 250 Ok\n" RCPT0
+	    "S 250 Ok\nC DATA\nS 354 Go\n" HELLO "S 250 Ok\nfinished\nready\nM\n" MAIL },
+	{ .name = "LOGIN", AS_U, .lines = AUTH("LOGIN") "C AUTH LOGIN\nS 334 VXNlcm5hbWU6\nC dQ==\nS 334 UGFzc3dvcmQ6\nC cHc=\n"
+	    "S 235 welcome\nlogged-in\nready\n" },
+	{ .name = "the strongest first", AS_U, .lines = AUTH("LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256 GSSAPI") "C* AUTH SCRAM-SHA-256 biwsbj11LHI9\n" },
+	{ .name = "SCRAM without TLS", IN_CLEAR, .lines =
+	    "S 220 mx.test\nC EHLO client.test\nS 250-mx.test\nS 250 AUTH PLAIN SCRAM-SHA-1\nC* AUTH SCRAM-SHA-1 biwsbj11LHI9\n" },
+	{ .name = "a host that proves nothing", AS_U, .lines = AUTH("SCRAM-SHA-256") "C* AUTH SCRAM-SHA-256 biwsbj11LHI9\nS 235 welcome\n"
+	    "login-failed\nended 451 the host has not shown that it knows the password of \"u\"\n" },
+	{ .name = "a host that hears no name", AS_U, .lines = AUTH("LOGIN") "C AUTH LOGIN\nS 235 welcome\nlogin-failed\nended 451 the host has not shown\n" },
+	{ .name = "a host that knows no salt", AS_U, .lines = AUTH("SCRAM-SHA-1") "C* AUTH SCRAM-SHA-1 biwsbj11LHI9\nS 334 cj1h\n"
+	    "login-failed\nended 451 the host does not keep to the mechanism by which \"u\" logs in\n" },
+	{ .name = "PLAIN shows nothing without TLS", IN_CLEAR, .lines =
+	    "S 220 mx.test\nC EHLO client.test\nS 250-mx.test\nS 250 AUTH PLAIN LOGIN\n"
+	    "login-failed\nended 451 we are to log in as \"u\", and the host offers no mechanism that we use without TLS\n" },
+	{ .name = "what was offered before TLS is forgotten", AS_U, .lines =
+	    "S 220 mx.test\nC EHLO client.test\nS 250-mx.test\nS 250-AUTH PLAIN\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nhandshake\nsecured\n"
+	    "C EHLO client.test\nS 250 mx.test\nlogin-failed\nended 451 we are to log in as \"u\", and the host does not offer AUTH\n" },
+	{ .name = "not offered without TLS", IN_CLEAR, .lines = "S 220 mx.test\nC EHLO client.test\nS 250 mx.test\nlogin-failed\n"
+	    "ended 451 we are to log in as \"u\", and the host does not offer AUTH without TLS\n" },
+	{ .name = "a server that knows only HELO", IN_CLEAR, .lines =
+	    "S 220 old\nC EHLO client.test\nS 502 what\nC HELO client.test\nS 250 old\nlogin-failed\nended 451 we are to log in\n" },
+	{ .name = "nothing that we speak", AS_U, .lines = AUTH("GSSAPI NTLM") "login-failed\nended 451 we are to log in as \"u\", and the host offers no mechanism that we use\n" },
+	{ .name = "a wrong password", AS_U, .lines = PLAIN "S 535 5.7.8 no such luck\nlogin-failed\nlogin-refused\n"
+	    "ended 451 the login as \"u\" was refused: 535 5.7.8 no such luck\n" },
+	{ .name = "a wrong password without enhanced code", AS_U, .lines = PLAIN "S 535 no\nlogin-refused\nended 451 the login as \"u\" was refused: 535 no\n" },
+	{ .name = "a host that repeats what we said", AS_U, .lines = PLAIN "S 502 what is AUTH PLAIN AHUAcHc=\nlogin-refused\n"
+	    "ended 451 the login as \"u\" was refused: 502 it does not know the command\n" },
+	{ .name = "a host that blurts it out", AS_U, .lines = PLAIN "S 535 pw is wrong\nlogin-refused\n"
+	    "ended 451 the login as \"u\" was refused: 535 (its words hold the password)\n" },
+	{ .name = "a host whose hash serves no SCRAM", AS_U, .lines = AUTH("PLAIN SCRAM-SHA-1 SCRAM-SHA-256") "C* AUTH SCRAM-SHA-256 biwsbj11LHI9\n"
+	    "S 535 no\nC AUTH PLAIN AHUAcHc=\nS 235 in\nlogged-in\nready\n" },
+	{ .name = "by nothing at all", AS_U, .lines = AUTH("LOGIN SCRAM-SHA-1") "C* AUTH SCRAM-SHA-1 biwsbj11LHI9\nS 504 what\nC AUTH LOGIN\n"
+	    "S 535 no\nlogin-failed\nlogin-refused\nended 451 the login as \"u\" was refused: 535 no\n" },
+	{ .name = "it hangs up after SCRAM", AS_U, .lines = AUTH("PLAIN SCRAM-SHA-1") "C* AUTH SCRAM-SHA-1 biwsbj11LHI9\nS 535 no\nC AUTH PLAIN AHUAcHc=\n"
+	    "closed\nlogin-failed\nlogin-refused\nended 451 connection closed\n" },
+	{ .name = "SCRAM is put off", AS_U, .lines = AUTH("PLAIN SCRAM-SHA-1") "C* AUTH SCRAM-SHA-1 biwsbj11LHI9\nS 454 later\nlogin-failed\nended 451 the login as \"u\" was put off: 454 later\n" },
+	{ .name = "nothing is shown without TLS after SCRAM, either", IN_CLEAR, .lines =
+	    "S 220 mx.test\nC EHLO client.test\nS 250-mx.test\nS 250 AUTH PLAIN SCRAM-SHA-1\nC* AUTH SCRAM-SHA-1 biwsbj11LHI9\nS 535 no\nlogin-refused\nended 451 the login\n" },
+	{ .name = "in the midst of LOGIN", AS_U, .lines = AUTH("LOGIN") "C AUTH LOGIN\nS 334 VXNlcm5hbWU6\nC dQ==\nS 535 who\nlogin-refused\nended 451 the login\n" },
+	{ .name = "not now", AS_U, .lines = PLAIN "S 454 4.7.0 later\nlogin-failed\nended 451 the login as \"u\" was put off: 454 4.7.0 later\n" },
+	{ .name = "421", AS_U, .lines = PLAIN "S 421 too many\nlogin-failed\nended 421 too many\n" },
+	{ .name = "no base64", AS_U, .lines = AUTH("LOGIN") "C AUTH LOGIN\nS 334 Username:\nlogin-failed\nended 451 the host does not keep to the mechanism\n" },
+	{ .name = "another question when all is said", AS_U, .lines = PLAIN "S 334 UGFzc3dvcmQ6\nlogin-failed\nended 451 the host does not keep\n" },
+	{ .name = "another code", AS_U, .lines = PLAIN "S 250 Ok\nlogin-failed\nended 451 unexpected reply while logging in: 250\n" },
+	{ .name = "closed", AS_U, .lines = PLAIN "closed\nlogin-failed\nended 451 connection closed by the other side while logging in\n" },
+	{ .name = "silence", AS_U, .lines = PLAIN "timeout\nlogin-failed\nended 451 timed out while logging in\n" },
+	{ .name = "TLS from the first byte", .tls = { .level = TLS_VERIFIED, .implicit = true }, .login = { { "u", 1 }, { "pw", 2 } }, .lines =
+	    "handshake\nsecured\nS 220 mx.test\nC EHLO client.test\nS 250-mx.test\nS 250 AUTH PLAIN\nC AUTH PLAIN AHUAcHc=\nS 235 in\nlogged-in\nready\n" },
+	{ .name = "LMTP by login", AS_U, .lmtp = true, .lines =
+	    "S 220 mx.test\nC LHLO client.test\nS 250-mx.test\nS 250 STARTTLS\nC STARTTLS\nS 220 go\nhandshake\nsecured\nC LHLO client.test\n"
+	    "S 250-mx.test\nS 250 AUTH PLAIN\nC AUTH PLAIN AHUAcHc=\nS 235 in\nlogged-in\nready\n" },
 };
 
 static void play_all(const struct script *list, size_t count)
@@ -258,8 +333,10 @@ PLAY(breaks)
 PLAY(bodies)
 PLAY(splits)
 PLAY(times)
+PLAY(priorities)
 PLAY(lmtp)
 PLAY(security)
+PLAY(logins)
 
 int main(void)
 {
@@ -271,8 +348,10 @@ int main(void)
 		cmocka_unit_test(plays_bodies),
 		cmocka_unit_test(plays_splits),
 		cmocka_unit_test(plays_times),
+		cmocka_unit_test(plays_priorities),
 		cmocka_unit_test(plays_lmtp),
 		cmocka_unit_test(plays_security),
+		cmocka_unit_test(plays_logins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

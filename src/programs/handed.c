@@ -10,23 +10,12 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "base/write_all.h"
 #include "programs/snapshot.h"
 
 enum { FILE_BYTES_MAX = 64 << 20, PIECE_BYTES = 64 << 10, CONF_BYTES_MAX = 32 << 20 };
 
 /* -- the supervisor ---------------------------------------------------------------- */
-
-static bool write_all(int fd, struct text bytes)
-{
-	while (bytes.length > 0) {
-		const ssize_t written = write(fd, bytes.bytes, bytes.length);
-
-		if (written <= 0)
-			return false;
-		bytes = text_from(bytes, (size_t)written);
-	}
-	return true;
-}
 
 static bool seal(int fd)
 {
@@ -111,7 +100,16 @@ size_t handed_open(const struct conf *conf, int out_fds[CONF_FILES_MAX])
 	return gathering.count;
 }
 
-/* FNV-1a over what changes when a file does. */
+void handed_web_files(const struct conf *conf, int out_fds[3])
+{
+	const bool tls = conf->web.tls && conf->tls.certificate_count > 0;
+
+	out_fds[0] = tls ? copy_of(conf->tls.certificates[0].bytes) : -1;
+	out_fds[1] = tls ? copy_of(conf->tls.keys[0].bytes) : -1;
+	out_fds[2] = conf->web.tokens[0] != '\0' ? copy_of(conf->web.tokens) : -1;
+}
+
+/* Over what changes when a file does. */
 static uint64_t add_file(uint64_t sum, const char *path)
 {
 	struct stat about = { 0 };
@@ -122,14 +120,12 @@ static uint64_t add_file(uint64_t sum, const char *path)
 	const uint64_t facts[] = { (uint64_t)about.st_ino, (uint64_t)about.st_size, (uint64_t)about.st_mtim.tv_sec,
 		(uint64_t)about.st_mtim.tv_nsec };
 
-	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
-		sum = (sum ^ facts[i]) * 0x100000001b3u;
-	return sum;
+	return text_hash((struct text){ (const char *)facts, sizeof facts }, sum);
 }
 
 uint64_t handed_look(const struct conf *conf)
 {
-	uint64_t sum = 0xcbf29ce484222325u;
+	uint64_t sum = 0;
 
 	for (size_t i = 0; i < conf->tls.certificate_count; i++) {
 		sum = add_file(sum, conf->tls.certificates[i].bytes);

@@ -19,6 +19,9 @@
 /* Gives the files of this configuration and their count. */
 size_t handed_open(const struct conf *conf, int out_fds[CONF_FILES_MAX]);
 
+/* Certificate, key and tokens of the web interface; -1 for what it does not need or what cannot be read. */
+void handed_web_files(const struct conf *conf, int out_fds[3]);
+
 /* What the files of TLS look like from outside: another number when one of them changed. */
 uint64_t handed_look(const struct conf *conf);
 

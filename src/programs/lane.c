@@ -10,18 +10,15 @@
 #include "base/must.h"
 #include "lookup/resolver.h"
 #include "mailbox/courier.h"
-#include "outbound/courier.h"
-#include "programs/strangers.h"
-#include "queue/queue.h"
+#include "programs/lane_settings.h"
+#include "programs/lane_webhooks.h"
 #include "sasl/asker.h"
 
 enum {
 	LISTENERS_MAX = 64,
 	LOG_LINE_MAX = 64 << 10,
 	SETTINGS_BYTES_MAX = 4 << 20,
-	DRAIN_PATIENCE_MS = 20000,
-	MAILBOX_CONCURRENCY = 256, /* So that a batch of the mailbox role can fill. */
-	IN_FLIGHT_MAX = 2000
+	DRAIN_PATIENCE_MS = 20000
 };
 
 struct gate { /* A listening socket, and what its clients are. */
@@ -43,15 +40,18 @@ struct lane {
 	struct sts_keeper *sts; /* NULL: nobody's policy is asked for. */
 	struct hosts_settings hosts;
 	struct endpoint *own;
-	struct submitter_user *named_users;
-	size_t named_user_count;
+	struct lane_lists lists;
 	struct queue_id_source ids;
 	struct inbound *inbound;
 	struct outbound *outbound;
-	struct mailbox_courier *mailbox;
+	struct mailbox_courier *mailbox, *pipe;
 	struct sasl_asker *auth;
-	struct courier outbound_face, mailbox_face;
+	struct courier outbound_face, mailbox_face, pipe_face;
 	struct queue *queue;
+	struct reports *reports; /* Of the whole spool: lane 0 has them. */
+	struct failures *failures;
+	struct webhooks *webhooks; /* On lane 0. */
+	uint64_t webhook_kinds;    /* Bits of the events that they want. */
 	struct gate gates[LISTENERS_MAX];
 	unsigned gate_count;
 	struct arena *settings; /* Made out of the configuration, while a part takes them over. */
@@ -171,117 +171,24 @@ static void report(void *context, const struct event *event)
 
 	if (printed)
 		log_writer_write(lane->common.log, buffer_text(&lane->line));
+	buffer_clear(&lane->line);
+	const bool told = (lane->webhook_kinds >> event->kind & 1) != 0;
+
+	if ((lane->common.feed == NULL && !told) || !event_encode(event, &lane->line))
+		return;
+	if (told)
+		journal_add(lane->common.journal, event->id, buffer_text(&lane->line));
+	if (lane->common.feed != NULL)
+		feed_add(lane->common.feed, event->id, buffer_text(&lane->line));
 }
 
 /* -- settings ----------------------------------------------------------------- */
 
-static struct policy policy_of(const struct conf *conf)
+/* They are the part's own at once: the arena is for the next. */
+static struct inbound_settings take_inbound_settings(struct lane *lane)
 {
-	static const enum policy_spf spf[] = { [CONF_SPF_MARK] = POLICY_SPF_MARK,
-		[CONF_SPF_OFF] = POLICY_SPF_OFF,
-		[CONF_SPF_REJECT] = POLICY_SPF_REJECT };
-	static const enum policy_dmarc dmarc[] = { [CONF_DMARC_QUARANTINE] = POLICY_DMARC_QUARANTINE,
-		[CONF_DMARC_OFF] = POLICY_DMARC_OFF,
-		[CONF_DMARC_MARK] = POLICY_DMARC_MARK,
-		[CONF_DMARC_ENFORCE] = POLICY_DMARC_ENFORCE };
-
-	return (struct policy){ .spf = spf[conf->authentication.spf],
-		.dkim = conf->authentication.dkim ? POLICY_DKIM_MARK : POLICY_DKIM_OFF,
-		.dmarc = dmarc[conf->authentication.dmarc],
-		.defers = conf->authentication.defers,
-		.patience_ms = conf->authentication.timeout_ms,
-		.arc_trusted = conf->authentication.arc_trusted,
-		.arc_trusted_count = conf->authentication.arc_trusted_count,
-		.forwarders = conf->authentication.forwarders,
-		.forwarder_count = conf->authentication.forwarder_count };
-}
-
-static struct inbound_settings inbound_settings_of(const struct lane *lane)
-{
-	const struct conf *conf = lane->common.conf;
-
 	arena_reset(lane->settings);
-	return (struct inbound_settings){ .hostname = conf->hostname,
-		.domain = conf->domain_count > 0 ? conf->domains[0] : conf->hostname,
-		.message_size_max = conf->limits.message_size,
-		.recipient_count_max = conf->limits.recipients,
-		.memory_max = conf->limits.memory,
-		.error_count_max = conf->limits.errors,
-		.hold_ms_max = conf->limits.hold_ms,
-		.connection_count_max = (conf->limits.connections + lane->common.lane_count - 1) / lane->common.lane_count,
-		.client = { .connection_count_max = conf->client.connections,
-		    .rates = { [CLIENT_CONNECTS] = conf->client.connects,
-			[CLIENT_HANDSHAKES] = conf->client.handshakes,
-			[CLIENT_MESSAGES] = conf->client.messages,
-			[CLIENT_RECIPIENTS] = conf->client.recipients,
-			[CLIENT_ERRORS] = conf->client.errors,
-			[CLIENT_UNKNOWN] = conf->client.unknown,
-			[CLIENT_LOGINS] = conf->client.logins },
-		    .greet_delay_ms = conf->client.greet_delay_ms,
-		    .tarpit_ms = conf->client.tarpit_ms },
-		.pace = { .silence_ms = conf->limits.idle_ms,
-		    .line_ms = conf->limits.line_ms,
-		    .dialogue_ms = conf->limits.dialogue_ms,
-		    .proof_ms = conf->limits.handshake_ms,
-		    .text_bytes_per_s = conf->limits.pace },
-		.lifetime_ms = conf->queue.lifetime_ms,
-		.submitters = { .check = (enum submitter_check)conf->sender_check,
-			.rates = { conf->limits.user_messages, conf->limits.user_recipients },
-			.users = lane->named_users,
-			.user_count = lane->named_user_count },
-		.policy = policy_of(conf),
-		.relay_from = conf->relay_from,
-		.relay_from_count = conf->relay_from_count,
-		.proxy_from = conf->proxy_from,
-		.proxy_from_count = conf->proxy_from_count,
-		.xclient_from = conf->xclient_from,
-		.xclient_from_count = conf->xclient_from_count,
-		.vetting = strangers_settings(conf, lane->settings) };
-}
-
-static struct queue_settings queue_settings_of(const struct conf *conf)
-{
-	return (struct queue_settings){ .hostname = conf->hostname,
-		.retry_ms = conf->queue.retry_ms,
-		.retry_count = conf->queue.retry_count,
-		.lifetime_ms = conf->queue.lifetime_ms,
-		.warn_after_ms = conf->queue.warn_after_ms,
-		.concurrency = conf->outbound.concurrency,
-		.mailbox_concurrency = MAILBOX_CONCURRENCY,
-		.in_flight_max = IN_FLIGHT_MAX };
-}
-
-static struct outbound_settings outbound_settings_of(const struct conf *conf)
-{
-	struct outbound_settings settings = outbound_settings_default;
-
-	settings.hostname = conf->hostname;
-	settings.dial_ms = conf->outbound.connect_ms;
-	settings.idle_ms = conf->outbound.idle_ms;
-	settings.timeouts.greeting_ms = settings.timeouts.hello_ms = conf->outbound.command_ms;
-	settings.timeouts.mail_ms = settings.timeouts.rcpt_ms = conf->outbound.command_ms;
-	if (settings.timeouts.handshake_ms > conf->outbound.command_ms)
-		settings.timeouts.handshake_ms = conf->outbound.command_ms;
-	settings.timeouts.data_ms = settings.timeouts.block_ms = conf->outbound.command_ms;
-	settings.timeouts.dot_ms = conf->outbound.final_ms;
-	settings.sources = conf->outbound.sources;
-	settings.source_count = conf->outbound.source_count;
-	return settings;
-}
-
-static bool set_named_users(struct lane *lane, const struct conf *conf)
-{
-	struct submitter_user *users = calloc(conf->named_user_count + 1, sizeof *users);
-
-	if (users == NULL)
-		return false;
-	for (size_t i = 0; i < conf->named_user_count; i++)
-		users[i] = (struct submitter_user){ conf->named_users[i].name,
-			{ conf->named_users[i].messages, conf->named_users[i].recipients } };
-	free(lane->named_users);
-	lane->named_users = users;
-	lane->named_user_count = conf->named_user_count;
-	return true;
+	return lane_inbound_settings(lane->common.conf, &lane->lists, lane->common.lane_count, lane->settings);
 }
 
 /* Without TLS nothing could be demanded. */
@@ -306,7 +213,8 @@ static bool set_hosts(struct lane *lane, const struct conf *conf)
 		.own_count = conf->listener_count,
 		.port = conf->outbound.port,
 		.prefer_ip6 = conf->outbound.prefer_ip6,
-		.sts = follows_mta_sts(conf) ? lane->sts : NULL };
+		.sts = follows_mta_sts(conf) ? lane->sts : NULL,
+		.dane = conf->outbound.dane };
 	if (lane->sts != NULL)
 		sts_keeper_renew(lane->sts, follows_mta_sts(conf));
 	return true;
@@ -319,6 +227,9 @@ static void spread_dns(struct lane *lane)
 	web_set_dns(lane->web, lane->dns);
 	if (lane->sts != NULL)
 		sts_keeper_set_dns(lane->sts, lane->dns);
+	failures_set_dns(lane->failures, lane->dns);
+	if (lane->reports != NULL)
+		reports_set_dns(lane->reports, lane->dns);
 }
 
 static struct dns *dns_of(struct loop *loop, const struct conf *conf, const char **out_reason)
@@ -398,28 +309,38 @@ static bool build_web(struct lane *lane)
 	return lane->sts != NULL;
 }
 
+static void message_failed(void *context, const struct auth_failure *failure)
+{
+	struct lane *lane = context;
+
+	failures_report(lane->failures, failure);
+}
+
 static bool build_flow(struct lane *lane)
 {
 	lane->auth = sasl_asker_new(lane->loop);
 	const struct inbound_wiring wiring = { lane->loop, lane->port, &lane->ids, lane_sink(lane), &lane->counters,
 		lane->common.rates, lane->auth, lane->common.held_bytes, lane->common.troubles, lane->common.clients,
-		lane->common.greylist };
-	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
-	const struct queue_settings queue_settings = queue_settings_of(lane->common.conf);
+		lane->common.greylist, { message_failed, lane } };
+	const struct inbound_settings inbound_settings = take_inbound_settings(lane);
+	const struct queue_settings queue_settings = lane_queue_settings(lane->common.conf, &lane->lists);
 	const struct outbound_world world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index,
-		&lane->counters };
-	const struct outbound_settings outbound_settings = outbound_settings_of(lane->common.conf);
+		&lane->counters, lane_sink(lane) };
+	const struct outbound_settings outbound_settings = lane_outbound_settings(lane->common.conf, &lane->lists);
 	const struct mailbox_world mailbox_world = { lane->loop, lane->common.spool, lane->common.in_doubt, lane->index };
 
 	lane->inbound = inbound_new(&wiring, &inbound_settings, lane->common.router);
 	lane->mailbox = mailbox_courier_new(&mailbox_world);
+	lane->pipe = mailbox_courier_new(&mailbox_world);
 	lane->outbound = outbound_new(&world, &outbound_settings);
-	if (lane->auth == NULL || lane->inbound == NULL || lane->mailbox == NULL || lane->outbound == NULL)
+	if (lane->auth == NULL || lane->inbound == NULL || lane->mailbox == NULL || lane->pipe == NULL ||
+	    lane->outbound == NULL)
 		return false;
 	inbound_set_tls(lane->inbound, lane->common.tls_server);
-	spread_dns(lane);
 	outbound_set_tls(lane->outbound, lane->common.tls_client);
+	outbound_set_logins(lane->outbound, lane->common.logins);
 	lane->mailbox_face = mailbox_courier_face(lane->mailbox);
+	lane->pipe_face = mailbox_courier_face(lane->pipe);
 	lane->outbound_face = outbound_courier(lane->outbound);
 
 	const struct queue_parts parts = { .loop = lane->loop,
@@ -433,12 +354,56 @@ static bool build_flow(struct lane *lane)
 		.hosts = &lane->hosts,
 		.outbound = &lane->outbound_face,
 		.mailbox = &lane->mailbox_face,
-		.sink = lane_sink(lane) };
+		.pipe = &lane->pipe_face,
+		.sink = lane_sink(lane),
+		.rates = lane->common.rates };
 
 	lane->queue = queue_new(&parts, &queue_settings, lane->common.router);
-	if (lane->queue != NULL)
-		lane_set_signing(lane, lane->common.signing);
 	return lane->queue != NULL;
+}
+
+static bool build_reports(struct lane *lane)
+{
+	const struct failures_settings failures_settings = lane_failures_settings(lane->common.conf);
+	const struct failures_parts failures_parts = { .loop = lane->loop,
+		.port = lane->port,
+		.ids = &lane->ids,
+		.rates = lane->common.rates,
+		.sink = lane_sink(lane),
+		.counters = &lane->counters };
+	const struct reports_settings settings = lane_reports_settings(lane->common.conf);
+	const struct reports_parts parts = { .loop = lane->loop,
+		.spool = lane->common.spool,
+		.port = lane->port,
+		.ids = &lane->ids,
+		.web = lane->web,
+		.sink = lane_sink(lane) };
+
+	lane->failures = failures_new(&failures_parts, &failures_settings);
+	if (lane->failures == NULL || lane->index != 0)
+		return lane->failures != NULL;
+	lane->reports = reports_new(&parts, &settings);
+	return lane->reports != NULL;
+}
+
+/* Before anything can happen that is told. */
+static bool build_webhooks(struct lane *lane)
+{
+	if (lane->common.journal == NULL)
+		return true;
+	lane->webhook_kinds = lane_webhook_kinds(lane->common.conf);
+	if (lane->index != 0)
+		return true;
+	const struct webhooks_parts parts = { .loop = lane->loop,
+		.web = lane->web,
+		.journal = lane->common.journal,
+		.sink = lane_sink(lane),
+		.counters = &lane->counters };
+
+	lane->webhooks = webhooks_new(&parts);
+	if (lane->webhooks != NULL)
+		lane_webhooks_reload(lane->webhooks, lane->common.conf);
+	return lane->webhooks != NULL;
 }
 
 static void patience_over(void *context)
@@ -468,8 +433,14 @@ struct lane *lane_new(const struct lane_common *common, unsigned index, const ch
 	lane->settings = arena_new(SETTINGS_BYTES_MAX);
 	lane->dns = lane->patience && lane->settings ? dns_of(lane->loop, common->conf, out_reason) : NULL;
 	if (lane->dns == NULL || !build_web(lane) || !set_hosts(lane, common->conf) ||
-	    !set_named_users(lane, common->conf) || !build_spool(lane) || !build_flow(lane))
+	    !lane_lists_take_users(&lane->lists, common->conf) ||
+	    !lane_lists_take_pools(&lane->lists, common->conf) ||
+	    !lane_lists_take_shapes(&lane->lists, common->conf) ||
+	    !build_spool(lane) || !build_flow(lane) || !build_reports(lane) ||
+	    !build_webhooks(lane))
 		goto fail;
+	spread_dns(lane);
+	lane_set_signing(lane, lane->common.signing);
 	return lane;
 fail:
 	lane_free(lane);
@@ -488,8 +459,12 @@ void lane_free(struct lane *lane)
 	lane_close_listeners(lane);
 	if (lane->port != NULL)
 		spool_port_close(lane->port);
+	reports_free(lane->reports);
+	webhooks_free(lane->webhooks);
+	failures_free(lane->failures);
 	outbound_free(lane->outbound);
 	mailbox_courier_free(lane->mailbox);
+	mailbox_courier_free(lane->pipe);
 	if (lane->queue != NULL)
 		queue_free(lane->queue);
 	inbound_free(lane->inbound);
@@ -507,7 +482,7 @@ void lane_free(struct lane *lane)
 	pthread_mutex_destroy(&lane->lock);
 	buffer_done(&lane->line);
 	free(lane->own);
-	free(lane->named_users);
+	lane_lists_done(&lane->lists);
 	arena_free(lane->settings);
 	free(lane);
 }
@@ -569,28 +544,49 @@ void lane_set_mailbox(struct lane *lane, int fd)
 	(void)!mailbox_courier_set_channel(lane->mailbox, fd);
 }
 
+void lane_set_pipe(struct lane *lane, int fd)
+{
+	(void)!mailbox_courier_set_channel(lane->pipe, fd);
+}
+
 void lane_set_auth(struct lane *lane, int fd)
 {
 	(void)!sasl_asker_set_channel(lane->auth, fd);
 }
 
-void lane_reload(struct lane *lane, const struct conf *conf, struct router *router)
+void lane_reload(struct lane *lane, const struct conf *conf, struct router *router, struct logins *logins)
 {
 	struct router *old = lane->common.router;
 
 	lane->common.conf = conf;
 	lane->common.router = router_ref(router);
-	(void)!set_named_users(lane, conf);
-	const struct inbound_settings inbound_settings = inbound_settings_of(lane);
-	const struct queue_settings queue_settings = queue_settings_of(conf);
-	const struct outbound_settings outbound_settings = outbound_settings_of(conf);
+	(void)!lane_lists_take_users(&lane->lists, conf);
+	(void)!lane_lists_take_pools(&lane->lists, conf);
+	const struct inbound_settings inbound_settings = take_inbound_settings(lane);
+	const bool shaped = lane_lists_take_shapes(&lane->lists, conf);
+	const struct queue_settings queue_settings = lane_queue_settings(conf, &lane->lists);
+	const struct outbound_settings outbound_settings = lane_outbound_settings(lane->common.conf, &lane->lists);
 
 	/* Out of memory leaves a part with what it had: mail flows on as before. */
 	(void)!set_dns(lane, conf);
 	(void)!set_hosts(lane, conf);
 	outbound_reload(lane->outbound, &outbound_settings);
+	outbound_set_logins(lane->outbound, logins);
 	(void)!(inbound_reload(lane->inbound, &inbound_settings, router) == OK);
-	(void)!queue_reload(lane->queue, &queue_settings, router);
+	if (shaped)
+		(void)!queue_reload(lane->queue, &queue_settings, router);
+	const struct failures_settings failures_settings = lane_failures_settings(conf);
+
+	failures_reload(lane->failures, &failures_settings);
+	if (lane->reports != NULL) {
+		const struct reports_settings settings = lane_reports_settings(conf);
+
+		reports_reload(lane->reports, &settings);
+	}
+	if (lane->common.journal != NULL)
+		lane->webhook_kinds = lane_webhook_kinds(conf);
+	if (lane->webhooks != NULL)
+		lane_webhooks_reload(lane->webhooks, conf);
 	router_unref(old);
 }
 
@@ -598,6 +594,9 @@ void lane_set_signing(struct lane *lane, struct signing_keys *keys)
 {
 	inbound_set_signing(lane->inbound, keys);
 	queue_set_signing(lane->queue, keys);
+	failures_set_signing(lane->failures, keys);
+	if (lane->reports != NULL)
+		reports_set_signing(lane->reports, keys);
 }
 
 void lane_set_tls(struct lane *lane, struct tls_server *server, struct tls_client *client)
@@ -640,8 +639,10 @@ struct loop *lane_loop(struct lane *lane) { return lane->loop; }
 struct spool_port *lane_port(struct lane *lane) { return lane->port; }
 const struct hosts_settings *lane_hosts(struct lane *lane) { return &lane->hosts; }
 struct inbound *lane_inbound(struct lane *lane) { return lane->inbound; }
+const struct outbound *lane_outbound(const struct lane *lane) { return lane->outbound; }
 const struct queue *lane_queue(const struct lane *lane) { return lane->queue; }
 const struct counters *lane_counters(const struct lane *lane) { return &lane->counters; }
+struct reports *lane_reports(struct lane *lane) { return lane->reports; }
 struct event_sink lane_sink(struct lane *lane)
 {
 	return (struct event_sink){ report, lane };

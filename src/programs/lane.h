@@ -8,33 +8,40 @@
 #include "conf/conf.h"
 #include "dns/dns.h"
 #include "events/counters.h"
+#include "events/feed.h"
 #include "events/troubles.h"
 #include "inbound/inbound.h"
 #include "io/log_writer.h"
+#include "outbound/logins.h"
+#include "reports/reports.h"
 #include "route/hosts.h"
 #include "spool/greylist.h"
 #include "spool/in_doubt.h"
 #include "spool/policy_store.h"
+#include "spool/webhook_journal.h"
 #include "spool/spool.h"
 #include "spool/suspects.h"
 
-/* What all lanes work with. Borrowed by them, but for router, keys and TLS (shared). */
+/* What all lanes work with. Borrowed by them, but for router, logins, keys and TLS (shared). */
 struct lane_common {
 	const struct conf *conf;
 	struct router *router;
 	struct tls_server *tls_server; /* NULL: no certificate. */
 	struct tls_client *tls_client;
+	struct logins *logins;         /* At other servers; NULL: none. */
 	struct signing_keys *signing;  /* NULL: nothing is signed. */
 	struct spool *spool;
 	struct in_doubt *in_doubt;
 	struct suspects *suspects;
 	struct log_writer *log;
+	struct feed *feed;             /* NULL: nobody looks on. */
 	struct troubles *troubles;
 	struct rate_table *rates;      /* NULL: nothing has a rate. */
 	_Atomic bool *spool_trouble; /* Some lane has seen it, and told. */
 	_Atomic int64_t *held_bytes;   /* By the connections of all lanes. */
 	struct clients *clients; /* NULL: none of them has a limit. */
 	struct greylist *greylist; /* NULL: nobody is put off. */
+	struct webhook_journal *journal; /* NULL: no webhook is told. */
 	struct policy_store *policies; /* NULL: nobody's policy is asked for. */
 	unsigned lane_count;
 };
@@ -78,12 +85,13 @@ void lane_close_listeners(struct lane *lane);
 
 /* The channel to a (new) mailbox role; takes fd. */
 void lane_set_mailbox(struct lane *lane, int fd);
+void lane_set_pipe(struct lane *lane, int fd);
 
 /* The channel to a (new) auth role; takes fd. */
 void lane_set_auth(struct lane *lane, int fd);
 
-/* From now on this configuration and router; these keys for signing; and these certificates and authorities. */
-void lane_reload(struct lane *lane, const struct conf *conf, struct router *router);
+/* From now on this configuration, router and logins; these keys for signing; and these certificates and authorities. */
+void lane_reload(struct lane *lane, const struct conf *conf, struct router *router, struct logins *logins);
 void lane_set_signing(struct lane *lane, struct signing_keys *keys);
 void lane_set_tls(struct lane *lane, struct tls_server *server, struct tls_client *client);
 
@@ -98,7 +106,9 @@ struct loop *lane_loop(struct lane *lane);
 struct spool_port *lane_port(struct lane *lane);
 const struct hosts_settings *lane_hosts(struct lane *lane);
 struct inbound *lane_inbound(struct lane *lane);
+const struct outbound *lane_outbound(const struct lane *lane); /* The same. */
 const struct queue *lane_queue(const struct lane *lane); /* On its own thread. */
+struct reports *lane_reports(struct lane *lane); /* Lane 0 has them; NULL: another one. */
 struct event_sink lane_sink(struct lane *lane);
 const struct counters *lane_counters(const struct lane *lane); /* Readable by any thread. */
 

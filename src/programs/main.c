@@ -1,4 +1,5 @@
-/* postroad: one binary. The first word says what it does; under the names sendmail and mailq it is those. */
+/* postroad: one binary. The first word says what it does; under the names sendmail, mailq and newaliases it is those. */
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +10,13 @@
 #include "crypto/crypto.h"
 #include "ctl/commands.h"
 #include "ctl/offline.h"
+#include "ctl/usage.h"
 #include "programs/folders.h"
 #include "programs/handed.h"
 #include "programs/roles.h"
 #include "programs/signing.h"
 #include "programs/snapshot.h"
+#include "programs/what_if.h"
 #include "supervisor/note.h"
 #include "supervisor/privilege.h"
 #include "supervisor/supervisor.h"
@@ -29,11 +32,16 @@ struct invocation {
 static int help(FILE *out)
 {
 	fputs("usage: postroad COMMAND [-c FILE] ...\n\n"
+	      "  quickstart DOMAIN           a first configuration, keys, and the DNS records to publish\n"
+	      "  doctor                      is all well around the server: files, ports, disk, DNS, certificates?\n"
 	      "  serve                       run in the foreground\n"
-	      "  check                       is the configuration right?\n"
+	      "  check                       is the configuration right? --replay: what would it change?\n"
 	      "  send                        hand in a message: sendmail(1)\n"
-	      "  queue list|show ID          what waits, and why\n"
-	      "  queue retry|hold|release|delete ID|all|--sender A|--recipient A|--domain D|--state S\n"
+	      "  queue list|show|destinations\n"
+	      "                              what waits, where, and why\n"
+	      "  queue retry|hold|release|expire|bounce|delete|reroute ID|all|FILTER ...\n"
+	      "                              what is to become of it: by sender, recipient, domain, host, age, answer\n"
+	      "  queue pause|resume|pauses   keep the mail for a domain, or of a sender or user\n"
 	      "  trace ID|ADDRESS            the life of a message\n"
 	      "  explain ADDRESS             where mail for it would go now, and why\n"
 	      "  verify [spf|dkim|dmarc|arc] [FILE]\n"
@@ -42,12 +50,19 @@ static int help(FILE *out)
 	      "                              the message with a DKIM signature\n"
 	      "  dkim generate|list|record|check|rotate|remove\n"
 	      "                              the keys that sign our mail, and their DNS records\n"
-	      "  stats                       counters\n"
+	      "  reports [list|send]         what is counted for the reports of a day, and sending them now\n"
+	      "  reports FILE|MAILDIR ...    what the reports of others say about our domains\n"
+	      "  stats                       what is in the spool, what works and what is in trouble, and counters\n"
+	      "  top                         what the server does, on a terminal, from moment to moment\n"
+	      "  tail [ID|ADDRESS] [FILTER ...]\n"
+	      "                              events as they happen\n"
 	      "  user add|remove|password NAME, user list\n"
 	      "                              who has a mailbox here\n"
 	      "  reload, upgrade, stop       the running server\n"
-	      "  help, version\n\n"
-	      "queue, trace, explain, verify, dkim and stats take --json. FILE is /etc/postroad/postroad.conf unless -c names another.\n"
+	      "  help [COMMAND]              all of this, or how a command is called (so does COMMAND --help)\n"
+	      "  version                     of this program\n\n"
+	      "What tells something takes --json, for programs.\n"
+	      "FILE is /etc/postroad/postroad.conf unless -c, or POSTROAD_CONFIG, names another.\n"
 	      "The manual: postroad(8), postroad.conf(5).\n",
 	    out);
 	return out == stdout ? EX_OK : EX_USAGE;
@@ -109,6 +124,7 @@ static int serve(const struct invocation *invocation)
 		.keys = snapshot_keys_fd,
 		.signing = signing_fd,
 		.files = handed_open,
+		.web_files = handed_web_files,
 		.look = handed_look,
 		.tls_is_right = snapshot_tls_is_right };
 
@@ -141,8 +157,12 @@ static int role(const struct invocation *invocation)
 	close(text);
 	if (strcmp(name, "mailbox") == 0)
 		return role_mailbox(conf, &mail);
+	if (strcmp(name, "pipe") == 0)
+		return role_pipe(conf);
 	if (strcmp(name, "auth") == 0)
 		return role_auth(conf, &auth);
+	if (strcmp(name, "web") == 0)
+		return role_web(conf, &mail);
 	conf_free(conf);
 	return EX_USAGE;
 }
@@ -160,21 +180,69 @@ static void print_users(const struct conf *conf)
 	    auth.uid != mail.uid ? conf->run_as_auth : "the same (hint: useradd --system " PRIVILEGE_AUTH_USER ")");
 }
 
+/* For programs: {"right", "file", "complaints": a line each}. */
+static void print_check(const char *path, bool right, struct text complaints)
+{
+	json_t *lines = json_array();
+	struct text line;
+
+	while (!right && complaints.length > 0 && text_cut(&complaints, '\n', &line))
+		json_array_append_new(lines, json_stringn(line.bytes, line.length));
+	json_t *told = json_pack("{s:b, s:s, s:o}", "right", right, "file", path, "complaints", lines);
+
+	json_dumpf(told, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(told);
+}
+
 static int check(const struct invocation *invocation)
 {
 	struct buffer out;
 	struct conf *conf;
 	bool right;
 
+	if (what_if_is_asked(invocation->count, invocation->words))
+		return what_if(invocation->config, invocation->count, invocation->words);
+	const bool json = invocation->count == 1 && strcmp(invocation->words[0], "--json") == 0;
+
+	if (invocation->count > 0 && !json)
+		return ctl_usage("check");
 	buffer_init(&out, COMPLAINTS_BYTES_MAX);
 	conf = snapshot_conf(invocation->config, &out);
 	right = conf != NULL && snapshot_users_exist(conf, &out) && conf_summary(conf, &out);
-	fprintf(right ? stdout : stderr, "%.*s", TEXT_FORMAT(buffer_text(&out)));
-	if (right)
+	if (json)
+		print_check(invocation->config, right, buffer_text(&out));
+	else
+		fprintf(right ? stdout : stderr, "%.*s", TEXT_FORMAT(buffer_text(&out)));
+	if (right && !json)
 		print_users(conf);
 	buffer_done(&out);
 	conf_free(conf);
 	return right ? EX_OK : 1;
+}
+
+static int doctor(const struct invocation *invocation)
+{
+	struct doctor_patient patient = { .complaints = "" };
+	struct arena *arena = arena_new(SNAPSHOT_NAMES_BYTES_MAX);
+	struct router *router = NULL;
+	struct buffer complaints;
+
+	buffer_init(&complaints, COMPLAINTS_BYTES_MAX + 1);
+	struct conf *conf = snapshot_conf(invocation->config, &complaints);
+
+	if (buffer_append(&complaints, (struct text){ "", 1 }))
+		patient.complaints = buffer_text(&complaints).bytes;
+	patient.conf = conf;
+	if (conf != NULL && arena != NULL)
+		patient.router = router = snapshot_router_alone(conf, arena, &patient.names, &complaints);
+	const int code = ctl_doctor(&patient, invocation->count, invocation->words);
+
+	router_unref(router);
+	arena_free(arena);
+	conf_free(conf);
+	buffer_done(&complaints);
+	return code;
 }
 
 /* Without a configuration only where none is named and none is installed. */
@@ -205,14 +273,15 @@ static int ask_server(const char *name, const struct invocation *invocation)
 		const char *name;
 		ctl_command *command;
 	} commands[] = {
-		{ "queue", ctl_queue }, { "trace", ctl_trace }, { "explain", ctl_explain }, { "stats", ctl_stats },
+		{ "queue", ctl_queue }, { "trace", ctl_trace }, { "explain", ctl_explain }, { "reports", ctl_reports },
+		{ "stats", ctl_stats }, { "top", ctl_top }, { "tail", ctl_tail },
 		{ "reload", ctl_reload }, { "upgrade", ctl_upgrade }, { "stop", ctl_stop },
 	};
 	struct buffer complaints;
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
 	struct conf *conf = conf_load(invocation->config, &complaints);
-	int code = -1;
+	int code = EX_USAGE;
 
 	if (conf == NULL) {
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
@@ -232,18 +301,65 @@ static int ask_server(const char *name, const struct invocation *invocation)
 	}
 	conf_free(conf);
 	buffer_done(&complaints);
-	if (code >= 0)
-		return code;
-	fprintf(stderr, "postroad: no such command: %s\n", name);
-	return help(stderr);
+	return code;
 }
 
-/* sendmail's own words for other programs: -bp is mailq. */
+/* -- how it is called ---------------------------------------------------------- */
+
+static int no_such_command(const char *name)
+{
+	const char *guess = ctl_usage_guess(name);
+
+	fprintf(stderr, "postroad: no such command: %s%s%s (hint: postroad help)\n", name, guess != NULL ? "; is it " : "", guess != NULL ? guess : "");
+	return EX_USAGE;
+}
+
+static int help_with(const char *command)
+{
+	return ctl_usage_print(command, stdout) ? EX_OK : no_such_command(command);
+}
+
+/* sendmail(1) has a -h of its own. */
+static bool asks_for_help(const char *command, const struct invocation *invocation)
+{
+	for (int i = 0; i < invocation->count; i++)
+		if (strcmp(invocation->words[i], "--help") == 0 ||
+		    (i == 0 && strcmp(invocation->words[i], "-h") == 0 && strcmp(command, "send") != 0))
+			return true;
+	return false;
+}
+
+/* One of the commands of operators. */
+static int run(const char *command, const struct invocation *invocation)
+{
+	if (asks_for_help(command, invocation))
+		return help_with(command);
+	if (strcmp(command, "serve") == 0)
+		return invocation->count > 0 ? ctl_usage("serve") : serve(invocation);
+	if (strcmp(command, "check") == 0)
+		return check(invocation);
+	if (strcmp(command, "quickstart") == 0)
+		return ctl_quickstart(invocation->config, default_path, invocation->count, invocation->words);
+	if (strcmp(command, "doctor") == 0)
+		return doctor(invocation);
+	if (strcmp(command, "verify") == 0)
+		return verify(invocation);
+	if (strcmp(command, "reports") == 0 && ctl_reports_reads(invocation->count, invocation->words))
+		return ctl_reports_read(invocation->count, invocation->words);
+	if (strcmp(command, "sign") == 0)
+		return ctl_sign(invocation->count, invocation->words);
+	return ctl_usage_known(command) ? ask_server(command, invocation) : no_such_command(command);
+}
+
+/* sendmail's own words for other programs: -bp is mailq, -bi is newaliases. */
 static const char *sendmail_command(int count, char **words)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
 		if (strcmp(words[i], "-bp") == 0)
 			return "queue";
+		if (strcmp(words[i], "-bi") == 0)
+			return "reload";
+	}
 	return "send";
 }
 
@@ -256,6 +372,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(name, "mailq") == 0) {
 		command = "queue";
+	} else if (strcmp(name, "newaliases") == 0) {
+		command = "reload"; /* The file of aliases is read as it is. */
 	} else if (strcmp(name, "sendmail") == 0) {
 		command = sendmail_command(argc - 1, argv + 1);
 		invocation.count = strcmp(command, "send") == 0 ? argc - 1 : 0;
@@ -273,19 +391,11 @@ int main(int argc, char **argv)
 				invocation.words[invocation.count++] = argv[i];
 		}
 	}
-	if (strcmp(command, "serve") == 0)
-		return serve(&invocation);
 	if (strcmp(command, "role") == 0)
 		return role(&invocation);
-	if (strcmp(command, "check") == 0)
-		return check(&invocation);
-	if (strcmp(command, "verify") == 0)
-		return verify(&invocation);
-	if (strcmp(command, "sign") == 0)
-		return ctl_sign(invocation.count, invocation.words);
+	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0)
+		return invocation.count > 0 ? help_with(invocation.words[0]) : help(stdout);
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
 		return printf("postroad %s\n", POSTROAD_VERSION) > 0 ? EX_OK : EX_IOERR;
-	if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0)
-		return help(stdout);
-	return ask_server(command, &invocation);
+	return run(command, &invocation);
 }

@@ -48,7 +48,8 @@ static bool open_log(struct mail *mail)
 	};
 	const enum error error = log_writer_open(&settings, &mail->log);
 
-	return error == OK || mail_fail(to, error_text(error));
+	mail->feed = feed_new();
+	return error == OK ? mail->feed != NULL || mail_fail("the feed of events", error_text(ERR_NO_MEMORY)) : mail_fail(to, error_text(error));
 }
 
 static bool open_spool(struct mail *mail)
@@ -130,24 +131,37 @@ static bool open_policies(struct mail *mail)
 	return error == OK || mail_fail(path, error_text(error));
 }
 
+static bool open_journal(struct mail *mail)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/webhooks", mail->conf->spool.path);
+	const enum error error = journal_open(path, &mail->journal);
+
+	return error == OK || mail_fail(path, error_text(error));
+}
+
 static bool make_lanes(struct mail *mail)
 {
 	const struct lane_common common = { .conf = mail->conf,
 		.router = mail->router,
 		.tls_server = mail->tls.server,
 		.tls_client = mail->tls.client,
+		.logins = mail->logins,
 		.spool = mail->spool,
 		.in_doubt = mail->in_doubt,
 		.signing = mail->signing,
 		.rates = mail->rates,
 		.suspects = mail->suspects,
 		.log = mail->log,
+		.feed = mail->feed,
 		.troubles = &mail->troubles,
 		.spool_trouble = &mail->spool_trouble,
 		.held_bytes = &mail->held_bytes,
 		.clients = mail->clients,
 		.greylist = mail->greylist,
 		.policies = mail->policies,
+		.journal = mail->journal,
 		.lane_count = mail->wanted_lanes };
 
 	for (unsigned i = 0; i < common.lane_count; i++) {
@@ -232,9 +246,10 @@ static bool prepare(struct mail *mail, const struct privilege *privilege)
 		return false;
 	if (!mail_wait_until(mail, knows_names) || !open_conf(mail) || !mail_tls_open(mail) || !open_log(mail))
 		return false;
+	mail_logins_read(mail, mail->conf);
 	mail_signing_read(mail, mail->conf);
 	if (!open_spool(mail) || !open_router(mail) || !make_rates(mail) || !make_clients(mail) ||
-	    !open_greylist(mail) || !open_policies(mail) || !make_lanes(mail))
+	    !open_greylist(mail) || !open_policies(mail) || !open_journal(mail) || !make_lanes(mail))
 		return false;
 	handed_unref(take(mail->handed)); /* What it named is read. */
 	if (!mail_wait_until(mail, is_started))
@@ -269,13 +284,16 @@ static void finish(struct mail *mail)
 	suspects_close(mail->suspects);
 	greylist_close(mail->greylist);
 	policy_store_close(mail->policies);
+	journal_close(mail->journal);
 	rate_table_free(mail->rates);
 	if (mail->spool != NULL)
 		spool_close(mail->spool);
 	router_unref(mail->router);
 	signing_keys_unref(mail->signing);
 	snapshot_tls_done(&mail->tls);
+	logins_unref(mail->logins);
 	log_writer_close(mail->log);
+	feed_free(mail->feed);
 	while (mail->old_count > 0)
 		conf_free(mail->old[--mail->old_count]);
 	conf_free(mail->conf);

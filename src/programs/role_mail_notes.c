@@ -36,6 +36,11 @@ static void job_mailbox(struct lane *lane, void *context)
 	lane_set_mailbox(lane, (int)(intptr_t)context);
 }
 
+static void job_pipe(struct lane *lane, void *context)
+{
+	lane_set_pipe(lane, (int)(intptr_t)context);
+}
+
 static void job_auth(struct lane *lane, void *context)
 {
 	lane_set_auth(lane, (int)(intptr_t)context);
@@ -44,6 +49,7 @@ static void job_auth(struct lane *lane, void *context)
 struct reload_job {
 	const struct conf *conf;
 	struct router *router;
+	struct logins *logins;
 	struct handed *handed; /* Where the paths of conf lead. */
 };
 
@@ -51,8 +57,9 @@ static void job_reload(struct lane *lane, void *context)
 {
 	struct reload_job *job = context;
 
-	lane_reload(lane, job->conf, job->router);
+	lane_reload(lane, job->conf, job->router, job->logins);
 	router_unref(job->router);
+	logins_unref(job->logins);
 	handed_unref(job->handed);
 	free(job);
 }
@@ -153,6 +160,16 @@ struct router *mail_make_router(const struct mail *mail, const struct conf *conf
 	return router;
 }
 
+void mail_logins_read(struct mail *mail, const struct conf *conf)
+{
+	struct logins *fresh = host_logins_read(conf, mail->logins);
+
+	if (fresh == NULL)
+		return;
+	logins_unref(mail->logins);
+	mail->logins = fresh;
+}
+
 struct conf *mail_take_conf(struct mail *mail, struct handed **out_handed)
 {
 	struct handed *handed = handed_new(mail->files, mail->file_count);
@@ -180,7 +197,7 @@ static void spread(struct mail *mail, struct conf *conf, struct router *router, 
 
 		if (job == NULL)
 			continue;
-		*job = (struct reload_job){ conf, router_ref(router), handed_ref(handed) };
+		*job = (struct reload_job){ conf, router_ref(router), logins_ref(mail->logins), handed_ref(handed) };
 		(void)!lane_post(mail->lanes[i], job_reload, job);
 		(void)!lane_post(mail->lanes[i], job_close_listeners, NULL);
 	}
@@ -204,12 +221,44 @@ static void reload(struct mail *mail)
 		conf_free(conf);
 		mail_close_incoming(mail);
 	} else {
+		mail_logins_read(mail, conf);
 		mail_signing_read(mail, conf);
 		mail_signing_spread(mail);
 		spread(mail, conf, router, handed);
 	}
 	handed_unref(handed);
 	buffer_done(&complaints);
+}
+
+/* The question goes from lane to lane: who hangs, does not hand it on. */
+struct watch_job {
+	struct mail *mail;
+	unsigned next;
+};
+
+static void job_watch(struct lane *lane, void *context)
+{
+	struct watch_job *job = context;
+	struct mail *mail = job->mail;
+
+	(void)lane;
+	if (job->next < mail->lane_count) {
+		if (!lane_post(mail->lanes[job->next++], job_watch, job))
+			free(job);
+		return;
+	}
+	(void)!note_send(NOTE_ROLE_FD, "well", -1);
+	free(job);
+}
+
+static void watch(struct mail *mail)
+{
+	struct watch_job *job = calloc(1, sizeof *job);
+
+	if (job == NULL)
+		return;
+	job->mail = mail;
+	job_watch(mail->lanes[0], job);
 }
 
 static void stop(struct mail *mail)
@@ -249,6 +298,8 @@ static bool use_descriptor(struct mail *mail, const char *word, int fd)
 {
 	if (strcmp(word, "mailbox") == 0)
 		return mail->lane_count > 0 && give_channel(mail, &mail->next_mailbox, job_mailbox, fd);
+	if (strcmp(word, "pipe") == 0)
+		return mail->lane_count > 0 && give_channel(mail, &mail->next_pipe, job_pipe, fd);
 	if (strcmp(word, "auth") == 0)
 		return mail->lane_count > 0 && give_channel(mail, &mail->next_auth, job_auth, fd);
 	if (strcmp(word, "conf") == 0) {
@@ -297,6 +348,10 @@ static bool take_note(struct mail *mail)
 		reload(mail);
 	else if (strcmp(word, "tls") == 0)
 		mail_tls_changed(mail);
+	else if (strcmp(word, "log") == 0 && mail->started)
+		log_writer_reopen(mail->log);
+	else if (strcmp(word, "watch") == 0 && mail->started && !mail->stopping)
+		watch(mail);
 	else if (strcmp(word, "stop") == 0)
 		stop(mail);
 	return true;

@@ -8,6 +8,7 @@
 #include "admin/admin.h"
 #include "ctl/server.h"
 #include "programs/handed.h"
+#include "programs/host_logins.h"
 #include "programs/lane.h"
 #include "programs/roles.h"
 #include "programs/snapshot.h"
@@ -22,6 +23,7 @@ struct mail {
 	size_t old_count;
 	struct router *router;
 	struct snapshot_tls tls;
+	struct logins *logins;         /* At other servers. */
 	struct spool *spool;
 	struct in_doubt *in_doubt;
 	struct suspects *suspects;
@@ -29,8 +31,10 @@ struct mail {
 	struct clients *clients;
 	struct greylist *greylist;
 	struct policy_store *policies;
+	struct webhook_journal *journal;
 	_Atomic int64_t held_bytes;
 	struct log_writer *log;
+	struct feed *feed;
 	struct troubles troubles;
 	_Atomic bool spool_trouble;
 	struct lane *lanes[LANES_MAX];
@@ -46,7 +50,7 @@ struct mail {
 		struct door door;
 	} sockets[SOCKETS_MAX];        /* Listeners as they come in, until start or reload. */
 	unsigned socket_count;
-	unsigned next_mailbox, next_auth; /* The lanes that the next channels are for. */
+	unsigned next_mailbox, next_pipe, next_auth; /* The lanes that the next channels are for. */
 	int text;                      /* The configuration that came last: a memory file. */
 	int files[CONF_FILES_MAX];     /* What it names, as they come in; until they are taken. */
 	unsigned file_count;
@@ -91,6 +95,9 @@ void mail_notes_watch(struct mail *mail);
 
 /* The router of this configuration and of the names that the supervisor sent. NULL: complaints tell. */
 struct router *mail_make_router(const struct mail *mail, const struct conf *conf, struct buffer *complaints);
+
+/* The passwords of the routes; without memory what was known stays. */
+void mail_logins_read(struct mail *mail, const struct conf *conf);
 
 /* The configuration that came last and its files, which are there as long as *out_handed is. NULL: stderr tells. */
 struct conf *mail_take_conf(struct mail *mail, struct handed **out_handed);

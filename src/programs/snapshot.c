@@ -13,8 +13,13 @@
 #include "conf/users.h"
 #include "dns/dns.h"
 #include "mailbox/path.h"
+#include "programs/commands.h"
 #include "programs/handed.h"
+#include "programs/host_logins.h"
+#include "programs/lane_webhooks.h"
 #include "programs/signing.h"
+#include "programs/srs_secret.h"
+#include "web/tokens.h"
 
 enum {
 	FILE_BYTES_MAX = 64 << 20,
@@ -108,24 +113,63 @@ static struct tls_demand demand_of(enum conf_tls tls)
 		[CONF_TLS_STARTTLS] = { .level = TLS_OPPORTUNISTIC },
 		[CONF_TLS_REQUIRED] = { .level = TLS_VERIFIED },
 		[CONF_TLS_IMPLICIT] = { .level = TLS_VERIFIED, .implicit = true },
+		[CONF_TLS_DANE] = { .level = TLS_VERIFIED, .dane = true },
 	};
 
 	return demands[tls];
+}
+
+/* Those of outbound are for all that goes to MX hosts. */
+static const struct conf_relays *relays_of(const struct conf *conf, const struct conf_route *route)
+{
+	return route->relays.count == 0 && route->via_count == 0 ? &conf->outbound.relays : &route->relays;
+}
+
+/* LMTP is spoken at home. */
+static struct text pool_of(const struct conf *conf, const struct conf_route *route)
+{
+	return route->pool.length > 0 || route->lmtp ? route->pool : conf->outbound.pool;
 }
 
 static bool copy_rules(const struct conf *conf, struct arena *arena, struct router_settings *settings)
 {
 	struct router_rule *rules = arena_array(arena, conf->route_count, sizeof *rules);
 
-	for (size_t i = 0; rules != NULL && i < conf->route_count; i++)
+	for (size_t i = 0; rules != NULL && i < conf->route_count; i++) {
+		const struct conf_relays *relays = relays_of(conf, &conf->routes[i]);
+
 		rules[i] = (struct router_rule){ .pattern = conf->routes[i].pattern,
+			.from = conf->routes[i].from,
+			.from_count = conf->routes[i].from_count,
 			.via = conf->routes[i].via,
 			.via_count = conf->routes[i].via_count,
 			.lmtp = conf->routes[i].lmtp,
-			.tls = demand_of(conf->routes[i].tls) };
+			.tls = demand_of(conf->routes[i].tls),
+			.user = conf->routes[i].user,
+			.pool = pool_of(conf, &conf->routes[i]),
+			.fallback = relays->hosts,
+			.fallback_count = relays->count,
+			.fallback_tls = demand_of(relays->tls) };
+	}
+	settings->fallback = conf->outbound.relays.hosts;
+	settings->fallback_count = conf->outbound.relays.count;
+	settings->fallback_tls = demand_of(conf->outbound.relays.tls);
 	settings->rules = rules;
 	settings->rule_count = conf->route_count;
 	return rules != NULL;
+}
+
+static bool copy_pipes(const struct conf *conf, struct arena *arena, struct router_settings *settings)
+{
+	struct router_pipe *pipes = arena_array(arena, conf->pipe_count + 1, sizeof *pipes);
+
+	for (size_t i = 0; pipes != NULL && i < conf->pipe_count; i++)
+		pipes[i] = (struct router_pipe){ .name = conf->pipes[i].name,
+			.recipients = conf->pipes[i].recipients,
+			.recipient_count = conf->pipes[i].recipient_count };
+	settings->pipes = pipes;
+	settings->pipe_count = conf->pipe_count;
+	return pipes != NULL;
 }
 
 static bool copy_permissions(const struct conf *conf, struct arena *arena, struct router_settings *settings)
@@ -141,6 +185,22 @@ static bool copy_permissions(const struct conf *conf, struct arena *arena, struc
 	return permissions != NULL;
 }
 
+/* One that is missing is made when the server starts. */
+static bool read_secrets(const struct conf *conf, struct arena *arena, struct router_settings *settings, struct buffer *complaints)
+{
+	struct stat about;
+
+	settings->srs_domain = conf->srs.domain;
+	settings->srs_secrets_name = text_of(conf->srs.secret_file);
+	if (stat(conf->srs.secret_file, &about) != 0 && errno == ENOENT)
+		return true;
+	if (!read_text(conf->srs.secret_file, arena, &settings->srs_secrets, complaints))
+		return false;
+	if (settings->srs_secrets.length == 0) /* An empty file is a mistake, not a wish to have none. */
+		settings->srs_secrets = TEXT("\n");
+	return true;
+}
+
 struct router *snapshot_router(const struct conf *conf, struct text names, struct buffer *complaints)
 {
 	struct arena *arena = arena_new(ROUTER_ARENA_BYTES);
@@ -150,13 +210,14 @@ struct router *snapshot_router(const struct conf *conf, struct text names, struc
 		.aliases_name = text_of(conf->aliases),
 		.separator = conf->separator,
 		.tls = demand_of(conf->outbound.tls),
+		.pool = conf->outbound.pool,
 		.mailbox_lmtp = conf->mailbox.lmtp };
 	struct router *router = NULL;
 	struct text complaint = TEXT_EMPTY;
 
 	if (arena != NULL && split_names(names, arena, &settings) &&
 	    read_text(conf->aliases, arena, &settings.aliases, complaints) && copy_rules(conf, arena, &settings) &&
-	    copy_permissions(conf, arena, &settings) &&
+	    copy_pipes(conf, arena, &settings) && copy_permissions(conf, arena, &settings) && read_secrets(conf, arena, &settings, complaints) &&
 	    router_new(&settings, arena, &router, &complaint) != OK) {
 		router = NULL;
 		(void)!buffer_print(complaints, "%.*s\n", TEXT_FORMAT(complaint.length > 0 ? complaint : TEXT("out of memory")));
@@ -165,7 +226,9 @@ struct router *snapshot_router(const struct conf *conf, struct text names, struc
 	return router;
 }
 
-bool snapshot_tls(const struct conf *conf, struct snapshot_tls *out_tls, struct buffer *complaints)
+/* With authorities only where they are asked for: those of the system are a hundred certificates to parse, and nothing of
+ * the configuration can be wrong about them. */
+static bool take_tls(const struct conf *conf, bool authorities, struct snapshot_tls *out_tls, struct buffer *complaints)
 {
 	const struct tls_server_settings settings = { .certificates = conf->tls.certificates,
 		.keys = conf->tls.keys,
@@ -178,7 +241,7 @@ bool snapshot_tls(const struct conf *conf, struct snapshot_tls *out_tls, struct 
 
 	if (error == OK && settings.count > 0)
 		error = tls_server_new(&settings, arena, &tls.server, &complaint);
-	if (error == OK)
+	if (error == OK && authorities)
 		error = tls_client_new(conf->tls.authorities, arena, &tls.client, &complaint);
 	if (error == OK) {
 		*out_tls = tls;
@@ -188,6 +251,20 @@ bool snapshot_tls(const struct conf *conf, struct snapshot_tls *out_tls, struct 
 	}
 	arena_free(arena);
 	return error == OK;
+}
+
+bool snapshot_tls(const struct conf *conf, struct snapshot_tls *out_tls, struct buffer *complaints)
+{
+	return take_tls(conf, true, out_tls, complaints);
+}
+
+static bool tls_is_right(const struct conf *conf, struct buffer *complaints)
+{
+	struct snapshot_tls tls = { NULL, NULL };
+	const bool right = take_tls(conf, conf->tls.authorities[0] != '\0', &tls, complaints);
+
+	snapshot_tls_done(&tls);
+	return right;
 }
 
 void snapshot_tls_done(struct snapshot_tls *tls)
@@ -200,14 +277,12 @@ void snapshot_tls_done(struct snapshot_tls *tls)
 bool snapshot_tls_is_right(const struct conf *conf)
 {
 	struct buffer complaints;
-	struct snapshot_tls tls = { NULL, NULL };
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
-	const bool right = snapshot_tls(conf, &tls, &complaints);
+	const bool right = tls_is_right(conf, &complaints);
 
 	if (!right)
 		fprintf(stderr, "postroad: the certificates in use stay: %.*s", TEXT_FORMAT(buffer_text(&complaints)));
-	snapshot_tls_done(&tls);
 	buffer_done(&complaints);
 	return right;
 }
@@ -316,6 +391,19 @@ int snapshot_names_fd(const struct conf *conf)
 	return printed_fd(conf, "names", print_names);
 }
 
+struct router *snapshot_router_alone(
+    const struct conf *conf, struct arena *arena, struct text *out_names, struct buffer *complaints)
+{
+	const int fd = snapshot_names_fd(conf);
+	struct router *router = NULL;
+
+	if (fd >= 0 && snapshot_read_fd(fd, arena, out_names))
+		router = snapshot_router(conf, *out_names, complaints);
+	if (fd >= 0)
+		close(fd);
+	return router;
+}
+
 int snapshot_owners_fd(const struct conf *conf)
 {
 	return printed_fd(conf, "owners", print_owners);
@@ -363,6 +451,20 @@ static bool tokens_are_right(const struct conf *conf, struct buffer *complaints)
 	return right;
 }
 
+static bool web_is_right(const struct conf *conf, struct buffer *complaints)
+{
+	struct arena *arena = arena_new(KEYS_BYTES_MAX);
+	struct web_tokens *tokens = NULL;
+	struct text file;
+	const bool right = !conf->web.enabled || conf->web.tokens[0] == '\0' ||
+	    (arena != NULL && read_text(conf->web.tokens, arena, &file, complaints) &&
+	        (tokens = web_tokens_new(conf->web.tokens, file, complaints)) != NULL);
+
+	web_tokens_free(tokens);
+	arena_free(arena);
+	return right;
+}
+
 bool snapshot_read_fd(int fd, struct arena *arena, struct text *out_text)
 {
 	struct stat stat;
@@ -393,13 +495,16 @@ struct conf *snapshot_conf(const char *path, struct buffer *complaints)
 	const bool mailbox_right = mailbox_is_right(conf, complaints);
 	const bool zone_right = zone_is_right(conf, complaints);
 	const bool tokens_right = tokens_are_right(conf, complaints);
-	struct snapshot_tls tls = { NULL, NULL };
-	const bool tls_right = snapshot_tls(conf, &tls, complaints);
-
+	const bool tls_right = tls_is_right(conf, complaints);
 	const bool keys_right = signing_is_right(conf, complaints);
+	const bool web_right = web_is_right(conf, complaints);
+	const bool webhooks_right = lane_webhooks_are_right(conf, complaints);
+	const bool logins_right = host_logins_are_right(conf, complaints);
+	const bool commands_right = commands_are_right(conf, complaints);
+	const bool secrets_kept = srs_secret_is_kept(conf, complaints);
 
-	snapshot_tls_done(&tls);
-	if (!names_right || !keys_right || router == NULL || !mailbox_right || !zone_right || !tokens_right || !tls_right) {
+	if (!names_right || !keys_right || router == NULL || !mailbox_right || !zone_right || !tokens_right || !tls_right ||
+	    !webhooks_right || !logins_right || !commands_right || !secrets_kept || !web_right) {
 		conf_free(conf);
 		conf = NULL;
 	}
@@ -415,6 +520,10 @@ struct conf *snapshot_load(const char *path)
 
 	buffer_init(&complaints, COMPLAINTS_BYTES_MAX);
 	conf = snapshot_conf(path, &complaints);
+	if (conf != NULL && !srs_secret_make(conf, &complaints)) {
+		conf_free(conf);
+		conf = NULL;
+	}
 	if (conf != NULL)
 		(void)!snapshot_users_exist(conf, &complaints);
 	fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));

@@ -22,6 +22,11 @@ enum { COMPLAINTS_BYTES_MAX = 256 << 10 };
  * NULL: complaints tell. */
 [[nodiscard]] struct router *snapshot_router(const struct conf *conf, struct text names, struct buffer *complaints);
 
+/* The same where no supervisor has read the names, which are put into `arena`. */
+enum { SNAPSHOT_NAMES_BYTES_MAX = 64 << 20 };
+[[nodiscard]] struct router *snapshot_router_alone(
+    const struct conf *conf, struct arena *arena, struct text *out_names, struct buffer *complaints);
+
 /* What the supervisor reads for the roles, since it may: the names of the users, one a line, in a memory file (the
  * mail role is to know who there is, but no password); the file with the passwords, open, for the auth role, and
  * that with the keys of tokens. Give a descriptor, or -1: there is none. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "outbound/courier.h"
+#include "outbound/host_memory.h"
 #include "spool/spool.h"
 
 struct surveyor {
@@ -55,6 +57,40 @@ static void come_home(struct lane *lane, void *context)
 	trip_free(trip);
 }
 
+/* The courier's clock knows no date. */
+static int64_t unix_ms(struct lane *lane, int64_t ms, int64_t now_ms)
+{
+	return ms > 0 ? loop_unix_ms(lane_loop(lane)) + ms - now_ms : 0;
+}
+
+static void add_host(struct lane *lane, struct queue_survey *survey, const struct endpoint *endpoint, struct text pool)
+{
+	struct queue_surveyed_host *host = &survey->hosts[survey->host_count];
+	const struct host_known *known;
+	int64_t now_ms;
+
+	if (survey->host_count == QUEUE_SURVEY_HOSTS_MAX || !outbound_known(lane_outbound(lane), endpoint, pool, &known, &now_ms))
+		return;
+	*host = (struct queue_surveyed_host){ .endpoint = *endpoint,
+		.capabilities = known->capabilities,
+		.heard_ms = unix_ms(lane, known->heard_ms, now_ms),
+		.rests_until_ms = host_known_rests(known, now_ms) ? unix_ms(lane, known->rests_until_ms, now_ms) : 0,
+		.tls = known->tls };
+	if (arena_copy(survey->arena, known->trouble, &host->trouble))
+		survey->host_count++;
+}
+
+static void add_hosts(struct lane *lane, struct queue_survey *survey)
+{
+	const struct host_list *hosts;
+	struct text pool;
+
+	if (survey->key.length == 0 || !queue_destination_hosts(lane_queue(lane), survey->key, &hosts, &pool))
+		return;
+	for (size_t i = 0; i < hosts->host_count; i++)
+		add_host(lane, survey, &hosts->hosts[i].endpoint, pool);
+}
+
 static void visit(struct lane *lane, void *context)
 {
 	struct trip *trip = context;
@@ -62,6 +98,7 @@ static void visit(struct lane *lane, void *context)
 	const unsigned here = trip->lane++;
 
 	queue_survey_visit(&trip->survey, lane_queue(lane), here);
+	add_hosts(lane, &trip->survey);
 	if (trip->lane < trip->lane_end)
 		lane_send(lanes[trip->lane], &trip->message, visit, trip);
 	else

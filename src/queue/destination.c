@@ -1,15 +1,13 @@
-/* Destinations: how many deliveries each may have, when it rests, what its hosts are. */
+/* Destinations: what their hosts are, and whose limits they share. */
 #include "base/must.h"
 #include "queue/queue_private.h"
 
 enum {
 	DESTINATION_ARENA_BYTES = 64 << 10,
 	HOSTS_ARENA_BYTES = 256 << 10,
-	LIMIT_FIRST = 5, /* Who never answered holds no more deliveries than these. */
 	HOSTS_TTL_MS_MIN = 1000,
 	HOSTS_TTL_MS_MAX = 300000,
-	PAUSE_MS_FIRST = 30000,
-	PAUSE_MS_MAX = 300000
+	SITE_KEY_ARENA_BYTES = 2 << 20 /* HOSTS_ADDRESS_MAX names, written one behind the other. */
 };
 
 /* -- The table ---------------------------------------------------------------------------------- */
@@ -19,24 +17,36 @@ static struct text mailbox_key(void)
 	return TEXT("mailbox");
 }
 
-uint32_t destination_limit_max(const struct queue *queue, const struct destination *destination)
+/* What is fixed for it, as far as its hosts are known. */
+static const struct shape *shape_of(const struct destination *destination, const struct host_list *hosts)
 {
-	return text_equal(destination->key, mailbox_key()) ? queue->settings.mailbox_concurrency
-	                                                   : queue->settings.concurrency;
+	const struct queue_settings *settings = &destination->queue->settings;
+	const struct next_hop *hop = &destination->hop;
+
+	if (hop->domain.length == 0 && hop->via_count == 0) /* A mailbox, or a pipe. */
+		return NULL;
+	/* Over a relay go many domains. */
+	return shape_find(settings->shapes, settings->shape_count, hop->via_count == 0 ? hop->domain : TEXT_EMPTY, hosts);
+}
+
+static bool copy_names(struct arena *arena, const struct text *hosts, size_t count, const struct text **out_hosts)
+{
+	struct text *copy = arena_array(arena, count + 1, sizeof *copy);
+
+	for (size_t i = 0; copy != NULL && i < count; i++)
+		if (!arena_copy(arena, hosts[i], &copy[i]))
+			return false;
+	*out_hosts = copy;
+	return copy != NULL;
 }
 
 static bool copy_hop(struct arena *arena, const struct next_hop *hop, struct next_hop *out_hop)
 {
-	struct text *via = arena_array(arena, hop->via_count + 1, sizeof *via);
-
 	*out_hop = *hop;
-	if (via == NULL || !arena_copy(arena, hop->domain, &out_hop->domain))
-		return false;
-	for (size_t i = 0; i < hop->via_count; i++)
-		if (!arena_copy(arena, hop->via[i], &via[i]))
-			return false;
-	out_hop->via = via;
-	return true;
+	return arena_copy(arena, hop->domain, &out_hop->domain) && arena_copy(arena, hop->user, &out_hop->user) &&
+	    arena_copy(arena, hop->pool, &out_hop->pool) &&
+	    copy_names(arena, hop->via, hop->via_count, &out_hop->via) &&
+	    copy_names(arena, hop->fallback, hop->fallback_count, &out_hop->fallback);
 }
 
 static struct destination *destination_new(struct queue *queue, struct text key, const struct next_hop *hop)
@@ -52,11 +62,16 @@ static struct destination *destination_new(struct queue *queue, struct text key,
 	destination->arena = arena;
 	destination->queue = queue;
 	destination->hop.destination = destination->key;
-	destination->limit = destination_limit_max(queue, destination);
-	if (hop != NULL && destination->limit > LIMIT_FIRST)
-		destination->limit = LIMIT_FIRST;
+	/* Until its hosts are known it is a site of its own. */
+	destination->site = site_get(queue, key, hop == NULL);
+	if (destination->site == NULL) {
+		arena_free(arena);
+		return NULL;
+	}
+	site_fix(destination->site, shape_of(destination, NULL));
 	HASH_ADD_KEYPTR(hh, queue->destinations, destination->key.bytes, destination->key.length, destination);
 	if (destination->hh.tbl == NULL) {
+		site_unref(destination->site);
 		arena_free(arena);
 		return NULL;
 	}
@@ -96,7 +111,7 @@ void destination_unref(struct queue *queue, struct destination *destination)
 	must(destination->references > 0);
 	if (--destination->references > 0)
 		return;
-	must(destination->in_flight == 0 && destination->blocked == NULL && destination->waiting == NULL);
+	must(destination->in_flight == 0 && destination->waiting == NULL);
 	DL_APPEND(queue->idle_destinations, destination);
 	if (++queue->idle_destination_count > QUEUE_DESTINATION_MAX) {
 		struct destination *oldest = queue->idle_destinations;
@@ -113,118 +128,99 @@ void destination_free(struct queue *queue, struct destination *destination)
 	if (destination->search != NULL)
 		hosts_cancel(destination->search);
 	host_cache_unref(destination->hosts);
+	site_vacate(destination->site, destination->in_flight); /* The queue ends before its deliveries. */
+	site_unref(destination->site);
 	arena_free(destination->arena);
 }
 
-/* -- The gate ------------------------------------------------------------------------------------- */
+/* -- Sites ---------------------------------------------------------------------------------------- */
 
-enum queue_gate destination_gate(const struct destination *destination, int64_t now_ms)
+/* Those who wait look again: it is another gate. */
+static void move_to(struct destination *destination, struct site *site)
 {
-	if (destination->pause_until_ms > now_ms)
-		return destination->down ? QUEUE_GATE_DOWN : QUEUE_GATE_PAUSED;
-	return destination->in_flight >= destination->limit ? QUEUE_GATE_FULL : QUEUE_GATE_OPEN;
+	struct site *old = destination->site;
+
+	site_let_go(old, destination);
+	site_vacate(old, destination->in_flight);
+	site_occupy(site, destination->in_flight);
+	destination->site = site;
+	if (old->references > 1)
+		site_unblock(old);
+	site_unref(old);
 }
 
-void destination_block(struct destination *destination, struct domain *domain)
+/* One whose demands its hosts did not meet stays apart until they do. */
+static bool is_apart(const struct destination *destination)
 {
-	struct queue *queue = destination->queue;
-	const bool paused = destination_gate(destination, queue_now_ms(queue)) == QUEUE_GATE_PAUSED;
-
-	must(domain->state == DOMAIN_TURN && domain->destination == destination);
-	domain->state = DOMAIN_BLOCKED;
-	DL_APPEND(destination->blocked, domain);
-	destination->blocked_count++;
-	if (paused && destination->pause_until_ms < queue->pause_next_ms)
-		queue->pause_next_ms = destination->pause_until_ms;
+	return destination->site->failures > 0 && text_equal(destination->site->key, destination->key);
 }
 
-void destination_unblock(struct queue *queue, struct destination *destination)
+void destination_part(struct destination *destination)
 {
-	const enum queue_gate gate = destination_gate(destination, queue_now_ms(queue));
-	uint32_t count = gate == QUEUE_GATE_OPEN ? destination->limit - destination->in_flight
-	    : gate == QUEUE_GATE_DOWN            ? destination->blocked_count
-	                                         : 0;
+	struct site *site = site_get(destination->queue, destination->key, false);
 
-	/* As many as may start; who finds the gate closed again queues up behind the others. */
-	for (; count > 0 && destination->blocked != NULL; count--)
-		domain_ready(queue, destination->blocked);
-}
-
-void destinations_wake(struct queue *queue, int64_t now_ms)
-{
-	queue->pause_next_ms = INT64_MAX;
-	for (struct destination *destination = queue->destinations; destination != NULL;
-	     destination = destination->hh.next) {
-		if (destination->blocked == NULL)
-			continue;
-		if (destination->pause_until_ms <= now_ms)
-			destination_unblock(queue, destination);
-		else if (destination->pause_until_ms < queue->pause_next_ms)
-			queue->pause_next_ms = destination->pause_until_ms;
+	if (site == NULL || site == destination->site) {
+		site_unref(site);
+		return;
 	}
+	site_fix(site, destination->site->shape);
+	move_to(destination, site);
 }
 
-/* -- What attempts tell --------------------------------------------------------------------------- */
-
-/* Doubling from 30 s to 5 min, but never longer than the mail itself waits for its next attempt. */
-static int64_t pause_ms(struct queue *queue, uint32_t failures)
+bool destination_join(struct destination *destination, const struct host_list *hosts)
 {
-	const struct retry_schedule schedule = queue_schedule(queue);
-	const int64_t gap_ms = retry_schedule_gap(&schedule, failures);
-	int64_t pause = PAUSE_MS_FIRST;
+	if (is_apart(destination))
+		return false;
 
-	for (uint32_t i = 1; i < failures && pause < PAUSE_MS_MAX; i++)
-		pause *= 2;
-	pause = pause < PAUSE_MS_MAX ? pause : PAUSE_MS_MAX;
-	return pause < gap_ms ? pause : gap_ms;
-}
+	const struct shape *shape = shape_of(destination, hosts);
+	struct arena *arena = arena_new(SITE_KEY_ARENA_BYTES);
+	struct text key;
+	bool moved = false;
 
-static void keep_last_words(struct destination *destination, const struct verdict *verdict)
-{
-	const struct text text = text_part(verdict->text, 0, LAST_WORDS_MAX / 2);
-	const struct text host = text_part(verdict->host, 0, LAST_WORDS_MAX / 2);
-	char *room = destination->last_room;
+	if (arena != NULL && shape_site_key(shape, hosts, arena, &key)) {
+		struct site *site = site_get(destination->queue, key, false);
 
-	memcpy(room, text.length > 0 ? text.bytes : "", text.length);
-	memcpy(room + text.length, host.length > 0 ? host.bytes : "", host.length);
-	destination->last = *verdict;
-	destination->last.text = (struct text){ room, text.length };
-	destination->last.host = (struct text){ room + text.length, host.length };
-}
-
-static void back_off(struct queue *queue, struct destination *destination, const struct verdict *verdict)
-{
-	const int64_t now_ms = queue_now_ms(queue);
-
-	destination->limit = destination->limit > 1 ? destination->limit / 2 : 1;
-	if (destination->pause_until_ms > now_ms)
-		return; /* One of many that were under way when the trouble came. */
-	destination->limit = 1; /* The next one is a probe. */
-	destination->failures++;
-	destination->down = destination->failures > 1;
-	destination->pause_until_ms = now_ms + pause_ms(queue, destination->failures);
-	keep_last_words(destination, verdict);
-	if (destination->blocked != NULL && destination->pause_until_ms < queue->pause_next_ms)
-		queue->pause_next_ms = destination->pause_until_ms;
-}
-
-void destination_learn(struct queue *queue, struct destination *destination, const struct delivery_outcome *outcomes,
-    size_t outcome_count)
-{
-	for (size_t i = 0; i < outcome_count; i++) {
-		if (outcomes[i].pressure) {
-			back_off(queue, destination, &outcomes[i].verdict);
-			return;
+		moved = site != NULL && site != destination->site;
+		if (moved) {
+			if (site->shape != shape || site->references == 1)
+				site_fix(site, shape);
+			move_to(destination, site);
+		} else {
+			site_unref(site);
 		}
 	}
-	destination->failures = 0;
-	destination->down = false;
-	destination->pause_until_ms = 0;
-	if (destination->limit < destination_limit_max(queue, destination))
-		destination->limit++;
+	arena_free(arena);
+	return moved;
+}
+
+void destinations_reshape(struct queue *queue)
+{
+	for (struct site *site = queue->sites; site != NULL; site = site->hh.next)
+		site->shape = NULL;
+	for (struct destination *destination = queue->destinations; destination != NULL;
+	     destination = destination->hh.next) {
+		const struct host_list *hosts = destination->hosts ? &destination->hosts->list : NULL;
+
+		site_fix(destination->site, shape_of(destination, hosts));
+		site_forgive(destination->site);
+		host_cache_unref(take(destination->hosts));
+	}
 }
 
 /* -- Hosts ------------------------------------------------------------------------------------------ */
+
+/* `previous`: the one before, whose copy stands before ours. The addresses of a host share its records. */
+static bool copy_host(struct arena *arena, const struct host *host, const struct host *previous, struct host *out_host)
+{
+	const struct tlsa_set *usable = &host->tlsa.usable;
+
+	*out_host = *host;
+	if (previous != NULL && previous->tlsa.usable.records == usable->records)
+		out_host->tlsa.usable = out_host[-1].tlsa.usable;
+	else if (!tlsa_copy(usable, arena, &out_host->tlsa.usable))
+		return false;
+	return arena_copy(arena, host->name, &out_host->name) && arena_copy(arena, host->tlsa.base, &out_host->tlsa.base);
+}
 
 static bool copy_hosts(struct arena *arena, const struct host_list *list, struct host_list *out_list)
 {
@@ -237,11 +233,9 @@ static bool copy_hosts(struct arena *arena, const struct host_list *list, struct
 	    !arena_copy(arena, list->verdict.text, &out_list->verdict.text) ||
 	    !arena_copy(arena, list->verdict.host, &out_list->verdict.host))
 		return false;
-	for (size_t i = 0; i < list->host_count; i++) {
-		hosts[i] = list->hosts[i];
-		if (!arena_copy(arena, list->hosts[i].name, &hosts[i].name))
+	for (size_t i = 0; i < list->host_count; i++)
+		if (!copy_host(arena, &list->hosts[i], i > 0 ? &list->hosts[i - 1] : NULL, &hosts[i]))
 			return false;
-	}
 	out_list->hosts = hosts;
 	return true;
 }
@@ -279,23 +273,46 @@ void host_cache_unref(struct host_cache *cache)
 
 /* -- Questions ---------------------------------------------------------------------------------------- */
 
+bool queue_destination_hosts(
+    const struct queue *queue, struct text key, const struct host_list **out_hosts, struct text *out_pool)
+{
+	const struct destination *destination;
+
+	HASH_FIND(hh, queue->destinations, key.bytes, key.length, destination);
+	if (destination == NULL || destination->hosts == NULL)
+		return false;
+	*out_hosts = &destination->hosts->list;
+	*out_pool = destination->hop.pool;
+	return true;
+}
+
 void queue_each_destination(const struct queue *queue,
     void (*each)(void *context, const struct queue_destination *destination), void *context)
 {
+	for (struct site *site = queue->sites; site != NULL; site = site->hh.next)
+		site->told = false;
 	for (const struct destination *destination = queue->destinations; destination != NULL;
 	     destination = destination->hh.next) {
+		struct site *site = destination->site;
 		const struct queue_destination view = {
 			.key = destination->key,
-			.gate = destination_gate(destination, queue_now_ms(queue)),
-			.in_flight = destination->in_flight,
-			.concurrency = destination->limit,
-			.waiting_domains = destination->blocked_count,
-			.paused_until_ms = destination->pause_until_ms,
-			.last = destination->last,
+			.site = site->key,
+			.site_destinations = site->references - site->tickets,
+			.site_first = !site->told,
+			.gate = site_gate(site, queue_now_ms(queue)),
+			.in_flight = site->in_flight,
+			.concurrency = site->limit,
+			.shape = site->shape ? site->shape->pattern : TEXT_EMPTY,
+			.limits = site->shape ? site->shape->limits : (struct shape_limits){ 0 },
+			.waiting_domains = site->blocked.count,
+			.paused_until_ms = site->pause_until_ms,
+			.paced_until_ms = site->paced_until_ms,
+			.last = site->last,
 			.hosts = destination->hosts ? destination->hosts->list.explanation : TEXT_EMPTY,
 			.hosts_expire_ms = destination->hosts ? destination->hosts->expires_ms : 0,
 		};
 
+		site->told = true;
 		each(context, &view);
 	}
 }

@@ -3,6 +3,8 @@
 #include "mail/date.h"
 #include "queue/queue_private.h"
 
+enum { FALLBACK_BYTES_MAX = 256 };
+
 struct event *fact_new(struct job *job, enum event_kind kind)
 {
 	must(job->fact_count < job->fact_max);
@@ -51,8 +53,15 @@ struct event *fact_of_recipient(
 		fact->fields[EVENT_FIELD_ORIGINAL] = recipient->original;
 	if (verdict == NULL)
 		return fact;
+	if (job->sent_as != NULL && job->delivery.sent_as == job->sent_as &&
+	    !address_print(job->sent_as, job->settle_arena, &fact->fields[EVENT_FIELD_SENT_AS]))
+		return NULL;
 	if (job->delivery.tls.length > 0)
 		fact->fields[EVENT_FIELD_TLS] = job->delivery.tls;
+	if (job->delivery.fallback.length > 0)
+		fact->fields[EVENT_FIELD_FALLBACK] = text_part(job->delivery.fallback, 0, FALLBACK_BYTES_MAX);
+	if (job->delivery.source.length > 0)
+		fact->fields[EVENT_FIELD_SOURCE] = job->delivery.source;
 	return put_verdict(job, fact, verdict) &&
 	        fact_number(job, fact, EVENT_FIELD_ATTEMPTS, (int64_t)recipient->attempt_count + 1)
 	    ? fact

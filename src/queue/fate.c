@@ -70,6 +70,7 @@ static struct fate fate_waits(const struct fate_question *question)
 		.expires_ms = question->envelope->expires_ms,
 		.attempt_count = recipient->attempt_count + 1,
 		.spread = retry_spread(question->envelope->id, recipient->index),
+		.cause = question->by_host ? retry_cause_of(question->verdict) : RETRY_USUAL,
 	};
 	struct fate fate = { .kind = FATE_WAITS, .action = DSN_DELAYED };
 

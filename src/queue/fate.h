@@ -27,6 +27,7 @@ struct fate_question {                          /* Borrows. */
 	const struct envelope *envelope;
 	const struct recipient *recipient;
 	const struct verdict *verdict;          /* code != 0 */
+	bool by_host;                           /* Of another server, whose words say when to come back; else of ours. */
 	bool final;                             /* Mailbox or LMTP: nobody behind us sends reports. */
 	bool relayed_without_dsn, relayed_without_deliverby;
 	const struct retry_schedule *schedule;

@@ -159,10 +159,35 @@ static void test_held(void **state)
 	assert_true(fate_decide(&question).told);
 }
 
+/* What the other server says moves the next attempt; the same words of ours do not. */
+static void test_the_reply_moves_the_next_attempt(void **state)
+{
+	static const int64_t gap_ms = 30 * 60 * 1000;
+	const struct retry_schedule half_hours = { &gap_ms, 1 };
+	const int64_t now_ms = 1795494481000;
+	const struct envelope envelope = { .id = 1, .arrived_ms = now_ms, .expires_ms = now_ms + 24 * HOUR_MS };
+	const struct recipient recipient = { .notify = NEVER };
+	struct verdict verdict = VERDICT(450, 4, 7, 1, "greylisted");
+	struct fate_question question = { .envelope = &envelope,
+		.recipient = &recipient,
+		.verdict = &verdict,
+		.schedule = &half_hours,
+		.now_ms = now_ms };
+
+	(void)state;
+	verdict.host = TEXT("/var/mail/example.net/alice");
+	assert_in_range(fate_decide(&question).due_ms - now_ms, gap_ms * 7 / 8 - 1, gap_ms);
+	verdict.host = TEXT("mx.example.net[192.0.2.1]");
+	question.by_host = true;
+	assert_in_range(fate_decide(&question).due_ms - now_ms, 1, RETRY_GREYLIST_MS_MAX);
+	verdict.enhanced = (struct enhanced_code){ 4, 2, 2 };
+	assert_in_range(fate_decide(&question).due_ms - now_ms, RETRY_FULL_MS_MIN * 7 / 8 - 1, RETRY_FULL_MS_MIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_truth_table), cmocka_unit_test(test_wanted_by),
-		cmocka_unit_test(test_held) };
+		cmocka_unit_test(test_held), cmocka_unit_test(test_the_reply_moves_the_next_attempt) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* One delivery, from its decision to the courier's answer.
  *
  *     start ─┬─ expand, refuse, gate down ──────────────────────────┐
- *            ├─ mailbox ─────────────────────┐                      │
+ *            ├─ mailbox, pipe ───────────────┐                      │
  *            └─ hosts ─┬─ known ─────────────┴► courier ─► done ────┴► settle (settle.c) ─► end
  *                      └─ searched ─► found ─┘ or no way */
 #include <stdio.h>
@@ -16,7 +16,7 @@ static void leave_destination(struct job *job)
 	must(job->destination->in_flight > 0);
 	job->occupies = false;
 	job->destination->in_flight--;
-	destination_unblock(job->queue, job->destination);
+	site_leave(job->destination->site);
 }
 
 void job_settle_all(struct job *job, const struct verdict *verdict)
@@ -37,13 +37,23 @@ void job_settle_all(struct job *job, const struct verdict *verdict)
 
 /* -- The courier ------------------------------------------------------------------------------------ */
 
+static bool is_unsafe(const struct job *job)
+{
+	for (uint32_t i = 0; i < job->message.recipient_count; i++)
+		if (job->outcomes[i].unsafe)
+			return true;
+	return false;
+}
+
 static void delivered(struct delivery *delivery)
 {
 	struct job *job = delivery->context;
 
 	for (uint32_t i = 0; i < job->message.recipient_count; i++)
 		must(job->outcomes[i].verdict.code != 0);
-	destination_learn(job->queue, job->destination, job->outcomes, job->message.recipient_count);
+	if (is_unsafe(job))
+		destination_part(job->destination);
+	site_learn(job->destination->site, job->outcomes, job->message.recipient_count, job->started_ms);
 	leave_destination(job);
 	job_settle(job);
 }
@@ -66,10 +76,13 @@ static void deliver(struct job *job, const struct courier *courier)
 	report_attempt(job);
 	job->delivery = (struct delivery){
 		.message = &job->message,
+		.sent_as = job->sent_as,
 		.route = &job->route,
 		.hosts = job->hosts ? &job->hosts->list : NULL,
+		.limits = site_limits(job->destination->site),
 		.arena = job->batch->arena,
 		.outcomes = job->outcomes,
+		.tls_notes = job->delivery.tls_notes,
 		.done = delivered,
 		.context = job,
 	};
@@ -78,7 +91,9 @@ static void deliver(struct job *job, const struct courier *courier)
 
 void job_deliver(struct job *job, struct host_cache *hosts)
 {
+	job->delivery.tls_notes.wanted = job->queue->settings.tallies_tls && tls_notes_apply(&job->route.next_hop);
 	if (hosts->list.verdict.code != 0) {
+		tls_notes_add_barred(&job->delivery.tls_notes, &hosts->list, job->batch->arena);
 		job_settle_all(job, &hosts->list.verdict);
 		return;
 	}
@@ -86,9 +101,29 @@ void job_deliver(struct job *job, struct host_cache *hosts)
 	deliver(job, job->queue->parts.outbound);
 }
 
+/* As if it had not been taken; whoever opens the gate lets its domain try again. */
+static void put_back(struct job *job)
+{
+	leave_destination(job);
+	for (uint32_t i = 0; i < job->message.recipient_count; i++)
+		domain_look_back(job->queue, job->domain, (struct spool_position){ .due_ms = job->message.recipients[i].due_ms,
+			.id = job->message.envelope.id,
+			.index = job->message.recipients[i].index });
+	job_end(job);
+}
+
 /* -- Hosts: one search for all who wait --------------------------------------------------------------- */
 
-static void release_waiting(struct destination *destination, struct host_cache *hosts)
+/* It was taken while its hosts were not known, and for all that they serve there is no room now. */
+static bool is_too_many(const struct job *job)
+{
+	struct site *site = job->destination->site;
+
+	return site->in_flight > site->limit || site->pause_until_ms > queue_now_ms(job->queue) ||
+	    !site_take_turn(site, queue_now_ms(job->queue));
+}
+
+static void release_waiting(struct destination *destination, struct host_cache *hosts, bool elsewhere)
 {
 	static const struct verdict no_memory = {
 		451, { 4, 3, 0 }, { "out of memory", sizeof "out of memory" - 1 }, { NULL, 0 }
@@ -99,7 +134,9 @@ static void release_waiting(struct destination *destination, struct host_cache *
 		struct job *job = destination->waiting;
 
 		DL_DELETE(destination->waiting, job);
-		if (hosts != NULL)
+		if (hosts != NULL && elsewhere && is_too_many(job))
+			put_back(job);
+		else if (hosts != NULL)
 			job_deliver(job, hosts);
 		else
 			job_settle_all(job, &no_memory);
@@ -118,7 +155,9 @@ static void hosts_found(void *context, const struct host_list *list)
 	destination->hosts = hosts;
 	if (hosts != NULL)
 		host_cache_ref(hosts);
-	release_waiting(destination, hosts);
+	const bool elsewhere = hosts != NULL && list->host_count > 0 && destination_join(destination, list);
+
+	release_waiting(destination, hosts, elsewhere);
 	host_cache_unref(hosts);
 }
 
@@ -137,7 +176,7 @@ static void find_hosts(struct job *job)
 	destination->search =
 	    hosts_find(queue->parts.loop, queue->parts.hosts, &destination->hop, hosts_found, destination);
 	if (destination->search == NULL)
-		release_waiting(destination, NULL);
+		release_waiting(destination, NULL, false);
 }
 
 /* -- Start and end --------------------------------------------------------------------------------------- */
@@ -151,15 +190,20 @@ void job_start(struct job *job)
 		job_settle(job);
 	} else if (job->route.kind == ROUTE_REFUSE) {
 		job_settle_all(job, &job->route.verdict);
-	} else if (destination_gate(destination, job->started_ms) == QUEUE_GATE_DOWN) {
-		job_settle_all(job, &destination->last);
+	} else if (site_gate(destination->site, job->started_ms) == QUEUE_GATE_DOWN) {
+		job_settle_all(job, &destination->site->last);
 	} else {
 		job->occupies = true;
 		destination->in_flight++;
+		site_occupy(destination->site, 1);
+		if (!site_take_turn(destination->site, job->started_ms)) {
+			put_back(job);
+			return;
+		}
 		if (job->route.kind == ROUTE_HOSTS)
 			find_hosts(job);
 		else
-			deliver(job, job->queue->parts.mailbox);
+			deliver(job, job->route.kind == ROUTE_PIPE ? job->queue->parts.pipe : job->queue->parts.mailbox);
 	}
 }
 

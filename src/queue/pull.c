@@ -11,33 +11,23 @@ enum {
 
 /* -- Domains ------------------------------------------------------------------------------------- */
 
-static void domain_leave_list(struct queue *queue, struct domain *domain)
+void domain_leave_line(struct queue *queue, struct domain *domain)
 {
-	if (domain->state == DOMAIN_READY) {
-		DL_DELETE(queue->ready, domain);
-	} else if (domain->state == DOMAIN_BLOCKED) {
-		DL_DELETE(domain->destination->blocked, domain);
-		domain->destination->blocked_count--;
-	}
+	if (domain->state == DOMAIN_READY)
+		turn_line_leave(&queue->ready, &queue->turns, &domain->seat);
+	else if (domain->state == DOMAIN_BLOCKED)
+		turn_line_leave(&domain->destination->site->blocked, &queue->turns, &domain->seat);
+	domain->state = DOMAIN_IDLE;
 }
 
+/* Whose turn came has left his line already. */
 void domain_ready(struct queue *queue, struct domain *domain)
 {
-	domain_leave_list(queue, domain);
+	if (domain->seat.sender != NULL)
+		domain_leave_line(queue, domain);
 	domain->state = DOMAIN_READY;
-	DL_APPEND(queue->ready, domain);
+	turn_line_join(&queue->ready, &queue->turns, &domain->seat);
 	queue_kick(queue);
-}
-
-void domain_free(struct queue *queue, struct domain *domain)
-{
-	domain_leave_list(queue, domain);
-	HASH_DELETE(hh, queue->domains, domain);
-	destination_unref(queue, domain->destination);
-	free(domain);
-	/* Somebody who found the table full may try again. */
-	if (queue->domain_count-- == QUEUE_DOMAIN_MAX)
-		queue_kick(queue);
 }
 
 static void domain_set_destination(struct queue *queue, struct domain *domain, struct destination *destination)
@@ -178,15 +168,34 @@ struct plan {
 	struct job *jobs; /* List. */
 };
 
-static struct job *plan_find_hop(const struct plan *plan, const struct route_decision *route)
+static struct job *plan_find_hop(
+    const struct plan *plan, const struct route_decision *route, const struct address *sent_as)
 {
 	struct job *job;
 
 	DL_FOREACH(plan->jobs, job)
-		if (job->route.kind == ROUTE_HOSTS &&
-		    text_equal(job->route.next_hop.destination, route->next_hop.destination))
+		if (job->route.kind == ROUTE_HOSTS && job->sent_as == sent_as &&
+		    text_equal(job->route.next_hop.destination, route->next_hop.destination) &&
+		    tls_demand_equal(job->route.next_hop.tls, route->next_hop.tls))
 			return job;
 	return NULL;
+}
+
+static enum error decide_way(struct batch *batch, const struct recipient *recipient, struct route_decision *out_route)
+{
+	const struct envelope *envelope = &batch->message.envelope;
+	const enum error error = recipient->via.length > 0
+	    ? router_decide_via(batch->router, &recipient->address, recipient->via, batch->arena, out_route)
+	    : router_decide(batch->router, &recipient->address, &envelope->reverse_path,
+	          recipient->flags & RECIPIENT_EXPANDED, batch->arena, out_route);
+
+	bool heeded = true;
+
+	if (error == OK && (envelope->flags & ENVELOPE_REQUIRETLS))
+		heeded = router_require_tls(out_route, batch->arena);
+	else if (error == OK && (envelope->flags & ENVELOPE_TLS_WAIVED))
+		heeded = router_waive_policies(out_route, batch->arena);
+	return heeded ? error : ERR_NO_MEMORY;
 }
 
 /* What an operator decided for it comes before any route. ERR_NO_MEMORY. */
@@ -199,11 +208,17 @@ static enum error decide(struct batch *batch, const struct recipient *recipient,
 	else if (recipient->flags & RECIPIENT_EXPIRED)
 		out_route->verdict = recipient->last.code != 0 ? recipient->last : VERDICT(451, 4, 4, 7, "it was not tried");
 	else if (pause == NULL)
-		return recipient->via.length > 0
-		    ? router_decide_via(batch->router, &recipient->address, recipient->via, batch->arena, out_route)
-		    : router_decide(batch->router, &recipient->address, recipient->flags & RECIPIENT_EXPANDED, batch->arena,
-		          out_route);
+		return decide_way(batch, recipient, out_route);
 	return OK;
+}
+
+/* What LMTP takes is at home. NULL: as the envelope says. */
+static const struct address *sent_as(
+    const struct batch *batch, const struct recipient *recipient, const struct route_decision *route)
+{
+	const bool goes_on = recipient->flags & RECIPIENT_EXPANDED && route->kind == ROUTE_HOSTS && !route->next_hop.lmtp;
+
+	return goes_on && batch->sent_as.rewritten ? &batch->sent_as.address : NULL;
 }
 
 /* A recipient joins the delivery to its host, or gets a job of its own. False: no memory. */
@@ -219,19 +234,21 @@ static bool plan_recipient(
 	if (decide(batch, recipient, pause, &route) != OK)
 		return false;
 
-	struct job *job = route.kind == ROUTE_HOSTS ? plan_find_hop(plan, &route) : NULL;
+	const struct address *path = sent_as(batch, recipient, &route);
+	struct job *job = route.kind == ROUTE_HOSTS ? plan_find_hop(plan, &route, path) : NULL;
 
 	if (job == NULL) {
 		job = job_new(queue, domain, batch, route.kind == ROUTE_HOSTS ? batch->message.recipient_count - number : 1);
 		if (job == NULL)
 			return false;
 		job->route = route;
+		job->sent_as = path;
 		if (pause != NULL && !arena_print(batch->arena, &job->pause, "%s %.*s is paused", pause_word(pause->kind),
 		                         TEXT_FORMAT(pause->subject)))
 			return false;
 		DL_APPEND(plan->jobs, job);
-		if (route.kind == ROUTE_HOSTS || route.kind == ROUTE_MAILBOX) {
-			job->destination = destination_get(queue, route.kind == ROUTE_HOSTS ? &route.next_hop : NULL);
+		if (route.kind == ROUTE_HOSTS || route.kind == ROUTE_MAILBOX || route.kind == ROUTE_PIPE) {
+			job->destination = destination_get(queue, route.kind == ROUTE_MAILBOX ? NULL : &route.next_hop);
 			if (job->destination == NULL)
 				return false;
 		}
@@ -240,20 +257,19 @@ static bool plan_recipient(
 	return true;
 }
 
+static bool is_closed(enum queue_gate gate)
+{
+	return gate == QUEUE_GATE_FULL || gate == QUEUE_GATE_PACED || gate == QUEUE_GATE_PAUSED;
+}
+
 /* The destination of a job whose gate is closed; NULL: none is. */
 static struct destination *plan_closed_gate(const struct plan *plan, int64_t now_ms)
 {
 	struct job *job;
 
-	DL_FOREACH(plan->jobs, job) {
-		if (job->destination == NULL)
-			continue;
-
-		const enum queue_gate gate = destination_gate(job->destination, now_ms);
-
-		if (gate == QUEUE_GATE_FULL || gate == QUEUE_GATE_PAUSED)
+	DL_FOREACH(plan->jobs, job)
+		if (job->destination != NULL && is_closed(site_gate(job->destination->site, now_ms)))
 			return job->destination;
-	}
 	return NULL;
 }
 
@@ -307,10 +323,21 @@ static void plan_start(struct queue *queue, struct domain *domain, struct batch 
 
 /* -- Pulling ---------------------------------------------------------------------------------------- */
 
+/* With the day of now, so that reports have their full time to come back. False: no memory. */
+static bool find_return_path(const struct queue *queue, struct batch *batch)
+{
+	const struct address *sender = &batch->message.envelope.reverse_path;
+
+	for (uint32_t i = 0; i < batch->message.recipient_count; i++)
+		if (batch->message.recipients[i].flags & RECIPIENT_EXPANDED)
+			return router_return_path(batch->router, sender, queue_now_ms(queue), batch->arena, &batch->sent_as) == OK;
+	return true;
+}
+
 static enum pull pull_batch(struct queue *queue, struct domain *domain, struct batch *batch)
 {
 	struct plan plan = { 0 };
-	bool ok = true;
+	bool ok = find_return_path(queue, batch);
 
 	for (uint32_t i = 0; ok && i < batch->message.recipient_count; i++)
 		ok = plan_recipient(queue, domain, batch, i, &plan);
@@ -330,7 +357,7 @@ static enum pull pull_batch(struct queue *queue, struct domain *domain, struct b
 		if (closed == NULL)
 			return PULL_TROUBLE;
 		if (!batch->on_trial)
-			destination_block(closed, domain);
+			site_block(closed->site, domain);
 		return PULL_BLOCKED;
 	}
 	plan_start(queue, domain, batch, &plan);
@@ -407,12 +434,12 @@ static enum error scan_domain(
 	arena_reset(queue->scratch);
 
 	const enum error error =
-	    spool_scan_domain(spool, domain->name, domain->cursor, now_ms, max, queue->scratch, out_positions, out_count);
+	    spool_scan_flow(spool, domain->name, domain->seat.flow, domain->cursor, now_ms, max, queue->scratch, out_positions, out_count);
 
 	if (error != OK || *out_count < max || group_length(*out_positions, *out_count, 0) < *out_count)
 		return error;
 	arena_reset(queue->scratch);
-	return spool_scan_domain(spool, domain->name, domain->cursor, now_ms, QUEUE_GROUP_MAX, queue->scratch,
+	return spool_scan_flow(spool, domain->name, domain->seat.flow, domain->cursor, now_ms, QUEUE_GROUP_MAX, queue->scratch,
 	    out_positions, out_count);
 }
 
@@ -422,13 +449,16 @@ static size_t turn_room(struct queue *queue, const struct domain *domain)
 	size_t room = queue->settings.in_flight_max - queue->job_count;
 
 	if (domain->destination != NULL) {
-		const struct destination *destination = domain->destination;
-		const enum queue_gate gate = destination_gate(destination, queue_now_ms(queue));
+		struct site *site = domain->destination->site;
+		const enum queue_gate gate = site_gate(site, queue_now_ms(queue));
 
-		if (gate == QUEUE_GATE_FULL || gate == QUEUE_GATE_PAUSED)
+		if (is_closed(gate))
 			return 0;
-		if (gate == QUEUE_GATE_OPEN && destination->limit - destination->in_flight < room)
-			room = destination->limit - destination->in_flight;
+		if (gate == QUEUE_GATE_OPEN && site_room(site) < room)
+			room = site_room(site);
+		/* Others wait for it: one each, or the order of their line means little. */
+		if (site->tickets > 0 || site->blocked.count > 0)
+			return room < 1 ? 0 : 1;
 	}
 	return room < GROUPS_PER_TURN ? room : GROUPS_PER_TURN;
 }
@@ -440,7 +470,7 @@ enum pull domain_pull(struct queue *queue, struct domain *domain)
 	size_t count, at = 0;
 
 	if (room == 0) {
-		destination_block(domain->destination, domain);
+		site_block(domain->destination->site, domain);
 		return PULL_BLOCKED;
 	}
 
@@ -455,12 +485,19 @@ enum pull domain_pull(struct queue *queue, struct domain *domain)
 		if (at > 0 && at + length == count && count >= max && length < QUEUE_GROUP_MAX)
 			return PULL_MORE;
 
+		const struct spool_position before = domain->cursor, last = positions[at + length - 1];
+
+		domain->cursor = last;
+
 		const enum pull pull = pull_group(queue, domain, positions + at, length);
 
-		if (pull != PULL_MORE)
+		if (pull != PULL_MORE) {
+			domain->cursor = before;
 			return pull;
+		}
+		if (position_less(domain->cursor, last)) /* Some were put back. */
+			return PULL_MORE;
 		at += length;
-		domain->cursor = positions[at - 1];
 	}
 	return at == count && count < max ? PULL_EMPTY : PULL_MORE;
 }

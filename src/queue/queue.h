@@ -4,18 +4,21 @@
  * the deliveries under way. Everything else stays in the spool, so a million waiting messages cost nothing.
  *
  *   Q1  Each owned shard has a watermark: every recipient that is due before it was seen, which means its
- *       domain is in the table of active domains, or was until nothing more of it was due. News of the
- *       spool about earlier mail move the watermark back.
+ *       domain is in the table of active domains, or was until nothing more of it was due, or it is among those
+ *       left behind because the table was full (scan.c). News of the spool about earlier mail move the watermark back.
  *   Q2  A recipient is in hand once. It stays in hand until the change that settles it is durable, and
  *       as long as that change fails: a delivered recipient is not delivered again while we live.
  *   Q3  One delivery is settled by one change, with the reports that it causes. Events reach
  *       the sink after that change is durable.
  *   Q4  At most in_flight_max deliveries are in hand, at most `concurrency` of one destination.
- *       Active domains take turns; one that waits for its destination takes none.
+ *       Active domains take turns, fair between senders and with the urgent before the rest (turns.h); one that
+ *       waits for its destination takes none. A domain is active once for each flow, so a letter never stands behind
+ *       the mailing of somebody else. While half of the places are taken, hosts that have
+ *       one get others as far as they give them back as soon as the rest does (site.h I4).
  *   Q5  A message that saw the process die is in hand only on trial, one at a time (suspects.h U3). One that was
  *       condemned is not read any further than its envelope: its recipients are held, the postmaster is told.
  *
- * A destination in trouble (outcome.pressure) backs off:
+ * A destination in trouble (outcome.pressure, or a reply that means it: retry_schedule.h) backs off:
  *
  *     open ──pressure──► pausing: its mail waits         ──pause over──► one probe
  *      ▲                 (the first gap of the schedule,                   │    │
@@ -26,7 +29,13 @@
  *
  * So a dead host costs one connection a pause, its mail keeps the schedule and its senders are
  * warned in time, and it holds up nobody else. Concurrency starts low, grows by one with each
- * success up to its setting, and is halved with each trouble.
+ * success up to its setting. Pressure from a host that took mail a moment ago does not pause it: the concurrency is halved,
+ * and from there on grows by one with each round of successes. What the configuration fixes (shape.h) is not learned.
+ *
+ * Gate, limits and pause belong to the site: the set of hosts, whichever domains they serve. What a domain demands of TLS
+ * belongs to the destination, which has its own list of hosts; where its hosts do not meet that, it rests alone, in a site of its
+ * own, until they do. A lane learns by itself; a rate that is
+ * fixed holds for all lanes together.
  *
  * Operators change the spool directly (hold, release, retry, delete); the queue hears of it as news, or
  * finds the recipient gone when it settles, which is fine. */
@@ -35,13 +44,14 @@
 
 #include "auth/signing_keys.h"
 #include "events/sink.h"
+#include "queue/shape.h"
 #include "route/delivery.h"
 #include "spool/in_doubt.h"
 #include "spool/suspects.h"
 
 enum {
 	QUEUE_GROUP_MAX = 100,          /* Recipients of one delivery (RFC 5321 §4.5.3.1.8). */
-	QUEUE_DOMAIN_MAX = 50000,       /* Active domains of a lane: 10 MB. */
+	QUEUE_DOMAIN_MAX = 50000,       /* Active domains of a lane, each once for each sender: 15 MB. */
 	QUEUE_DESTINATION_MAX = 10000   /* Remembered without need; those in use come on top. */
 };
 
@@ -54,6 +64,10 @@ struct queue_settings {                 /* Borrows during the call; the queue co
 	uint32_t concurrency;           /* Deliveries at once to one destination; >= 1. */
 	uint32_t mailbox_concurrency;   /* The same to the mailboxes here; >= 1. */
 	uint32_t in_flight_max;         /* Deliveries at once of this lane; >= 1. */
+	uint32_t domain_max;            /* Active domains of this lane; 0: QUEUE_DOMAIN_MAX. */
+	const struct shape *shapes;     /* What is fixed for some destinations. */
+	size_t shape_count;
+	bool tallies_tls;               /* What sessions tell of TLS is counted for reports (spool/tally.h). */
 };
 
 struct queue_parts {                    /* Borrows all; they must outlive the queue. */
@@ -68,7 +82,9 @@ struct queue_parts {                    /* Borrows all; they must outlive the qu
 	const struct hosts_settings *hosts;
 	const struct courier *outbound;
 	const struct courier *mailbox;
+	const struct courier *pipe;     /* May be NULL where the router has no pipes. */
 	struct event_sink sink;
+	struct rate_table *rates;       /* Of all lanes; NULL: no rate is kept. */
 	int64_t (*now_unix_ms)(void *context); /* NULL: the loop's wall clock. */
 	void *now_context;
 };
@@ -104,14 +120,32 @@ struct queue_counts {
 };
 struct queue_counts queue_counts(const struct queue *queue);
 
-enum queue_gate { QUEUE_GATE_OPEN, QUEUE_GATE_FULL, QUEUE_GATE_PAUSED, QUEUE_GATE_DOWN };
+/* What came of attempts, as this queue saw it. Borrows. */
+struct busiest;
+const struct busiest *queue_busiest(const struct queue *queue);
+
+/* Domains whose mail waits for a rate; each once for each sender and priority. Looks at all sites. */
+uint32_t queue_paced(const struct queue *queue);
+
+/* The hosts that the last search found for the destination of this name, and by which pool they are met. False: not known, or none. Borrows;
+ * until the loop's next turn. */
+[[nodiscard]] bool queue_destination_hosts(
+    const struct queue *queue, struct text key, const struct host_list **out_hosts, struct text *out_pool);
+
+enum queue_gate { QUEUE_GATE_OPEN, QUEUE_GATE_FULL, QUEUE_GATE_PACED, QUEUE_GATE_PAUSED, QUEUE_GATE_DOWN };
 
 struct queue_destination {              /* Borrows; valid during the call. */
 	struct text key;                /* "example.net", "via smtp.provider.test:587", "mailbox" */
+	struct text site;               /* Where its mail really goes; what follows is shared with all that goes there: */
+	uint32_t site_destinations;     /* How many there are, */
+	bool site_first;                /* and this is the first one told. */
 	enum queue_gate gate;
 	uint32_t in_flight, concurrency;  /* Deliveries under way, and how many may be now. */
-	uint32_t waiting_domains;
+	struct text shape;              /* The `destination` that fixes limits for it; empty: none does. */
+	struct shape_limits limits;
+	uint32_t waiting_domains;       /* Each once for each sender and priority. */
 	int64_t paused_until_ms;        /* Unix time; 0: not paused. */
+	int64_t paced_until_ms;         /* Its rate has nothing left before; 0: it has. */
 	struct verdict last;            /* The last trouble; code 0: none. */
 	struct text hosts;              /* What the last search found; empty: none. */
 	int64_t hosts_expire_ms;

@@ -1,33 +1,32 @@
 /* The queue's inside: what is in hand, and who owns it.
  *
  *     queue ── domains (active; each in one list: ready, blocked at a destination, or none)
- *           ── destinations (gate, host list, who waits)
+ *           ── destinations (host list, who waits for it) ── sites (gate, limits, who waits)
  *           ── batches (one read of a message) ── jobs (one delivery, expansion or refusal each)
  *           ── flights (recipients in hand, one each)
  *
- * turn.c looks for due mail, pull.c takes it, trial.c takes suspects, destination.c guards the gates, job.c
- * delivers, settle.c writes what came of it, report.c tells senders, facts.c tells the log,
+ * scan.c looks for due mail, turn.c gives turns, in the order of turns.h, pull.c takes it, trial.c takes suspects,
+ * destination.c finds hosts, site.c guards their gates, job.c delivers, settle.c writes what came of it, report.c tells senders, facts.c tells the log,
  * doubt.c what an earlier process left, quarantine.c holds who ended two of them. */
 #ifndef QUEUE_PRIVATE_H
 #define QUEUE_PRIVATE_H
 
-#define HASH_NONFATAL_OOM 1
-#define uthash_nonfatal_oom(element) ((void)(element))
-#include <uthash.h>
 #include <utlist.h>
 
 #include "base/cleanup.h"
+#include "queue/busiest.h"
 #include "queue/fate.h"
 #include "queue/pauses.h"
 #include "queue/queue.h"
+#include "queue/site.h"
+#include "queue/turns.h"
 
 enum {
 	BATCH_ARENA_BYTES = 32 << 20, /* A cap: QUEUE_GROUP_MAX expansions to ROUTER_TARGET_MAX addresses. */
 	SETTLE_ARENA_BYTES = 4 << 20,
 	SCRATCH_ARENA_BYTES = 1 << 20,
 	SETTLE_RETRY_MS = 5000,
-	TROUBLE_MS = 1000,          /* Memory or disk failed a read: the queue rests. */
-	LAST_WORDS_MAX = 500
+	TROUBLE_MS = 1000           /* Memory or disk failed a read: the queue rests. */
 };
 
 /* -- Flights: recipients in hand ---------------------------------------------------------- */
@@ -47,14 +46,23 @@ struct flight {
 enum domain_state {
 	DOMAIN_READY,   /* In queue->ready. */
 	DOMAIN_TURN,    /* It has its turn right now; in no list. */
-	DOMAIN_BLOCKED, /* In destination->blocked. */
+	DOMAIN_BLOCKED, /* In destination->site->blocked. */
 	DOMAIN_IDLE     /* Nothing more is due; something is in hand. In no list. */
 };
 
+struct sender_share {
+	UT_hash_handle hh;
+	uint32_t sender;
+	uint32_t domain_count; /* In the table. */
+};
+
+/* What is due for one domain, of one flow: a sender's huge mailing is a domain of its own, and stands in nobody's way. */
 struct domain {
 	UT_hash_handle hh;
-	struct domain *prev, *next;
+	struct turn_seat seat;           /* And whose mail it is. */
+	struct sender_share *share;
 	enum domain_state state;
+	struct site *ticket;             /* For a place there, kept free until its turn; shares. NULL: none. */
 	struct destination *destination; /* Where its last mail went; shares. NULL: not known. */
 	struct spool_position cursor;    /* What is due before it was taken or is in hand. */
 	uint32_t job_count;
@@ -78,16 +86,8 @@ struct destination {
 	struct text key;
 	struct next_hop hop;
 	unsigned references;             /* Of domains and jobs. */
-	uint32_t limit, in_flight;
-	/* Backing off. */
-	uint32_t failures;
-	bool down;
-	int64_t pause_until_ms;          /* 0: not paused. */
-	struct verdict last;             /* In last_room. */
-	char last_room[LAST_WORDS_MAX];
-	/* Who waits. */
-	struct domain *blocked;
-	uint32_t blocked_count;
+	struct site *site;               /* Shares. */
+	uint32_t in_flight;              /* Its part of the site's. */
 	struct host_cache *hosts;        /* NULL: never found. */
 	struct hosts_search *search;     /* NULL: none under way. */
 	struct job *waiting;             /* For that search. */
@@ -103,6 +103,7 @@ struct batch { /* Lives in its arena, until its last job is gone. */
 	int mark;              /* In parts.suspects. */
 	bool on_trial;
 	struct message message;
+	struct router_return_path sent_as; /* Of what came out of aliases, to other servers. */
 	struct flight *flights;
 	struct job *jobs;      /* By `sibling`. */
 };
@@ -118,6 +119,7 @@ struct job {
 	struct host_cache *hosts;        /* Shares. */
 	struct message message;          /* Of this job's recipients only. */
 	struct route_decision route;
+	const struct address *sent_as;   /* As delivery.sent_as. */
 	struct text pause;               /* "domain example.net is paused": it is to be held; empty: none. */
 	bool holds;                      /* The change under way holds it for that. */
 	struct delivery delivery;
@@ -136,6 +138,8 @@ struct shard {
 	bool owned;
 	struct spool_position watermark;
 	int64_t next_due_ms;             /* Nothing behind the watermark is due before. */
+	bool has_left;                   /* Behind `left` are some that the table had no room for. */
+	struct spool_position left;
 };
 
 struct queue {
@@ -151,8 +155,14 @@ struct queue {
 
 	struct domain *domains;          /* Hash. */
 	uint32_t domain_count;
-	struct domain *ready;            /* List; the first is next. */
+	struct turn_line ready;          /* Domains. */
+	struct turn_book turns;          /* Of ready and of all that are blocked. */
+	struct sender_share *shares;     /* Hash. */
 	struct destination *destinations; /* Hash. */
+	struct site *sites;              /* Hash. */
+	int64_t hold_us;                 /* As site.hold_us, of all deliveries. */
+	uint32_t second_count;           /* Under way at sites that have others under way. */
+	uint64_t site_number;            /* The last that was given. */
 	struct destination *idle_destinations; /* List; the first is the longest idle. */
 	uint32_t idle_destination_count;
 	int64_t pause_next_ms;           /* No pause ends before. */
@@ -175,6 +185,7 @@ struct queue {
 	void (*idle)(void *context);
 	void *idle_context;
 
+	struct busiest busiest;
 	struct arena *scratch;           /* For one scan. */
 	char start_room[SPOOL_START_SIZE];
 };
@@ -185,11 +196,26 @@ struct retry_schedule queue_schedule(const struct queue *queue);
 /* turn.c: look again in the loop's next turn. */
 void queue_kick(struct queue *queue);
 
-/* turn.c: a domain of the table, or a new and idle one. NULL: no memory, or the table is full. */
-struct domain *domain_get(struct queue *queue, struct text name);
-
-/* pull.c: a domain that leaves the table, and one that may go on. */
+/* scan.c: a domain of the table, or a new and idle one. NULL: no memory, or no room. */
+struct domain *domain_get(struct queue *queue, struct text name, struct flow flow);
+/* It leaves the table. */
 void domain_free(struct queue *queue, struct domain *domain);
+/* This recipient of the domain was not taken after all: look at it again. */
+void domain_look_back(struct queue *queue, struct domain *domain, struct spool_position position);
+bool position_less(struct spool_position a, struct spool_position b);
+/* Look for what is due. True: there may be more now. */
+bool queue_scan(struct queue *queue, int64_t now_ms);
+/* When to look again. */
+int64_t queue_scan_due_ms(const struct queue *queue, int64_t now_ms);
+void queue_take_news(struct queue *queue);
+
+static inline struct domain *domain_of_seat(struct turn_seat *seat)
+{
+	return (struct domain *)((char *)seat - offsetof(struct domain, seat));
+}
+
+/* pull.c: a domain that waits no more, and one that may go on. */
+void domain_leave_line(struct queue *queue, struct domain *domain);
 void domain_ready(struct queue *queue, struct domain *domain);
 bool flight_is_on(const struct queue *queue, queue_id id, uint32_t index);
 
@@ -211,16 +237,12 @@ struct destination *destination_get(struct queue *queue, const struct next_hop *
 struct destination *destination_ref(struct destination *destination);
 void destination_unref(struct queue *queue, struct destination *destination);
 void destination_free(struct queue *queue, struct destination *destination);
-uint32_t destination_limit_max(const struct queue *queue, const struct destination *destination);
-enum queue_gate destination_gate(const struct destination *destination, int64_t now_ms);
-void destination_block(struct destination *destination, struct domain *domain);
-/* Let blocked domains try again, if the gate is not closed. */
-void destination_unblock(struct queue *queue, struct destination *destination);
-/* Those whose pause is over. */
-void destinations_wake(struct queue *queue, int64_t now_ms);
-/* What an attempt told about the destination itself. */
-void destination_learn(struct queue *queue, struct destination *destination, const struct delivery_outcome *outcomes,
-    size_t outcome_count);
+/* Its hosts are not what it demands, and may be good enough for others: it rests in a site of its own from now on. */
+void destination_part(struct destination *destination);
+/* Its hosts were found: it shares their site from now on. True: that is another one than before. */
+bool destination_join(struct destination *destination, const struct host_list *hosts);
+/* There are new settings: forget hosts and rests, and fix what they fix. */
+void destinations_reshape(struct queue *queue);
 struct host_cache *host_cache_new(const struct host_list *list, int64_t now_ms);
 struct host_cache *host_cache_ref(struct host_cache *cache);
 void host_cache_unref(struct host_cache *cache);

@@ -71,6 +71,25 @@ static void test_alias_is_expanded(void **state)
 	assert_int_equal(world->attempts, 3);
 }
 
+/* SRS: of two recipients at one host, only what an alias sends there has another reverse-path; so they go apart. */
+static void test_what_is_sent_on_is_rewritten(void **state)
+{
+	struct world *world = *state;
+
+	world_send(world, "dave@ok.test", "staff@example.org erin@ok.test");
+	world_run(world, world_is_empty);
+	assert_int_equal(world->attempts, 4);
+	assert_int_equal(world->deliveries, 4);
+	assert_int_equal(world->rewritten, 1);
+
+	/* Of ours, and of nobody: as they are. */
+	world_send(world, "alice@example.org", "staff@example.org");
+	world_send(world, "", "staff@example.org");
+	world_run(world, world_is_empty);
+	assert_int_equal(world->attempts, 10);
+	assert_int_equal(world->rewritten, 1);
+}
+
 static void test_targets_are_not_expanded_again(void **state)
 {
 	struct world *world = *state;
@@ -262,6 +281,7 @@ int main(void)
 		TEST(test_delivered_to_a_mailbox),
 		TEST(test_recipients_of_a_domain_share_a_delivery),
 		TEST(test_alias_is_expanded),
+		TEST(test_what_is_sent_on_is_rewritten),
 		TEST(test_targets_are_not_expanded_again),
 		TEST(test_groups_are_not_cut_by_a_scan),
 		TEST(test_deferred_then_delivered),

@@ -8,6 +8,7 @@
 
 #include "queue/survey.h"
 #include "queue/test_world.h"
+#include "spool/tally.h"
 
 enum { MINUTE_MS = 60000, DAY_MS = 24 * 3600000 };
 
@@ -104,6 +105,26 @@ static void test_dead_host_costs_one_probe_a_pause(void **state)
 		world_sleep(world, MINUTE_MS);
 	assert_true(world_is_empty(world));
 	assert_int_equal(world_events(world, "delivered down-x@ok.test"), 30);
+}
+
+/* A password that was mended, another route: nobody has to wait until the host's rest is over. */
+static void test_a_reload_ends_the_rest_of_a_host(void **state)
+{
+	struct world *world = *state;
+
+	for (int i = 0; i < 30; i++)
+		world_send(world, "alice@example.org", "down-x@ok.test");
+	world_settle(world);
+	assert_int_equal(world_events(world, "delivered"), 0);
+	const unsigned deferred = (unsigned)world_events(world, "deferred");
+
+	assert_in_range(deferred, 1, 29);
+	world->is_up = true;
+	world_settle(world);
+	assert_int_equal(world_events(world, "delivered"), 0);
+	assert_true(queue_reload(world->queue, &world->settings, world->router));
+	world_settle(world);
+	assert_int_equal(world_events(world, "delivered down-x@ok.test"), 30 - deferred);
 }
 
 static void test_one_probe_at_a_time(void **state)
@@ -412,6 +433,40 @@ static void test_failed_settling_repeats_no_delivery(void **state)
 	assert_int_equal(world_events(world, "generated"), 1);
 }
 
+/* Counted with what the delivery came to, however often that is tried; and nothing of mail that goes into mailboxes. */
+static void test_sessions_are_counted_once(void **state)
+{
+	struct world *world = *state;
+	struct tally_listed *sets;
+	struct tally_row *rows;
+	struct tls_result result;
+	size_t count;
+
+	world_send(world, "alice@example.org", "stuck-x@ok.test carol@example.org bob@example.org");
+	world_settle(world);
+	world->failures_left = 2;
+	world->release_stuck = true;
+	loop_timer_set(world->answer, 0);
+	for (int i = 0; i < 3; i++)
+		world_sleep(world, 5000);
+	world_run(world, world_is_empty);
+	assert_int_equal(spool_tally_sets(world->spool, TALLY_TLS, UINT32_MAX, NULL, 9, world->arena, &sets, &count), OK);
+	assert_int_equal(count, 2); /* One, and the account of the day. */
+	assert_int_equal(sets[1].set.day, WORLD_START_MS / DAY_MS);
+	assert_true(text_equal(sets[1].set.domain, TEXT("ok.test")));
+	assert_int_equal(sets[1].sum.total, 1);
+	assert_int_equal(spool_tally_rows(world->spool, &sets[1].set, 0, 9, world->arena, &rows, &count), OK);
+	assert_int_equal(count, 1);
+	assert_true(tls_result_decode(rows[0].bytes, &result));
+	assert_int_equal(result.type, TLS_RESULT_SUCCESS);
+	world->settings.tallies_tls = false;
+	assert_true(queue_reload(world->queue, &world->settings, world->router));
+	world_send(world, "alice@example.org", "carol@ok.test");
+	world_run(world, world_is_empty);
+	assert_int_equal(spool_tally_sets(world->spool, TALLY_TLS, UINT32_MAX, NULL, 9, world->arena, &sets, &count), OK);
+	assert_int_equal(sets[1].sum.total, 1);
+}
+
 static void test_failed_expansion_is_repeated(void **state)
 {
 	struct world *world = *state;
@@ -500,6 +555,7 @@ int main(void)
 		TEST(test_lane_is_bounded),
 		TEST(test_thousands_of_messages_for_one_domain),
 		TEST(test_dead_host_costs_one_probe_a_pause),
+		TEST(test_a_reload_ends_the_rest_of_a_host),
 		TEST(test_one_probe_at_a_time),
 		TEST(test_a_survey_finds_destinations),
 		TEST(test_a_survey_is_bounded),
@@ -515,6 +571,7 @@ int main(void)
 		TEST(test_delete_all_while_in_flight),
 		TEST(test_restart_goes_on),
 		TEST(test_failed_settling_repeats_no_delivery),
+		TEST(test_sessions_are_counted_once),
 		TEST(test_failed_expansion_is_repeated),
 		TEST(test_doubt_is_reported),
 		TEST(test_history_holds_the_steps),

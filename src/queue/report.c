@@ -85,7 +85,9 @@ static bool put_report(struct job *job, struct spool_change *change, const struc
 		.id = report->id,
 		.arrived_ms = report->now_ms,
 		.expires_ms = report->now_ms + job->queue->settings.lifetime_ms,
-		.flags = dsn_envelope_flags(report, body),
+		/* What the message tells of its people, its report tells, too (RFC 8689 §5). */
+		.flags = dsn_envelope_flags(report, body) | (job->message.envelope.flags & ENVELOPE_REQUIRETLS),
+		.priority = job->message.envelope.priority, /* RFC 6710 §4.3 */
 	};
 	struct recipient recipient = {
 		.address = report->to,

@@ -9,6 +9,7 @@
 #include "mail/date.h"
 #include "queue/queue_private.h"
 #include "spool/record.h"
+#include "spool/tally.h"
 
 enum {
 	FACTS_PER_RECIPIENT = 2,
@@ -121,6 +122,7 @@ static bool settle_expansion(struct job *job, struct spool_change *change)
 			.address = job->route.targets[i],
 			.original = original,
 			.notify = recipient->notify,
+			.flow = recipient->flow,
 			.flags = RECIPIENT_EXPANDED,
 			.due_ms = fact->time_ms,
 		};
@@ -169,7 +171,8 @@ static void decide_fates(struct job *job)
 			.envelope = &job->message.envelope,
 			.recipient = &job->message.recipients[i],
 			.verdict = &job->outcomes[i].verdict,
-			.final = job->route.kind == ROUTE_MAILBOX || job->route.next_hop.lmtp,
+			.by_host = job->route.kind == ROUTE_HOSTS,
+			.final = route_ends_here(&job->route),
 			.relayed_without_dsn = job->outcomes[i].relayed_without_dsn,
 			.relayed_without_deliverby = job->outcomes[i].relayed_without_deliverby,
 			.schedule = &schedule,
@@ -269,6 +272,19 @@ static bool settle_outcomes(struct job *job, struct spool_change *change)
 	return true;
 }
 
+/* -- Tallies ---------------------------------------------------------------------------------------------- */
+
+/* In the change of what the delivery came to: sessions are counted once, as it is. */
+static void tally_tls(struct job *job, struct spool_change *change)
+{
+	const struct tls_notes *notes = &job->delivery.tls_notes;
+	const struct tally_set set = { TALLY_TLS, tally_day(queue_now_ms(job->queue)), job->route.next_hop.domain };
+	char room[TLS_RESULT_ROW_MAX];
+
+	for (size_t i = 0; i < notes->count; i++)
+		spool_change_tally(change, &set, tls_result_encode(&notes->results[i], room), 1);
+}
+
 /* -- The change --------------------------------------------------------------------------------------------- */
 
 /* Into the history, findable by the address if that is new to it. */
@@ -295,6 +311,7 @@ static bool build(struct job *job, struct spool_change *change)
 	                                       : settle_outcomes(job, change)))
 		return false;
 	record_facts(job, change);
+	tally_tls(job, change);
 	return true;
 }
 
@@ -355,6 +372,18 @@ static void clear_doubt(struct job *job)
 		    job->message.recipients[i].index);
 }
 
+static void count_outcomes(struct job *job)
+{
+	static const enum busiest_outcome outcomes[] = { [FATE_DONE] = BUSIEST_DELIVERED, [FATE_WAITS] = BUSIEST_DEFERRED,
+		[FATE_FAILED] = BUSIEST_FAILED };
+
+	if (job->destination == NULL || job->route.kind == ROUTE_EXPAND || job->pause.length > 0)
+		return;
+	for (uint32_t i = 0; i < job->message.recipient_count; i++)
+		if (job->fates[i].kind >= FATE_DONE)
+			busiest_count(&job->queue->busiest, job->destination->key, outcomes[job->fates[i].kind]);
+}
+
 static void job_settled(void *context, enum error result)
 {
 	struct job *job = context;
@@ -374,6 +403,7 @@ static void job_settled(void *context, enum error result)
 		job_settle(job);
 		return;
 	}
+	count_outcomes(job);
 	clear_doubt(job);
 	if (job->route.kind != ROUTE_EXPAND)
 		report_finished(job);

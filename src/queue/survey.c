@@ -6,12 +6,13 @@ bool queue_survey_init(struct queue_survey *survey, struct text key)
 {
 	struct arena *arena = arena_new(QUEUE_SURVEY_BYTES_MAX);
 	struct text copy;
+	struct busiest_place *busy = arena ? arena_array(arena, QUEUE_SURVEY_BUSY_MAX, sizeof *busy) : NULL;
 
-	if (arena == NULL || !arena_copy(arena, key, &copy)) {
+	if (busy == NULL || !arena_copy(arena, key, &copy)) {
 		arena_free(arena);
 		return false;
 	}
-	*survey = (struct queue_survey){ .arena = arena, .key = copy };
+	*survey = (struct queue_survey){ .arena = arena, .key = copy, .busy = busy };
 	return true;
 }
 
@@ -29,7 +30,7 @@ bool queue_destination_in_trouble(const struct queue_destination *destination)
 const char *queue_gate_word(enum queue_gate gate)
 {
 	static const char *const words[] = { [QUEUE_GATE_OPEN] = "open", [QUEUE_GATE_FULL] = "full",
-		[QUEUE_GATE_PAUSED] = "paused", [QUEUE_GATE_DOWN] = "down" };
+		[QUEUE_GATE_PACED] = "paced", [QUEUE_GATE_PAUSED] = "paused", [QUEUE_GATE_DOWN] = "down" };
 
 	must((size_t)gate < sizeof words / sizeof *words);
 	return words[gate];
@@ -45,6 +46,7 @@ static bool copy_destination(
 {
 	*out_copy = *from;
 	return copy_part(arena, from->key, &out_copy->key) && copy_part(arena, from->hosts, &out_copy->hosts) &&
+	    copy_part(arena, from->site, &out_copy->site) && copy_part(arena, from->shape, &out_copy->shape) &&
 	    copy_part(arena, from->last.text, &out_copy->last.text) &&
 	    copy_part(arena, from->last.host, &out_copy->last.host);
 }
@@ -64,7 +66,7 @@ static void see(void *context, const struct queue_destination *destination)
 	if (!wanted)
 		return;
 	survey->matching++;
-	if (survey->found_count == QUEUE_SURVEY_MAX)
+	if (survey->found_count == QUEUE_SURVEY_MAX || (survey->key.length == 0 && !destination->site_first))
 		return;
 
 	struct queue_surveyed *found = &survey->found[survey->found_count];
@@ -72,6 +74,33 @@ static void see(void *context, const struct queue_destination *destination)
 	found->lane = visit->lane;
 	if (copy_destination(survey->arena, destination, &found->destination))
 		survey->found_count++;
+}
+
+static void add_counts(const uint64_t *counts, uint64_t *sum)
+{
+	for (unsigned i = 0; i < BUSIEST_OUTCOME_COUNT; i++)
+		sum[i] += counts[i];
+}
+
+/* What several queues know of it is one sum. */
+static void add_busy(struct queue_survey *survey, const struct busiest_place *place)
+{
+	for (size_t i = 0; i < survey->busy_count; i++)
+		if (text_equal(busiest_name(&survey->busy[i]), busiest_name(place))) {
+			add_counts(place->counts, survey->busy[i].counts);
+			return;
+		}
+	if (survey->busy_count < QUEUE_SURVEY_BUSY_MAX)
+		survey->busy[survey->busy_count++] = *place;
+	else
+		add_counts(place->counts, survey->others);
+}
+
+static void add_busiest(struct queue_survey *survey, const struct busiest *busiest)
+{
+	for (unsigned i = 0; i < busiest->place_count; i++)
+		add_busy(survey, &busiest->places[i]);
+	add_counts(busiest->others, survey->others);
 }
 
 void queue_survey_visit(struct queue_survey *survey, const struct queue *queue, unsigned lane)
@@ -83,5 +112,7 @@ void queue_survey_visit(struct queue_survey *survey, const struct queue *queue, 
 	survey->counts.destinations += counts.destinations;
 	survey->counts.deliveries += counts.deliveries;
 	survey->counts.unsettled += counts.unsettled;
+	survey->paced += queue_paced(queue);
 	queue_each_destination(queue, see, &visit);
+	add_busiest(survey, queue_busiest(queue));
 }

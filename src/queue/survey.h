@@ -3,17 +3,24 @@
  * A survey goes from queue to queue, each of which adds to it on its own thread; it belongs to one thread at a time.
  *
  *   U1  At most QUEUE_SURVEY_MAX destinations, with so much text of each as fits QUEUE_SURVEY_TEXT_MAX;
- *       `matching` counts those beyond as well. */
+ *       `matching` counts those beyond as well.
+ *   U2  At most QUEUE_SURVEY_BUSY_MAX of the busiest destinations, which is all of 16 queues; the others are summed up.
+ *   U3  Of all in trouble one destination stands for its site: hosts that serve a thousand domains are in trouble once for each
+ *       lane. `matching` counts destinations. */
 #ifndef QUEUE_SURVEY_H
 #define QUEUE_SURVEY_H
 
 #include "base/arena.h"
+#include "queue/busiest.h"
 #include "queue/queue.h"
+#include "smtp/capabilities.h"
 
 enum {
 	QUEUE_SURVEY_MAX = 50,
+	QUEUE_SURVEY_HOSTS_MAX = 20,
 	QUEUE_SURVEY_TEXT_MAX = 1000,   /* Of each text of a destination. */
-	QUEUE_SURVEY_BYTES_MAX = QUEUE_SURVEY_MAX * 4 * (QUEUE_SURVEY_TEXT_MAX + 16) + (64 << 10)
+	QUEUE_SURVEY_BUSY_MAX = 16 * BUSIEST_MAX,
+	QUEUE_SURVEY_BYTES_MAX = QUEUE_SURVEY_MAX * 6 * (QUEUE_SURVEY_TEXT_MAX + 16) + (256 << 10)
 };
 
 struct queue_surveyed {
@@ -21,13 +28,27 @@ struct queue_surveyed {
 	struct queue_destination destination; /* Text in the survey's arena. */
 };
 
+struct queue_surveyed_host {            /* What the lane's courier remembers of it. Unix times; 0: never, or no more. */
+	struct endpoint endpoint;
+	struct capabilities capabilities;
+	int64_t heard_ms, rests_until_ms;
+	bool tls;
+	struct text trouble;            /* In the survey's arena. */
+};
+
 struct queue_survey {
 	struct arena *arena;
 	struct text key;                /* The destination that is asked for; empty: all in trouble. */
 	struct queue_counts counts;     /* The sum. */
+	uint32_t paced;                 /* As queue_paced. */
 	struct queue_surveyed found[QUEUE_SURVEY_MAX];
 	size_t found_count;
 	size_t matching;                /* >= found_count */
+	struct busiest_place *busy;     /* In the arena; each name once. */
+	size_t busy_count;
+	uint64_t others[BUSIEST_OUTCOME_COUNT];
+	struct queue_surveyed_host hosts[QUEUE_SURVEY_HOSTS_MAX]; /* Of the destination that is asked for. */
+	size_t host_count;
 };
 
 /* Copies the key. False: no memory; nothing is to be done. */
@@ -40,7 +61,7 @@ void queue_survey_visit(struct queue_survey *survey, const struct queue *queue, 
 /* In trouble: the last answer was one, be its pause over or not. */
 bool queue_destination_in_trouble(const struct queue_destination *destination);
 
-/* "open", "full", "paused", "down" */
+/* "open", "full", "paced", "paused", "down" */
 const char *queue_gate_word(enum queue_gate gate);
 
 #endif

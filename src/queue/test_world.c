@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+enum { RATES = 100 };
+
 static const char aliases[] = "staff: alice, bob, carol@ok.test\npostmaster: root\neve: \\eve, carol@ok.test\n";
 
 static const char zone[] =
@@ -14,6 +16,9 @@ static const char zone[] =
     " \"other.test\": {\"A\": [\"192.0.2.2\"]}, \"d0.test\": {\"A\": [\"192.0.2.10\"]},"
     " \"d1.test\": {\"A\": [\"192.0.2.11\"]}, \"d2.test\": {\"A\": [\"192.0.2.12\"]},"
     " \"d3.test\": {\"A\": [\"192.0.2.13\"]}, \"d4.test\": {\"A\": [\"192.0.2.14\"]},"
+    " \"s1.test\": {\"MX\": [[10, \"mx.shared.test\"]]}, \"s2.test\": {\"MX\": [[20, \"MX.shared.test\"]]},"
+    " \"s3.test\": {\"MX\": [[10, \"mx.shared.test\"]]}, \"mx.shared.test\": {\"A\": [\"192.0.2.3\"]},"
+    " \"s4.test\": {\"MX\": [[10, \"mx2.shared.test\"]]}, \"mx2.shared.test\": {\"A\": [\"192.0.2.4\"]},"
     " \"null.test\": {\"MX\": [[0, \".\"]]}, \"servfail.test\": \"SERVFAIL\"}";
 
 /* -- The spool that fails on demand: linked in place of spool_submit -------------------------------- */
@@ -79,7 +84,12 @@ static struct delivery_outcome outcome_of(const struct world *world, const struc
 		outcome.verdict = VERDICT(450, 4, 2, 0, "come back later");
 	else if (local_starts(recipient, "down-") && !world->is_up)
 		outcome = (struct delivery_outcome){ .verdict = VERDICT(421, 4, 3, 2, "shutting down"), .pressure = true };
-	outcome.verdict.host = TEXT("mx.test[192.0.2.1]");
+	else if (local_starts(recipient, "unsafe-") && !world->is_up)
+		outcome = (struct delivery_outcome){ .verdict = VERDICT(451, 4, 7, 4, "TLS is demanded"), .pressure = true, .unsafe = true };
+	else if (local_starts(recipient, "ours-"))
+		outcome = (struct delivery_outcome){ .verdict = VERDICT(451, 4, 4, 0, "our proxy is gone"), .ours = true };
+	if (!outcome.ours)
+		outcome.verdict.host = TEXT("mx.test[192.0.2.1]");
 	return outcome;
 }
 
@@ -99,11 +109,14 @@ static void keep_mailbox(struct world *world, const struct delivery *delivery)
 
 static void answer_one(struct world *world, struct delivery *delivery)
 {
+	static const struct tls_result secured = { .policy = TLS_POLICY_NONE_FOUND, .type = TLS_RESULT_SUCCESS };
+
 	for (uint32_t i = 0; i < delivery->message->recipient_count; i++) {
 		delivery->outcomes[i] = outcome_of(world, &delivery->message->recipients[i]);
 		if (delivery->route->kind == ROUTE_MAILBOX && verdict_is_success(&delivery->outcomes[i].verdict))
 			keep_mailbox(world, delivery);
 	}
+	tls_notes_add(&delivery->tls_notes, &secured, delivery->arena);
 	delivery->done(delivery);
 }
 
@@ -131,6 +144,7 @@ static void deliver(void *context, struct delivery *delivery)
 	assert_true(world->open_count < WORLD_DELIVERY_MAX);
 	world->open[world->open_count++] = delivery;
 	world->deliveries++;
+	world->rewritten += delivery->sent_as != NULL ? delivery->message->recipient_count : 0;
 	world->attempts += delivery->message->recipient_count;
 	if (world->open_count > world->open_max)
 		world->open_max = world->open_count;
@@ -315,6 +329,7 @@ static void make_router(struct world *world)
 		.domain_count = 1,
 		.aliases = text_of(aliases),
 		.aliases_name = TEXT("aliases"),
+		.srs_secrets = TEXT("of these worlds alone\n"),
 	};
 	struct text complaint;
 
@@ -335,6 +350,7 @@ static void open_queue(struct world *world)
 		.outbound = &world->outbound,
 		.mailbox = &world->mailbox,
 		.sink = { report, world },
+		.rates = world->rates,
 		.now_unix_ms = now_ms,
 		.now_context = world,
 	};
@@ -369,13 +385,15 @@ struct world *world_new(void)
 	assert_int_equal(suspects_open(NULL, &world->suspects), OK);
 	open_port(world);
 	queue_id_source_init(&world->ids, 0, 0);
+	world->rates = rate_table_new(RATES, 1);
+	assert_non_null(world->rates);
 	world->outbound = world->mailbox = (struct courier){ deliver, world };
 	world->retry_ms[0] = 60000;
 	world->retry_ms[1] = 600000;
 	world->retry_ms[2] = 7200000;
 	world->settings = (struct queue_settings){ .hostname = TEXT("mail.example.org"), .retry_ms = world->retry_ms,
 		.retry_count = 3, .lifetime_ms = 5 * 24 * 3600000ll, .warn_after_ms = 4 * 3600000ll,
-		.concurrency = WORLD_CONCURRENCY, .mailbox_concurrency = 5, .in_flight_max = 100 };
+		.concurrency = WORLD_CONCURRENCY, .mailbox_concurrency = 5, .in_flight_max = 100, .tallies_tls = true };
 	buffer_init(&world->mailboxes, 10 << 20);
 	buffer_init(&world->events, 10 << 20);
 	failing_world = world;
@@ -400,6 +418,7 @@ void world_free(struct world *world)
 	spool_close(world->spool);
 	in_doubt_close(world->in_doubt);
 	suspects_close(world->suspects);
+	rate_table_free(world->rates);
 	router_unref(world->router);
 	dns_free(world->dns);
 	loop_timer_free(world->answer);

@@ -3,6 +3,8 @@
  *
  *     bad-*@    550 5.1.1          later-*@   450 4.2.0 until world.accept_later
  *     stuck-*@  no answer until world.release_stuck           down-*@    421, pressure, until world.is_up
+ *     unsafe-*@ 451 4.7.4, pressure and unsafe, until world.is_up
+ *     ours-*@   451 4.4.0, ours
  *     anyone else: 250 */
 #ifndef QUEUE_TEST_WORLD_H
 #define QUEUE_TEST_WORLD_H
@@ -26,6 +28,7 @@ struct world {
 	struct router *router;
 	struct in_doubt *in_doubt;
 	struct suspects *suspects;
+	struct rate_table *rates;
 	struct queue_id_source ids;
 	struct courier outbound, mailbox;
 	struct queue_settings settings;
@@ -37,7 +40,7 @@ struct world {
 	struct delivery *open[WORLD_DELIVERY_MAX];
 	size_t open_count;
 	/* What they saw. */
-	size_t deliveries, attempts, open_max;
+	size_t deliveries, attempts, rewritten /* Recipients under another reverse-path. */, open_max;
 	struct buffer mailboxes; /* "alice@example.org\n", then the body. */
 	struct buffer events;    /* "delivered <to> <status>\n" */
 	/* Running. */

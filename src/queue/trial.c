@@ -48,9 +48,8 @@ static bool lower(struct arena *arena, struct text domain, struct text *out_doma
 	return bytes != NULL;
 }
 
-static void pull(struct queue *queue, struct text name, queue_id id, uint32_t *indexes, size_t count)
+static void pull(struct queue *queue, struct domain *domain, queue_id id, uint32_t *indexes, size_t count)
 {
-	struct domain *domain = domain_get(queue, name);
 
 	if (domain == NULL) {
 		suspects_trial_end(queue->parts.suspects);
@@ -76,7 +75,7 @@ static void try_message(struct queue *queue, queue_id id, int64_t now_ms)
 		const size_t count = choose(queue, &message, now_ms, indexes, &domain);
 
 		if (count > 0 && lower(arena, domain, &domain) && suspects_trial_begin(queue->parts.suspects))
-			pull(queue, domain, id, indexes, count);
+			pull(queue, domain_get(queue, domain, message.recipients[0].flow), id, indexes, count);
 	}
 	arena_free(arena);
 }

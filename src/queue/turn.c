@@ -5,170 +5,70 @@
 #include "queue/queue_private.h"
 
 enum {
-	SCAN_BATCH = 256,        /* Due recipients looked at for a shard in one turn. */
 	PULLS_PER_TURN = 64,
+	SETTINGS_ARENA_BYTES = 4 << 20, /* As many destinations as a configuration has. */
 	SLEEP_MS_MAX = 3600000   /* The wall clock may be set: look at it now and then. */
 };
 
-static struct spool_position position_before(struct spool_position position)
+/* -- Giving turns ------------------------------------------------------------------------------ */
+
+/* It has more: where others wait for the same site their line decides who is next, and it is one of them. */
+static void go_on(struct queue *queue, struct domain *domain)
 {
-	if (position.index > 0) {
-		position.index--;
-	} else if (position.id > 0) {
-		position.id--;
-		position.index = UINT32_MAX;
-	} else {
-		position.due_ms--;
-		position.id = UINT64_MAX;
-		position.index = UINT32_MAX;
-	}
-	return position;
-}
+	struct site *site = domain->destination ? domain->destination->site : NULL;
 
-static bool position_less(struct spool_position a, struct spool_position b)
-{
-	if (a.due_ms != b.due_ms)
-		return a.due_ms < b.due_ms;
-	return a.id != b.id ? a.id < b.id : a.index < b.index;
-}
-
-/* -- Finding active domains ------------------------------------------------------------------- */
-
-static struct domain *domain_new(struct queue *queue, struct text name)
-{
-	struct domain *domain = calloc(1, sizeof *domain + name.length + 1);
-
-	if (domain == NULL)
-		return NULL;
-
-	char *bytes = (char *)(domain + 1);
-
-	memcpy(bytes, name.length > 0 ? name.bytes : "", name.length);
-	domain->name = (struct text){ bytes, name.length };
-	domain->state = DOMAIN_IDLE;
-	HASH_ADD_KEYPTR(hh, queue->domains, bytes, name.length, domain);
-	if (domain->hh.tbl == NULL) {
-		free(domain);
-		return NULL;
-	}
-	queue->domain_count++;
-	return domain;
-}
-
-static struct domain *find_domain(struct queue *queue, struct text name)
-{
-	const char *bytes = name.length > 0 ? name.bytes : "";
-	struct domain *domain;
-
-	HASH_FIND(hh, queue->domains, bytes, name.length, domain);
-	return domain;
-}
-
-struct domain *domain_get(struct queue *queue, struct text name)
-{
-	struct domain *domain = find_domain(queue, name);
-
-	if (domain == NULL && queue->domain_count < QUEUE_DOMAIN_MAX)
-		domain = domain_new(queue, name);
-	return domain;
-}
-
-/* A due recipient was seen: its domain is active from now on. False: no room for one more. */
-static bool activate(struct queue *queue, const struct spool_due *due)
-{
-	struct domain *domain = find_domain(queue, due->domain);
-
-	if (domain == NULL) {
-		domain = domain_get(queue, due->domain);
-		if (domain == NULL)
-			return false;
-	} else if (!position_less(domain->cursor, due->position)) {
-		if (flight_is_on(queue, due->position.id, due->position.index))
-			return true;
-		domain->cursor = position_before(due->position);
-	}
-	if (domain->state == DOMAIN_IDLE)
+	if (site == NULL || site->blocked.count == 0 || site_gate(site, queue_now_ms(queue)) == QUEUE_GATE_DOWN) {
 		domain_ready(queue, domain);
-	return true;
+		return;
+	}
+	site_block(site, domain);
+	site_unblock(site);
 }
 
-/* One batch of due recipients. True: there may be more now. */
-static bool scan_shard(struct queue *queue, unsigned number, int64_t now_ms)
+/* False: trouble. */
+static bool give_turn(struct queue *queue, struct domain *domain)
 {
-	struct shard *shard = &queue->shards[number];
-	struct spool_due *due;
-	size_t count;
-
-	arena_reset(queue->scratch);
-	if (spool_scan_due(queue->parts.spool, number, shard->watermark, now_ms, SCAN_BATCH, queue->scratch, &due, &count) !=
-	    OK) {
-		queue->trouble_until_ms = now_ms + TROUBLE_MS;
+	domain->state = DOMAIN_TURN;
+	switch (domain_pull(queue, domain)) {
+	case PULL_MORE:
+		go_on(queue, domain);
+		break;
+	case PULL_EMPTY:
+		domain->state = DOMAIN_IDLE;
+		if (domain->job_count == 0)
+			domain_free(queue, domain);
+		break;
+	case PULL_BLOCKED:
+		must(domain->state == DOMAIN_BLOCKED);
+		break;
+	case PULL_TROUBLE:
+		domain_ready(queue, domain);
+		queue->trouble_until_ms = queue_now_ms(queue) + TROUBLE_MS;
 		return false;
 	}
-	for (size_t i = 0; i < count; i++) {
-		if (!activate(queue, &due[i]))
-			return false; /* A domain that leaves the table makes the next turn. */
-		shard->watermark = due[i].position;
-	}
-	if (count == SCAN_BATCH)
-		return true;
-	if (spool_next_due(queue->parts.spool, number, shard->watermark, &shard->next_due_ms) != OK)
-		shard->next_due_ms = now_ms + TROUBLE_MS;
-	return shard->next_due_ms <= now_ms;
+	return true;
 }
-
-static bool scan_shards(struct queue *queue, int64_t now_ms)
-{
-	bool more = false;
-
-	for (unsigned i = 0; i < SPOOL_SHARD_COUNT; i++)
-		if (queue->shards[i].owned && queue->shards[i].next_due_ms <= now_ms)
-			more |= scan_shard(queue, i, now_ms);
-	return more;
-}
-
-static void take_news(struct queue *queue)
-{
-	for (unsigned i = 0; i < SPOOL_SHARD_COUNT; i++) {
-		struct shard *shard = &queue->shards[i];
-		const int64_t due_ms = shard->owned ? spool_port_news(queue->parts.port, i) : INT64_MAX;
-
-		if (due_ms < shard->next_due_ms)
-			shard->next_due_ms = due_ms;
-		if (due_ms <= shard->watermark.due_ms) /* Q1 */
-			shard->watermark = position_before((struct spool_position){ .due_ms = due_ms });
-	}
-}
-
-/* -- Giving turns ------------------------------------------------------------------------------ */
 
 /* True: somebody is ready for another turn. */
 static bool serve(struct queue *queue)
 {
-	for (int pulls = 0; queue->ready != NULL && queue->job_count < queue->settings.in_flight_max; pulls++) {
-		struct domain *domain = queue->ready;
-
+	for (int pulls = 0; queue->ready.count > 0 && queue->job_count < queue->settings.in_flight_max; pulls++) {
 		if (pulls == PULLS_PER_TURN)
 			return true;
-		DL_DELETE(queue->ready, domain);
-		domain->state = DOMAIN_TURN;
-		switch (domain_pull(queue, domain)) {
-		case PULL_MORE:
-			domain_ready(queue, domain);
-			break;
-		case PULL_EMPTY:
-			domain->state = DOMAIN_IDLE;
-			if (domain->job_count == 0)
-				domain_free(queue, domain);
-			break;
-		case PULL_BLOCKED:
-			must(domain->state == DOMAIN_BLOCKED);
-			break;
-		case PULL_TROUBLE:
-			domain_ready(queue, domain);
-			queue->trouble_until_ms = queue_now_ms(queue) + TROUBLE_MS;
-			return false;
+
+		struct domain *domain = domain_of_seat(turn_line_next(&queue->ready, &queue->turns));
+		struct site *kept = domain->ticket ? site_ref(domain->ticket) : NULL;
+
+		domain_drop_ticket(domain);
+
+		const bool ok = give_turn(queue, domain);
+
+		if (kept != NULL) { /* What he did not take is for the next. */
+			site_unblock(kept);
+			site_unref(kept);
 		}
+		if (!ok)
+			return false;
 	}
 	return false;
 }
@@ -181,12 +81,10 @@ static int64_t earlier(int64_t a, int64_t b)
 /* Sleep until something becomes due. */
 static void set_timer(struct queue *queue, bool more, int64_t now_ms)
 {
-	const bool table_full = queue->domain_count >= QUEUE_DOMAIN_MAX;
 	int64_t next_ms = now_ms + SLEEP_MS_MAX;
 
-	for (unsigned i = 0; !queue->draining && !table_full && i < SPOOL_SHARD_COUNT; i++)
-		if (queue->shards[i].owned)
-			next_ms = earlier(next_ms, queue->shards[i].next_due_ms);
+	if (!queue->draining)
+		next_ms = earlier(next_ms, queue_scan_due_ms(queue, now_ms));
 	next_ms = earlier(next_ms, queue->pause_next_ms);
 	if (queue->trouble_until_ms > now_ms)
 		next_ms = queue->trouble_until_ms;
@@ -219,9 +117,9 @@ static void turn(void *context)
 	if (queue->unsettled != NULL && queue->unsettled_until_ms <= now_ms)
 		queue_retry_unsettled(queue);
 	if (queue->pause_next_ms <= now_ms)
-		destinations_wake(queue, now_ms);
+		sites_wake(queue, now_ms);
 	if (!queue->draining && queue->trouble_until_ms <= now_ms) {
-		more = scan_shards(queue, now_ms);
+		more = queue_scan(queue, now_ms);
 		more |= serve(queue);
 		if (queue->parts.suspects != NULL && suspects_exist(queue->parts.suspects)) {
 			queue_try_suspects(queue, now_ms);
@@ -243,7 +141,7 @@ void queue_kick(struct queue *queue)
 
 void queue_poll_news(struct queue *queue)
 {
-	take_news(queue);
+	queue_take_news(queue);
 	queue_kick(queue);
 }
 
@@ -255,11 +153,13 @@ static bool copy_settings(struct queue *queue, const struct queue_settings *sett
 	must(settings->retry_count >= 1 && settings->concurrency >= 1);
 	must(settings->mailbox_concurrency >= 1 && settings->in_flight_max >= 1);
 
-	struct arena *arena = arena_new(1 << 16);
+	struct arena *arena = arena_new(SETTINGS_ARENA_BYTES);
 	int64_t *gaps = arena ? arena_array(arena, settings->retry_count, sizeof *gaps) : NULL;
+	const struct shape *shapes;
 	struct text hostname;
 
-	if (gaps == NULL || !arena_copy(arena, settings->hostname, &hostname)) {
+	if (gaps == NULL || !arena_copy(arena, settings->hostname, &hostname) ||
+	    !shapes_copy(settings->shapes, settings->shape_count, arena, &shapes)) {
 		arena_free(arena);
 		return false;
 	}
@@ -269,6 +169,8 @@ static bool copy_settings(struct queue *queue, const struct queue_settings *sett
 	queue->settings = *settings;
 	queue->settings.hostname = hostname;
 	queue->settings.retry_ms = gaps;
+	if (queue->settings.domain_max == 0)
+		queue->settings.domain_max = QUEUE_DOMAIN_MAX;
 	return true;
 }
 
@@ -304,15 +206,10 @@ bool queue_reload(struct queue *queue, const struct queue_settings *settings, st
 
 	queue->router = router_ref(router);
 	router_unref(old);
-	/* Where mail goes may have changed: forget what was found, let everybody ask again. */
-	for (struct destination *destination = queue->destinations; destination != NULL;
-	     destination = destination->hh.next) {
-		host_cache_unref(take(destination->hosts));
-		if (destination->limit > destination_limit_max(queue, destination))
-			destination->limit = destination_limit_max(queue, destination);
-		while (destination->blocked != NULL)
-			domain_ready(queue, destination->blocked);
-	}
+	/* Where mail goes may have changed, and how we log in there: forget what was found, let everybody ask and try again. */
+	for (struct domain *domain = queue->domains; domain != NULL; domain = domain->hh.next)
+		domain_drop_ticket(domain);
+	destinations_reshape(queue);
 	for (struct domain *domain = queue->domains; domain != NULL; domain = domain->hh.next)
 		destination_unref(queue, take(domain->destination));
 	queue_kick(queue);
@@ -374,6 +271,22 @@ int64_t queue_now_ms(const struct queue *queue)
 struct retry_schedule queue_schedule(const struct queue *queue)
 {
 	return (struct retry_schedule){ queue->settings.retry_ms, queue->settings.retry_count };
+}
+
+const struct busiest *queue_busiest(const struct queue *queue)
+{
+	return &queue->busiest;
+}
+
+uint32_t queue_paced(const struct queue *queue)
+{
+	const int64_t now_ms = queue_now_ms(queue);
+	uint32_t paced = 0;
+
+	for (const struct site *site = queue->sites; site != NULL; site = site->hh.next)
+		if (site->paced_until_ms > now_ms)
+			paced += site->blocked.count;
+	return paced;
 }
 
 struct queue_counts queue_counts(const struct queue *queue)

@@ -189,7 +189,7 @@ static enum error refuse_foreign(const struct reader *reader)
 		rest = text_from(rest, 1);
 	if (text_starts(rest, TEXT("|")))
 		return complain(reader, around(reader),
-		    "programs are not supported as targets; name a mailbox or an address");
+		    "programs are no targets; write a pipe section into the configuration, and name its address here");
 	if (text_starts(rest, TEXT("/")))
 		return complain(reader, around(reader),
 		    "files are not supported as targets; name a mailbox or an address");

@@ -13,7 +13,7 @@ struct seen {
 struct walk {
 	const struct router *router;
 	struct arena *scratch;
-	uint32_t *hashes; /* Beside `seen`, so that a search runs over few cache lines. */
+	uint64_t *hashes; /* Beside `seen`, so that a search runs over few cache lines. */
 	struct seen *seen;
 	size_t seen_count, target_count;
 	enum expansion_end end;
@@ -28,14 +28,6 @@ struct step {
 	unsigned depth;
 };
 
-/* FNV-1a, letters folded. */
-static uint32_t hash_text(uint32_t hash, struct text text)
-{
-	for (size_t i = 0; i < text.length; i++)
-		hash = (hash ^ (unsigned char)byte_lower(text.bytes[i])) * 16777619u;
-	return (hash ^ '@') * 16777619u;
-}
-
 /* Case counts in the local parts of others (RFC 5321 §2.4), not in ours. */
 static bool same_address(const struct router *router, const struct address *a, const struct address *b)
 {
@@ -48,7 +40,7 @@ static bool same_address(const struct router *router, const struct address *a, c
 /* True when it was not there before. False also at the bound, which ends the walk. */
 static bool see(struct walk *walk, const struct address *address, bool is_target)
 {
-	const uint32_t hash = hash_text(hash_text(2166136261u, address->local), address->domain);
+	const uint64_t hash = text_hash_nocase(address->domain, text_hash_nocase(address->local, 0));
 
 	for (size_t i = 0; i < walk->seen_count; i++)
 		if (walk->hashes[i] == hash && walk->seen[i].is_target == is_target &&

@@ -2,9 +2,9 @@
  *
  *     via ──────────────┐
  *     [literal] ────────┤
- *     domain ─┬► MX? ───┼─► A? and AAAA? of all hosts at once ─┬─► list
- *             │    └─► no mail there, or not now ──────────────┼─► verdict
- *             └► MTA-STS policy? ──────────────────────────────┘
+ *     domain ─┬► MX? ───┼─► A? and AAAA? of all hosts at once, then TLSA? of each ─┬─► list
+ *             │    └─► no mail there, or not now ───────────────────────────────────┼─► verdict
+ *             └► MTA-STS policy? ───────────────────────────────────────────────────┘
  *
  * `open_count` is how many questions have no answer yet; whoever brings it to 0 finishes. */
 #include "route/hosts.h"
@@ -12,33 +12,10 @@
 #include <stdlib.h>
 
 #include "base/must.h"
-#include "route/candidates.h"
+#include "route/hosts_private.h"
 #include "route/via.h"
 
 enum { SEARCH_BYTES_MAX = 512 * 1024, LMTP_PORT = 24, SUBMISSIONS_PORT = 465 };
-
-/* One question for addresses. */
-struct asked {
-	struct hosts_search *search;
-	struct candidate *candidate;
-	enum candidate_family family;
-	struct dns_query *query; /* NULL: answered. */
-};
-
-struct hosts_search {
-	struct loop *loop;
-	const struct hosts_settings *settings;
-	struct arena *arena;
-	struct loop_timer *timer;   /* For a search that has nothing to ask. */
-	struct dns_query *mx_query; /* NULL: not asked or answered. */
-	struct sts_search *sts;     /* The same. */
-	size_t open_count;
-	struct candidate_set set;
-	struct asked asked[HOSTS_MX_MAX][FAMILY_COUNT];
-	struct verdict verdict;     /* Code != 0: decided before any address was asked for. */
-	hosts_callback *callback;
-	void *context;
-};
 
 /* -- The end -------------------------------------------------------------------------- */
 
@@ -80,7 +57,7 @@ static void give_up(struct hosts_search *search, struct verdict verdict, const c
 		search->verdict.text = text_of(why);
 }
 
-static void note_ttl(struct hosts_search *search, const struct dns_answer *answer)
+void hosts_note_ttl(struct hosts_search *search, const struct dns_answer *answer)
 {
 	if (answer->ttl_s < search->set.ttl_s)
 		search->set.ttl_s = answer->ttl_s;
@@ -92,7 +69,7 @@ static size_t random_below(struct hosts_search *search, size_t bound)
 	return loop_random(search->loop) % bound;
 }
 
-static void step(struct hosts_search *search)
+void hosts_step(struct hosts_search *search)
 {
 	must(search->open_count > 0);
 	if (--search->open_count == 0)
@@ -108,14 +85,14 @@ static void policy_found(void *context, const struct sts_found *found)
 	search->sts = NULL;
 	if (!candidates_policy(&search->set, found, search->arena))
 		give_up(search, VERDICT(451, 4, 3, 0, ""), "out of memory");
-	step(search);
+	hosts_step(search);
 }
 
 static bool ask_policy(struct hosts_search *search)
 {
 	struct sts_keeper *keeper = search->settings->sts;
 
-	if (keeper == NULL)
+	if (keeper == NULL || search->waived)
 		return true;
 	search->sts = sts_find(keeper, search->set.domain, policy_found, search);
 	search->open_count += search->sts != NULL;
@@ -173,6 +150,13 @@ static void keep_addresses(
 	}
 	addresses->endpoints = endpoints;
 	addresses->count = count;
+	if (!arena_copy(search->arena, answer->canonical, &addresses->canonical))
+		addresses->secure = false; /* Without DANE. */
+}
+
+static bool are_known(const struct asked families[FAMILY_COUNT])
+{
+	return families[FAMILY_IP4].query == NULL && families[FAMILY_IP6].query == NULL;
 }
 
 static void address_answered(void *context, const struct dns_answer *answer)
@@ -184,13 +168,15 @@ static void address_answered(void *context, const struct dns_answer *answer)
 	asked->query = NULL;
 	addresses->status = answer->status;
 	addresses->secure = answer->secure;
-	note_ttl(search, answer);
+	hosts_note_ttl(search, answer);
 	if (answer->status == DNS_FOUND)
 		keep_addresses(search, asked, answer);
-	step(search);
+	if (are_known(search->asked[asked->candidate - search->set.items]))
+		hosts_ask_tlsa(search, asked->candidate);
+	hosts_step(search);
 }
 
-static void ask_addresses(struct hosts_search *search)
+static void ask_candidates(struct hosts_search *search)
 {
 	static const enum dns_type types[FAMILY_COUNT] = { [FAMILY_IP4] = DNS_A, [FAMILY_IP6] = DNS_AAAA };
 
@@ -211,19 +197,63 @@ static void ask_addresses(struct hosts_search *search)
 	}
 }
 
-/* -- MX ---------------------------------------------------------------------------------- */
-
 static bool add_candidate(
     struct hosts_search *search, struct text name, uint16_t preference, uint16_t port)
 {
 	struct candidate candidate = { .preference = preference, .port = port };
 
-	must(search->set.count < HOSTS_MX_MAX);
+	must(search->set.count < HOSTS_CANDIDATES_MAX);
 	if (!arena_copy(search->arena, name, &candidate.name))
 		return false;
 	search->set.items[search->set.count++] = candidate;
 	return true;
 }
+
+static bool add_endpoint(struct hosts_search *search, struct text name, const struct endpoint *endpoint)
+{
+	struct endpoint *copy = arena_alloc(search->arena, sizeof *copy);
+
+	if (copy == NULL || !add_candidate(search, name, 0, endpoint->port))
+		return false;
+	*copy = *endpoint;
+	struct candidate *candidate = &search->set.items[search->set.count - 1];
+
+	candidate->is_endpoint = true;
+	candidate->families[FAMILY_IP4] = (struct candidate_addresses){ .endpoints = copy, .count = 1 };
+	return true;
+}
+
+/* As configuration names it. What cannot be understood was refused when the router was made. */
+static bool add_via(struct hosts_search *search, struct text item, uint16_t port)
+{
+	struct via via;
+
+	if (!via_parse(item, port, &via))
+		return true;
+	return via.is_endpoint ? add_endpoint(search, item, &via.endpoint) : add_candidate(search, via.name, 0, via.port);
+}
+
+static bool add_fallback(struct hosts_search *search)
+{
+	const size_t first = search->set.count;
+
+	for (size_t i = 0; i < search->fallback_count; i++)
+		if (!add_via(search, search->fallback[i], search->fallback_port))
+			return false;
+	for (size_t i = first; i < search->set.count; i++)
+		search->set.items[i].is_fallback = true;
+	return true;
+}
+
+/* All that the mail itself goes to are candidates. */
+static void ask_addresses(struct hosts_search *search)
+{
+	if (!add_fallback(search))
+		give_up(search, VERDICT(451, 4, 3, 0, ""), "out of memory");
+	ask_candidates(search);
+}
+
+/* -- MX ---------------------------------------------------------------------------------- */
 
 /* RFC 7505: one MX that names the root. */
 static bool is_null_mx(const struct dns_answer *answer)
@@ -307,7 +337,7 @@ static void mx_answered(void *context, const struct dns_answer *answer)
 
 	search->mx_query = NULL;
 	search->set.mx_secure = answer->secure;
-	note_ttl(search, answer);
+	hosts_note_ttl(search, answer);
 	switch (answer->status) {
 	case DNS_FOUND:
 		if (is_null_mx(answer))
@@ -333,24 +363,10 @@ static void mx_answered(void *context, const struct dns_answer *answer)
 	}
 	if (search->verdict.code != 0)
 		forget_policy(search);
-	step(search);
+	hosts_step(search);
 }
 
 /* -- The start ---------------------------------------------------------------------------- */
-
-static bool add_endpoint(struct hosts_search *search, struct text name, const struct endpoint *endpoint)
-{
-	struct endpoint *copy = arena_alloc(search->arena, sizeof *copy);
-
-	if (copy == NULL || !add_candidate(search, name, 0, endpoint->port))
-		return false;
-	*copy = *endpoint;
-	struct candidate *candidate = &search->set.items[search->set.count - 1];
-
-	candidate->is_endpoint = true;
-	candidate->families[FAMILY_IP4] = (struct candidate_addresses){ .endpoints = copy, .count = 1 };
-	return true;
-}
 
 static bool start_via(struct hosts_search *search, const struct next_hop *next_hop)
 {
@@ -359,15 +375,9 @@ static bool start_via(struct hosts_search *search, const struct next_hop *next_h
 					     : search->settings->port;
 
 	search->set.origin = FROM_VIA;
-	for (size_t i = 0; i < next_hop->via_count && i < HOSTS_MX_MAX; i++) {
-		struct via via;
-
-		if (!via_parse(next_hop->via[i], port, &via))
-			continue; /* Refused when the router was made. */
-		if (via.is_endpoint ? !add_endpoint(search, next_hop->via[i], &via.endpoint)
-				    : !add_candidate(search, via.name, 0, via.port))
+	for (size_t i = 0; i < next_hop->via_count && i < HOSTS_MX_MAX; i++)
+		if (!add_via(search, next_hop->via[i], port))
 			return false;
-	}
 	ask_addresses(search);
 	return true;
 }
@@ -382,7 +392,10 @@ static bool start_literal(struct hosts_search *search)
 		return true;
 	}
 	endpoint.port = search->settings->port;
-	return add_endpoint(search, search->set.domain, &endpoint);
+	if (!add_endpoint(search, search->set.domain, &endpoint))
+		return false;
+	ask_addresses(search);
+	return true;
 }
 
 static bool start_domain(struct hosts_search *search)
@@ -393,8 +406,23 @@ static bool start_domain(struct hosts_search *search)
 	return search->mx_query != NULL && ask_policy(search);
 }
 
+/* It may be long until they are needed. */
+static bool keep_fallback(struct hosts_search *search, const struct next_hop *next_hop)
+{
+	search->set.fallback_least = next_hop->fallback_tls.level;
+	search->fallback_port = next_hop->fallback_tls.implicit ? SUBMISSIONS_PORT : search->settings->port;
+	for (size_t i = 0; i < next_hop->fallback_count && i < ROUTER_FALLBACK_MAX; i++) {
+		if (!arena_copy(search->arena, next_hop->fallback[i], &search->fallback[i]))
+			return false;
+		search->fallback_count++;
+	}
+	return true;
+}
+
 static bool start(struct hosts_search *search, const struct next_hop *next_hop)
 {
+	if (!keep_fallback(search, next_hop))
+		return false;
 	if (!arena_copy(search->arena, next_hop->domain, &search->set.domain))
 		return false;
 	if (next_hop->via_count > 0)
@@ -415,6 +443,11 @@ struct hosts_search *hosts_find(struct loop *loop, const struct hosts_settings *
 	search->settings = settings;
 	search->callback = callback;
 	search->context = context;
+	search->waived = next_hop->tls.waived;
+	search->set.names_demanded = next_hop->tls.whole_way;
+	search->dane = ((settings->dane && !search->waived) || next_hop->tls.dane) && next_hop->tls.level > TLS_UNUSED &&
+	    !next_hop->lmtp;
+	search->set.dane_demanded = next_hop->tls.dane;
 	search->set.ttl_s = HOSTS_TTL_MAX_S;
 	search->arena = arena_new(SEARCH_BYTES_MAX);
 	search->timer = loop_timer_new(loop, timer_due, search);
@@ -433,8 +466,10 @@ void hosts_cancel(struct hosts_search *search)
 		return;
 	dns_cancel(search->mx_query);
 	sts_cancel(search->sts);
-	for (size_t i = 0; i < HOSTS_MX_MAX; i++)
+	for (size_t i = 0; i < HOSTS_CANDIDATES_MAX; i++) {
 		for (size_t family = 0; family < FAMILY_COUNT; family++)
 			dns_cancel(search->asked[i][family].query);
+		dns_cancel(search->asked_tlsa[i].query);
+	}
 	search_free(search);
 }

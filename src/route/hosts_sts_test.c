@@ -10,6 +10,7 @@
 #include "base/must.h"
 #include "route/hosts.h"
 
+#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define RECORD(domain) ", \"_mta-sts." domain "\": {\"TXT\": [[\"v=STSv1; id=1;\"]]}"
 #define MX(domain) ", \"" domain "\": {\"MX\": [[10, \"a.mx.test\"], [20, \"b.mx.test\"]]}" RECORD(domain)
 
@@ -20,6 +21,9 @@ static const char zone[] = "{\"a.mx.test\": {\"A\": [\"192.0.2.1\"]}, \"b.mx.tes
 		"\"c.mx.test\": {\"A\": [\"192.0.2.3\"]}, "
 		"\"null.test\": {\"MX\": [[0, \".\"]]}" RECORD("null.test") ", "
 		"\"own.test\": {\"A\": [\"192.0.2.4\"]}" RECORD("own.test") ", "
+		"\"signed.a.test\": {\"secure\": true, \"A\": [\"192.0.2.5\"]}, \"signed.b.test\": {\"secure\": true, \"A\": [\"192.0.2.6\"]}, "
+		"\"_25._tcp.signed.a.test\": {\"secure\": true, \"TLSA\": [\"3 1 1 " DIGEST "\"]}, \"_25._tcp.signed.b.test\": \"BOGUS\", "
+		"\"both.test\": {\"secure\": true, \"MX\": [[10, \"signed.a.test\"], [20, \"signed.b.test\"]]}" RECORD("both.test") ", "
 		"\"homeless.test\": {\"MX\": [[10, \"absent.test\"], [20, \"z.test\"]]}" RECORD("homeless.test") "}";
 
 struct told {
@@ -130,7 +134,7 @@ static void found(void *context, const struct host_list *list)
 
 static void find(struct world *world, const char *domain)
 {
-	const struct next_hop hop = { .domain = text_of(domain) };
+	const struct next_hop hop = { .domain = text_of(domain), .tls.level = TLS_OPPORTUNISTIC };
 
 	world->searching = true;
 	assert_non_null(hosts_find(world->loop, &world->settings, &hop, found, world));
@@ -203,6 +207,22 @@ static void what_cannot_be_fetched(void **state)
 	expect(world, "silent.test", "451 4.7.5 silent.test: its MTA-STS policy names none of its mail hosts");
 }
 
+/* RFC 8461 §2: what DANE says against a host stands, whatever the policy says for it. */
+static void dane_is_not_overridden(void **state)
+{
+	struct world *world = *state;
+
+	world->settings.dane = true;
+	remember(world, "both.test", STS_ENFORCE, "other.test", "1", 0);
+	expect(world, "both.test", "451 4.7.5 both.test: its MTA-STS policy names none of its mail hosts");
+	remember(world, "both.test", STS_ENFORCE, "signed.b.test", "1", 0);
+	expect(world, "both.test", "451 4.4.3 both.test: the TLSA records (DANE) of its mail hosts cannot be looked up now");
+	remember(world, "both.test", STS_ENFORCE, "signed.a.test", "1", 0);
+	expect(world, "both.test", "signed.a.test");
+	remember(world, "both.test", STS_TESTING, "signed.b.test", "1", 0);
+	expect(world, "both.test", "signed.a.test");
+}
+
 static void nothing_is_asked_in_vain(void **state)
 {
 	struct world *world = *state;
@@ -271,6 +291,7 @@ int main(void)
 		TEST(an_enforced_policy_bars_others),
 		TEST(other_policies_bar_nobody),
 		TEST(what_cannot_be_fetched),
+		TEST(dane_is_not_overridden),
 		TEST(nothing_is_asked_in_vain),
 		TEST(a_search_that_is_given_up),
 		TEST(policies_are_renewed),

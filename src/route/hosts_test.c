@@ -381,7 +381,7 @@ static void security_is_carried(void **state)
 		struct host_list list;
 
 		set.items[0].families[FAMILY_IP4] =
-		    (struct candidate_addresses){ DNS_FOUND, rows[i].address, &address, 1 };
+		    (struct candidate_addresses){ DNS_FOUND, rows[i].address, &address, 1, TEXT_EMPTY };
 		set.items[0].families[FAMILY_IP6].status = DNS_BOGUS; /* The good family is used. */
 		assert_true(candidates_list(&set, &world->settings, arena, &list));
 		assert_int_equal(list.host_count, 1);

@@ -3,10 +3,11 @@
  * An address of ours is looked up in this order, first as it is, then without its detail
  * (what stands behind the separator):
  *
- *     the alias of the address, the alias of the bare name, the user
+ *     the alias of the address, the alias of the bare name, the pipe, the user
  *
  * then: the route of its domain, if it has one (we are its gateway or backup MX); the catch-all
- * alias; if users are not known, the mailbox of that name; and postmaster, always. */
+ * alias; the catch-all pipe; if users are not known, the mailbox of that name; and postmaster, always. Before all of it: an address
+ * that looks like those of SRS leads back to a sender, or nowhere (return_path.c). */
 #include <stdlib.h>
 
 #include "base/must.h"
@@ -26,31 +27,6 @@ bool router_owns(const struct router *router, struct text domain)
 	    bsearch(&domain, router->domains, router->domain_count, sizeof domain, router_compare_texts) != NULL;
 }
 
-const struct router_route *router_route_of(const struct router *router, struct text pattern)
-{
-	const struct router_route key = { .pattern = pattern };
-
-	return router->route_count == 0
-	    ? NULL
-	    : bsearch(&key, router->routes, router->route_count, sizeof key, router_compare_routes);
-}
-
-/* Exact, then the longest suffix, then "*"; address literals have no suffixes. */
-static const struct router_route *route_for(const struct router *router, struct text domain)
-{
-	const struct router_route *route = router_route_of(router, domain);
-
-	if (domain.length == 0 || domain.bytes[0] != '[') {
-		for (size_t dot = text_find_byte(domain, '.'); route == NULL && dot < domain.length;) {
-			const struct text suffix = text_from(domain, dot);
-
-			route = router_route_of(router, suffix);
-			dot += 1 + text_find_byte(text_from(suffix, 1), '.');
-		}
-	}
-	return route ? route : router_route_of(router, TEXT("*"));
-}
-
 static const struct router_user *find_user(const struct router *router, struct text local, struct text domain)
 {
 	char room[ADDRESS_LOCAL_MAX];
@@ -62,6 +38,20 @@ static const struct router_user *find_user(const struct router *router, struct t
 	const struct router_user key = { .key = { room, local.length }, .domain = domain };
 
 	return bsearch(&key, router->users, router->user_count, sizeof key, router_compare_users);
+}
+
+/* `local` empty: the catch-all. */
+static const struct router_command *find_command(const struct router *router, struct text local, struct text domain)
+{
+	char room[ADDRESS_LOCAL_MAX];
+
+	if (router->command_count == 0 || local.length > sizeof room)
+		return NULL;
+	for (size_t i = 0; i < local.length; i++)
+		room[i] = byte_lower(local.bytes[i]);
+	const struct router_command key = { .key = { room, local.length }, .domain = domain };
+
+	return bsearch(&key, router->commands, router->command_count, sizeof key, router_compare_commands);
 }
 
 static size_t find_separator(const struct router *router, struct text local)
@@ -94,12 +84,16 @@ static struct match match_form(
     const struct router *router, struct text local, struct text domain, bool with_aliases, bool routed)
 {
 	const struct alias *alias = NULL;
+	const struct router_command *command;
 	const struct router_user *user;
 
 	if (with_aliases && (alias = aliases_find(&router->aliases, local, domain)) == NULL)
 		alias = aliases_find(&router->aliases, local, TEXT_EMPTY);
 	if (alias != NULL)
 		return (struct match){ .kind = MATCH_ALIAS, .alias = alias };
+	command = find_command(router, local, domain);
+	if (command != NULL)
+		return (struct match){ .kind = MATCH_PIPE, .command = command };
 	user = find_user(router, local, domain);
 	if (user == NULL && !routed) /* In a routed domain only whoever is named with it has a mailbox here. */
 		user = find_user(router, local, TEXT_EMPTY);
@@ -128,6 +122,10 @@ struct match router_match(
 	if (match.kind == MATCH_NONE && with_aliases &&
 	    (match.alias = aliases_find(&router->aliases, TEXT_EMPTY, domain)) != NULL)
 		match.kind = MATCH_ALIAS;
+	if (match.kind == MATCH_NONE && (match.command = find_command(router, TEXT_EMPTY, domain)) != NULL) {
+		match.kind = MATCH_PIPE;
+		match.detail = detail;
+	}
 	if (match.kind == MATCH_NONE && !router->users_known && could_be_user(base)) {
 		match.kind = MATCH_USER;
 		match.user = base;
@@ -190,8 +188,10 @@ static bool is_own_literal(struct text domain)
 }
 
 static struct verdict judge_normalised(
-    const struct router *router, const struct address *address, bool ours, bool may_relay)
+    const struct router *router, const struct address *address, bool ours, bool may_relay, int64_t now_ms)
 {
+	if (ours && router_reverses(router, address))
+		return router_judge_reverse(router, address, now_ms);
 	if (ours) {
 		if (router_match(router, address->local, address->domain, true).kind == MATCH_NONE)
 			return VERDICT(550, 5, 1, 1, "no such user here");
@@ -199,12 +199,13 @@ static struct verdict judge_normalised(
 	}
 	if (!may_relay)
 		return VERDICT(550, 5, 7, 1, "relaying denied");
-	if (is_own_literal(address->domain) && route_for(router, address->domain) == NULL)
+	if (is_own_literal(address->domain) && router_route_for(router, address->domain, NULL) == NULL)
 		return VERDICT(550, 5, 1, 2, "a loopback address is no place for mail");
 	return VERDICT(250, 2, 1, 5, "recipient ok");
 }
 
-struct verdict router_judge(const struct router *router, const struct address *recipient, bool may_relay)
+struct verdict router_judge(
+    const struct router *router, const struct address *recipient, bool may_relay, int64_t now_ms)
 {
 	struct verdict verdict = VERDICT(452, 4, 3, 1, "out of memory");
 	struct arena *arena = arena_new(DOMAIN_BYTES_MAX);
@@ -216,7 +217,7 @@ struct verdict router_judge(const struct router *router, const struct address *r
 	const enum error error = router_normalise(router, recipient, arena, &address, &ours);
 
 	if (error == OK)
-		verdict = judge_normalised(router, &address, ours, may_relay);
+		verdict = judge_normalised(router, &address, ours, may_relay, now_ms);
 	else if (error == ERR_SYNTAX)
 		verdict = VERDICT(550, 5, 1, 2, "the domain has no ASCII form (IDNA)");
 	arena_free(arena);
@@ -229,6 +230,7 @@ struct decider {
 	const struct router *router;
 	struct arena *arena;
 	struct address address; /* Normalised. */
+	struct router_sender sender;
 	struct route_decision decision;
 };
 
@@ -240,61 +242,9 @@ static enum error refuse(struct decider *decider, struct verdict verdict)
 	return OK;
 }
 
-static enum error copy_via_list(struct arena *arena, const struct text *via, size_t count, struct next_hop *hop)
-{
-	struct text *copy = arena_array(arena, count, sizeof *copy);
-
-	if (copy == NULL)
-		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < count; i++)
-		if (!arena_copy(arena, via[i], &copy[i]))
-			return ERR_NO_MEMORY;
-	hop->via = copy;
-	hop->via_count = count;
-	return OK;
-}
-
-/* Behind the hosts of a route; nothing for what is usual. */
-static const char *demand_words(struct tls_demand tls)
-{
-	if (tls.implicit)
-		return ", TLS from the first byte";
-	return tls.level >= TLS_ENCRYPTED ? ", TLS required" : "";
-}
-
 static enum error decide_hosts(struct decider *decider, const struct router_route *route)
 {
-	struct route_decision *decision = &decider->decision;
-	struct next_hop *hop = &decision->next_hop;
-	const struct text domain = decider->address.domain;
-
-	decision->kind = ROUTE_HOSTS;
-	if (!arena_copy(decider->arena, domain, &hop->domain))
-		return ERR_NO_MEMORY;
-	hop->destination = hop->domain;
-	hop->tls = route != NULL ? route->tls : decider->router->tls;
-	if (route == NULL || route->via_count == 0) {
-		const char *format = text_starts(domain, TEXT("[")) ? "" : "MX of ";
-
-		return arena_print(decider->arena, &decision->explanation, "%s%.*s%s%.*s%s", format,
-			   TEXT_FORMAT(domain), route ? " (route \"" : "",
-			   TEXT_FORMAT(route ? route->pattern : TEXT_EMPTY), route ? "\")" : "")
-		    ? OK
-		    : ERR_NO_MEMORY;
-	}
-	hop->lmtp = route->lmtp;
-	const enum error error = copy_via_list(decider->arena, route->via, route->via_count, hop);
-
-	if (error != OK)
-		return error;
-	/* Routes through the same hosts with other demands share no connections. */
-	return arena_print(decider->arena, &hop->destination, "via %.*s%s", TEXT_FORMAT(route->via_joined),
-		   demand_words(route->tls)) &&
-		arena_print(decider->arena, &decision->explanation, "route \"%.*s\" via %.*s%s%s",
-		    TEXT_FORMAT(route->pattern), TEXT_FORMAT(route->via_joined), route->lmtp ? " (LMTP)" : "",
-		    demand_words(route->tls))
-	    ? OK
-	    : ERR_NO_MEMORY;
+	return router_hop(decider->router, decider->address.domain, route, decider->arena, &decider->decision);
 }
 
 static enum error decide_mailbox(struct decider *decider, const struct match *match)
@@ -320,10 +270,28 @@ static enum error decide_mailbox(struct decider *decider, const struct match *ma
 	if (!arena_print(
 		arena, &decision->next_hop.destination, "lmtp %.*s", TEXT_FORMAT(router->mailbox_lmtp)))
 		return ERR_NO_MEMORY;
-	return copy_via_list(arena, &router->mailbox_lmtp, 1, &decision->next_hop);
+	decision->next_hop.via_count = 1;
+	return router_copy_hosts(arena, &router->mailbox_lmtp, 1, &decision->next_hop.via) ? OK : ERR_NO_MEMORY;
+}
+
+static enum error decide_pipe(struct decider *decider, const struct match *match)
+{
+	struct route_decision *decision = &decider->decision;
+	struct arena *arena = decider->arena;
+
+	decision->kind = ROUTE_PIPE;
+	return arena_copy(arena, match->command->name, &decision->user) && arena_copy(arena, match->detail, &decision->detail) &&
+		arena_copy(arena, decider->address.domain, &decision->domain) &&
+		arena_print(arena, &decision->next_hop.destination, "pipe %.*s", TEXT_FORMAT(decision->user)) &&
+		arena_print(arena, &decision->explanation, "pipe \"%.*s\"%s%.*s", TEXT_FORMAT(decision->user),
+		    match->command->key.length == 0 ? ", for all others of " : "",
+		    TEXT_FORMAT(match->command->key.length == 0 ? match->command->domain : TEXT_EMPTY))
+	    ? OK
+	    : ERR_NO_MEMORY;
 }
 
 static enum error decide_local(struct decider *decider, bool with_aliases);
+static enum error decide_ours(struct decider *decider, bool with_aliases);
 
 static enum error refuse_expansion(struct decider *decider, enum expansion_end end)
 {
@@ -374,6 +342,8 @@ static enum error decide_local(struct decider *decider, bool with_aliases)
 		return decide_alias(decider, match.alias);
 	case MATCH_USER:
 		return decide_mailbox(decider, &match);
+	case MATCH_PIPE:
+		return decide_pipe(decider, &match);
 	case MATCH_ROUTED:
 		return decide_hosts(decider, match.route);
 	case MATCH_NONE:
@@ -382,26 +352,65 @@ static enum error decide_local(struct decider *decider, bool with_aliases)
 	return refuse(decider, VERDICT(550, 5, 1, 1, "no such user here"));
 }
 
+/* Back to the sender of what was sent on. His domain may be ours by now: then aliases are looked up as for everybody. Each
+ * turn takes a tag off, so they end. */
+static enum error decide_reverse(struct decider *decider)
+{
+	struct route_decision *decision = &decider->decision;
+	struct address *sender = arena_alloc(decider->arena, sizeof *sender), normal;
+	bool ours = false;
+	enum error error = sender != NULL
+	    ? srs_reverse(&decider->router->srs, decider->address.local, -1, decider->arena, sender)
+	    : ERR_NO_MEMORY;
+
+	if (error == ERR_SYNTAX || error == ERR_DENIED)
+		return refuse(decider, router_reverse_verdict(error));
+	if (error == OK)
+		error = router_normalise(decider->router, sender, decider->arena, &normal, &ours);
+	if (error == ERR_SYNTAX)
+		return refuse(decider, router_reverse_verdict(error));
+	if (error == OK && ours) {
+		decider->address = normal;
+		return decide_ours(decider, true);
+	}
+	decision->kind = ROUTE_EXPAND;
+	decision->targets = sender;
+	decision->target_count = 1;
+	decision->explanation = TEXT("a sender that was rewritten here (SRS), and back");
+	return error;
+}
+
+static enum error decide_ours(struct decider *decider, bool with_aliases)
+{
+	if (!router_reverses(decider->router, &decider->address))
+		return decide_local(decider, with_aliases);
+	if (!with_aliases)
+		return refuse(decider, VERDICT(550, 5, 4, 6, "an alias leads to a rewritten address (SRS)"));
+	return decide_reverse(decider);
+}
+
 static enum error decide_remote(struct decider *decider)
 {
-	const struct router_route *route = route_for(decider->router, decider->address.domain);
+	const struct router_route *route = router_route_for(decider->router, decider->address.domain, &decider->sender);
 
 	if (route == NULL && is_own_literal(decider->address.domain))
 		return refuse(decider, VERDICT(550, 5, 1, 2, "a loopback address is no place for mail"));
 	return decide_hosts(decider, route);
 }
 
-enum error router_decide(const struct router *router, const struct address *recipient, bool expanded,
-    struct arena *arena, struct route_decision *out_decision)
+enum error router_decide(const struct router *router, const struct address *recipient, const struct address *sender,
+    bool expanded, struct arena *arena, struct route_decision *out_decision)
 {
 	struct decider decider = { .router = router, .arena = arena };
 	bool ours;
 	enum error error = router_normalise(router, recipient, arena, &decider.address, &ours);
 
+	if (error == OK && !router_sender_init(router, sender, arena, &decider.sender))
+		error = ERR_NO_MEMORY;
 	if (error == ERR_SYNTAX)
 		error = refuse(&decider, VERDICT(550, 5, 1, 2, "the domain has no ASCII form (IDNA)"));
 	else if (error == OK && ours)
-		error = decide_local(&decider, !expanded);
+		error = decide_ours(&decider, !expanded);
 	else if (error == OK)
 		error = decide_remote(&decider);
 	if (error == OK)
@@ -409,14 +418,33 @@ enum error router_decide(const struct router *router, const struct address *reci
 	return error;
 }
 
+/* A host that wants a login, is safe with TLS only, or knows us by an address, wants it whoever sends mail there. */
+static void do_as_routes_do(const struct router *router, struct router_route *route)
+{
+	for (size_t i = 0; i < router->route_count; i++) {
+		const struct router_route *known = &router->routes[i];
+
+		if (!text_equal(known->via_joined, route->via_joined))
+			continue;
+		route->lmtp = known->lmtp;
+		route->tls = known->tls;
+		route->user = known->user;
+		route->pool = known->pool;
+		return;
+	}
+}
+
 enum error router_decide_via(const struct router *router, const struct address *recipient, struct text via,
     struct arena *arena, struct route_decision *out_decision)
 {
-	const struct router_route route = {
-		.pattern = TEXT("by an operator"), .via = &via, .via_count = 1, .via_joined = via, .tls = router->tls
+	struct router_route route = {
+		.pattern = TEXT("by an operator"), .via = &via, .via_count = 1, .via_joined = via, .tls = router->tls,
+		.pool = router->pool
 	};
 	struct decider decider = { .router = router, .arena = arena };
 	bool ours;
+
+	do_as_routes_do(router, &route);
 	enum error error = router_normalise(router, recipient, arena, &decider.address, &ours);
 
 	if (error == ERR_SYNTAX)
@@ -426,4 +454,27 @@ enum error router_decide_via(const struct router *router, const struct address *
 	if (error == OK)
 		*out_decision = decider.decision;
 	return error;
+}
+
+bool router_require_tls(struct route_decision *decision, struct arena *arena)
+{
+	struct next_hop *hop = &decision->next_hop;
+
+	if (decision->kind != ROUTE_HOSTS || hop->lmtp)
+		return true;
+	hop->tls.whole_way = true;
+	hop->tls.level = TLS_VERIFIED;
+	hop->fallback_tls.whole_way = true;
+	hop->fallback_tls.level = TLS_VERIFIED;
+	return arena_print(arena, &hop->destination, "%.*s, REQUIRETLS", TEXT_FORMAT(hop->destination));
+}
+
+bool router_waive_policies(struct route_decision *decision, struct arena *arena)
+{
+	struct next_hop *hop = &decision->next_hop;
+
+	if (decision->kind != ROUTE_HOSTS || hop->via_count > 0)
+		return true;
+	hop->tls.waived = true;
+	return arena_print(arena, &hop->destination, "%.*s, whatever its policies", TEXT_FORMAT(hop->destination));
 }

@@ -36,11 +36,20 @@ int router_compare_users(const void *a, const void *b)
 	return order != 0 ? order : text_compare(left->domain, right->domain);
 }
 
+int router_compare_commands(const void *a, const void *b)
+{
+	const struct router_command *left = a, *right = b;
+	const int order = text_compare(left->key, right->key);
+
+	return order != 0 ? order : text_compare(left->domain, right->domain);
+}
+
 int router_compare_routes(const void *a, const void *b)
 {
 	const struct router_route *left = a, *right = b;
+	const int order = text_compare(left->pattern, right->pattern);
 
-	return text_compare(left->pattern, right->pattern);
+	return order != 0 ? order : text_compare(left->from, right->from);
 }
 
 static enum error copy_domain(struct maker *maker, const char *what, struct text domain, struct text *out)
@@ -126,6 +135,52 @@ static enum error make_users(struct maker *maker, const struct router_settings *
 	return OK;
 }
 
+static enum error make_command(
+    struct maker *maker, const struct router_pipe *pipe, struct text recipient, struct router_command *command)
+{
+	const size_t at = text_find_byte_last(recipient, '@');
+	const struct text local = text_part(recipient, 0, at);
+
+	if (at == recipient.length || local.length > ADDRESS_LOCAL_MAX)
+		return complain(maker, "pipe for", recipient, "write a recipient as name@example.org or @example.org");
+	enum error error = copy_domain(maker, "pipe for", text_from(recipient, at + 1), &command->domain);
+
+	if (error == OK && !router_owns(maker->router, command->domain))
+		error = complain(maker, "pipe for", recipient, "its domain is not ours; add it to domains");
+	if (error == OK)
+		error = copy_lower(maker, local, &command->key);
+	if (error == OK && !arena_copy(maker->arena, pipe->name, &command->name))
+		error = ERR_NO_MEMORY;
+	return error;
+}
+
+static enum error make_commands(struct maker *maker, const struct router_settings *settings)
+{
+	struct router *router = maker->router;
+	size_t count = 0;
+
+	for (size_t i = 0; i < settings->pipe_count; i++)
+		count += settings->pipes[i].recipient_count;
+	router->commands = arena_array(maker->arena, count, sizeof *router->commands);
+	if (router->commands == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < settings->pipe_count; i++)
+		for (size_t k = 0; k < settings->pipes[i].recipient_count; k++) {
+			const enum error error = make_command(maker, &settings->pipes[i], settings->pipes[i].recipients[k],
+			    &router->commands[router->command_count]);
+
+			if (error != OK)
+				return error;
+			router->command_count++;
+		}
+	if (count > 1)
+		qsort(router->commands, count, sizeof *router->commands, router_compare_commands);
+	for (size_t i = 1; i < count; i++)
+		if (router_compare_commands(&router->commands[i - 1], &router->commands[i]) == 0)
+			return complain(maker, "pipe", router->commands[i].name, "another pipe is for the same recipient; keep one of them");
+	return OK;
+}
+
 static enum error make_aliases(struct maker *maker, const struct router_settings *settings)
 {
 	struct router *router = maker->router;
@@ -170,25 +225,60 @@ static enum error copy_pattern(struct maker *maker, struct text pattern, struct 
 	    : ERR_NO_MEMORY;
 }
 
-static enum error copy_via(struct maker *maker, const struct router_rule *rule, struct router_route *route)
+/* `what`: the option, for complaints. */
+static enum error copy_hosts(struct maker *maker, const char *what, const struct text *given, size_t count,
+    const struct text **out_hosts, struct text *out_joined)
 {
-	struct text *items = arena_array(maker->arena, rule->via_count, sizeof *items);
+	struct text *items = arena_array(maker->arena, count, sizeof *items);
+	struct text joined = TEXT_EMPTY;
 	struct via via;
 
 	if (items == NULL)
 		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < rule->via_count; i++) {
-		if (!via_parse(rule->via[i], 25, &via))
-			return complain(maker, "route via", rule->via[i],
-			    "write host, host:port, 192.0.2.1:25, [2001:db8::1]:25 or unix:/path");
-		if (!arena_copy(maker->arena, rule->via[i], &items[i]) ||
-		    !arena_print(maker->arena, &route->via_joined, "%.*s%s%.*s", TEXT_FORMAT(route->via_joined),
-			i > 0 ? ", " : "", TEXT_FORMAT(items[i])))
+	for (size_t i = 0; i < count; i++) {
+		if (!via_parse(given[i], 25, &via))
+			return complain(maker, what, given[i], "write host, host:port, 192.0.2.1:25, [2001:db8::1]:25 or unix:/path");
+		if (!arena_copy(maker->arena, given[i], &items[i]) ||
+		    !arena_print(maker->arena, &joined, "%.*s%s%.*s", TEXT_FORMAT(joined), i > 0 ? ", " : "", TEXT_FORMAT(items[i])))
 			return ERR_NO_MEMORY;
 	}
-	route->via = items;
-	route->via_count = rule->via_count;
+	*out_hosts = items;
+	*out_joined = joined;
 	return OK;
+}
+
+static enum error copy_relays(struct maker *maker, const char *what, const struct text *given, size_t count,
+    struct tls_demand tls, struct router_relays *relays)
+{
+	relays->count = count;
+	relays->tls = tls;
+	if (count > ROUTER_FALLBACK_MAX)
+		return complain(maker, what, given[ROUTER_FALLBACK_MAX], "at most 4");
+	return copy_hosts(maker, what, given, count, &relays->hosts, &relays->joined);
+}
+
+/* "bob@example.org", "@example.org", ".example.org", "<>". */
+static enum error copy_from(struct maker *maker, struct text given, struct text *out_from)
+{
+	const bool suffix = text_starts(given, TEXT("."));
+	const size_t at = text_find_byte_last(given, '@');
+	struct text domain, at_domain;
+	struct address address = { 0 };
+
+	if (text_equal(given, TEXT("<>"))) {
+		*out_from = TEXT("<>");
+		return OK;
+	}
+	if (!suffix && (at == given.length || (at > 0 && address_parse(given, true, maker->arena, &address) != OK)))
+		return complain(maker, "route from", given, "write bob@example.org, @example.org, .example.org or <>");
+	const enum error error = copy_domain(maker, "route from", text_from(given, suffix ? 1 : at + 1), &domain);
+
+	if (error != OK)
+		return error;
+	return arena_print(maker->arena, &at_domain, "%s%.*s", suffix ? "." : "@", TEXT_FORMAT(domain)) &&
+		router_join_lower(address.local, at_domain, maker->arena, out_from)
+	    ? OK
+	    : ERR_NO_MEMORY;
 }
 
 static enum error make_route(struct maker *maker, const struct router_rule *rule, struct router_route *route)
@@ -197,23 +287,50 @@ static enum error make_route(struct maker *maker, const struct router_rule *rule
 
 	route->lmtp = rule->lmtp;
 	route->tls = rule->tls;
+	route->via_count = rule->via_count;
 	if (error == OK)
-		error = copy_via(maker, rule, route);
+		error = copy_hosts(maker, "route via", rule->via, rule->via_count, &route->via, &route->via_joined);
+	if (error == OK)
+		error = copy_relays(maker, "route fallback", rule->fallback, rule->fallback_count, rule->fallback_tls, &route->relays);
+	if (error == OK && (!arena_copy(maker->arena, rule->user, &route->user) || !arena_copy(maker->arena, rule->pool, &route->pool)))
+		error = ERR_NO_MEMORY;
 	if (error == OK && rule->lmtp && rule->via_count == 0)
 		error = complain(maker, "route", rule->pattern, "LMTP needs a via: MX records name SMTP servers");
+	if (error == OK && rule->lmtp && rule->fallback_count > 0)
+		error = complain(maker, "route", rule->pattern, "LMTP has no fallback: a relay does not know the mailboxes");
+	if (error == OK && rule->from_count > 0 && router_owns(maker->router, route->pattern))
+		error = complain(maker, "route", rule->pattern, "cannot be for some senders only: the domain is ours");
+	return error;
+}
+
+/* One for each of its senders. */
+static enum error add_rule(struct maker *maker, const struct router_rule *rule)
+{
+	struct router *router = maker->router;
+	struct router_route route = { 0 };
+	enum error error = make_route(maker, rule, &route);
+
+	for (size_t i = 0; error == OK && (i == 0 || i < rule->from_count); i++) {
+		if (rule->from_count > 0)
+			error = copy_from(maker, rule->from[i], &route.from);
+		router->has_senders |= rule->from_count > 0;
+		router->routes[router->route_count++] = route;
+	}
 	return error;
 }
 
 static enum error make_routes(struct maker *maker, const struct router_settings *settings)
 {
 	struct router *router = maker->router;
+	size_t room = 0;
 
-	router->route_count = settings->rule_count;
-	router->routes = arena_array(maker->arena, settings->rule_count, sizeof *router->routes);
+	for (size_t i = 0; i < settings->rule_count; i++)
+		room += settings->rules[i].from_count > 0 ? settings->rules[i].from_count : 1;
+	router->routes = arena_array(maker->arena, room, sizeof *router->routes);
 	if (router->routes == NULL)
 		return ERR_NO_MEMORY;
 	for (size_t i = 0; i < settings->rule_count; i++) {
-		const enum error error = make_route(maker, &settings->rules[i], &router->routes[i]);
+		const enum error error = add_rule(maker, &settings->rules[i]);
 
 		if (error != OK)
 			return error;
@@ -223,7 +340,8 @@ static enum error make_routes(struct maker *maker, const struct router_settings 
 	for (size_t i = 1; i < router->route_count; i++)
 		if (router_compare_routes(&router->routes[i - 1], &router->routes[i]) == 0)
 			return complain(maker, "route", router->routes[i].pattern,
-			    "given twice; put all hosts into one via");
+			    router->routes[i].from.length > 0 ? "given twice for one sender; put all hosts into one via"
+							      : "given twice; put all hosts into one via");
 	return OK;
 }
 
@@ -289,9 +407,43 @@ static enum error make_rest(struct maker *maker, const struct router_settings *s
 		return complain(maker, "mailbox lmtp", settings->mailbox_lmtp, "write unix:/path or host:port");
 	router->tls = settings->tls;
 	if (!arena_copy(maker->arena, settings->separator, &router->separator) ||
+	    !arena_copy(maker->arena, settings->pool, &router->pool) ||
 	    !arena_copy(maker->arena, settings->mailbox_lmtp, &router->mailbox_lmtp))
 		return ERR_NO_MEMORY;
-	return OK;
+	return copy_relays(maker, "outbound fallback", settings->fallback, settings->fallback_count, settings->fallback_tls,
+	    &router->relays);
+}
+
+static enum error make_secrets(struct maker *maker, const struct router_settings *settings)
+{
+	struct text content;
+	const char *why;
+	size_t line;
+
+	if (!arena_copy(maker->arena, settings->srs_secrets, &content))
+		return ERR_NO_MEMORY;
+	if (srs_secrets_parse(content, &maker->router->srs, &line, &why) == OK)
+		return OK;
+	return arena_print(maker->arena, &maker->complaint, "%.*s:%zu: %s; write a secret of 16 to 256 characters in each line",
+		   TEXT_FORMAT(settings->srs_secrets_name), line, why)
+	    ? ERR_SYNTAX
+	    : ERR_NO_MEMORY;
+}
+
+/* Reports must come back to us, so its domain is one of ours. */
+static enum error make_srs(struct maker *maker, const struct router_settings *settings)
+{
+	struct router *router = maker->router;
+	enum error error = OK;
+
+	router->srs_domain = router->first_domain;
+	if (settings->srs_secrets.length == 0)
+		return OK;
+	if (settings->srs_domain.length > 0)
+		error = copy_domain(maker, "srs domain", settings->srs_domain, &router->srs_domain);
+	if (error == OK && !router_owns(router, router->srs_domain))
+		error = complain(maker, "srs domain", router->srs_domain, "it is not ours; add it to domains");
+	return error == OK ? make_secrets(maker, settings) : error;
 }
 
 static enum error make(struct maker *maker, const struct router_settings *settings)
@@ -303,6 +455,8 @@ static enum error make(struct maker *maker, const struct router_settings *settin
 	if (error == OK)
 		error = make_users(maker, settings);
 	if (error == OK)
+		error = make_commands(maker, settings);
+	if (error == OK)
 		error = make_aliases(maker, settings);
 	if (error == OK)
 		error = make_routes(maker, settings);
@@ -310,6 +464,8 @@ static enum error make(struct maker *maker, const struct router_settings *settin
 		error = make_grants(maker, settings);
 	if (error == OK)
 		error = make_rest(maker, settings);
+	if (error == OK)
+		error = make_srs(maker, settings);
 	return error;
 }
 

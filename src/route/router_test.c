@@ -95,6 +95,10 @@ static void describe(const struct route_decision *decision, struct buffer *out)
 		fits = buffer_print(out, "mailbox %.*s %.*s %.*s", TEXT_FORMAT(decision->user),
 		    TEXT_FORMAT(decision->domain), TEXT_FORMAT(decision->detail));
 		break;
+	case ROUTE_PIPE:
+		fits = buffer_print(out, "pipe %.*s %.*s %.*s", TEXT_FORMAT(decision->user), TEXT_FORMAT(decision->domain),
+		    TEXT_FORMAT(decision->detail));
+		break;
 	case ROUTE_HOSTS:
 		fits = buffer_print(out, "hosts%s [%.*s] %.*s", decision->next_hop.lmtp ? " lmtp" : "",
 		    TEXT_FORMAT(decision->next_hop.destination), TEXT_FORMAT(decision->next_hop.domain));
@@ -116,22 +120,27 @@ struct row {
 	bool expanded;
 };
 
+static void check_one(
+    const struct router *router, const char *to, const struct address *sender, bool expanded, const char *want)
+{
+	struct arena *arena = arena_new(1 << 18);
+	const struct address address = address_of(to);
+	struct route_decision decision;
+	struct buffer got;
+
+	buffer_init(&got, 4096);
+	assert_int_equal(router_decide(router, &address, sender, expanded, arena, &decision), OK);
+	describe(&decision, &got);
+	if (!text_equal(buffer_text(&got), text_of(want)))
+		fail_msg("%s: got \"%.*s\", want \"%s\"", to, TEXT_FORMAT(buffer_text(&got)), want);
+	buffer_done(&got);
+	arena_free(arena);
+}
+
 static void check(const struct router *router, const struct row *rows, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct arena *arena = arena_new(1 << 18);
-		const struct address address = address_of(rows[i].address);
-		struct route_decision decision;
-		struct buffer got;
-
-		buffer_init(&got, 4096);
-		assert_int_equal(router_decide(router, &address, rows[i].expanded, arena, &decision), OK);
-		describe(&decision, &got);
-		if (!text_equal(buffer_text(&got), text_of(rows[i].want)))
-			fail_msg("%s: got \"%.*s\", want \"%s\"", rows[i].address, TEXT_FORMAT(buffer_text(&got)), rows[i].want);
-		buffer_done(&got);
-		arena_free(arena);
-	}
+	for (size_t i = 0; i < count; i++)
+		check_one(router, rows[i].address, NULL, rows[i].expanded, rows[i].want);
 }
 
 static void decisions(void **state)
@@ -230,6 +239,224 @@ static void a_default_route_takes_all_others(void **state)
 	router_unref(router);
 }
 
+/* Logins and demands are part of the key, and hold for who is sent there by an operator, too. */
+static void a_provider_may_want_a_login(void **state)
+{
+	static const struct text smart[] = { { "smtp.provider.test:587", 22 } };
+	static const struct router_rule provider_rules[] = {
+		{ .pattern = { "*", 1 }, .via = smart, .via_count = 1, .tls = { .level = TLS_VERIFIED }, .user = { "u", 1 } },
+		{ .pattern = { "other.test", 10 }, .via = sub_via, .via_count = 1 },
+	};
+	struct router_settings settings = settings_new();
+	struct arena *arena = arena_new(1 << 20);
+	const struct address recipient = address_of("x@remote.test");
+	struct route_decision decision;
+
+	(void)state;
+	settings.rules = provider_rules;
+	settings.rule_count = 2;
+	struct router *router = make(&settings);
+
+	assert_int_equal(router_decide(router, &recipient, NULL, false, arena, &decision), OK);
+	assert_true(text_equal(decision.next_hop.user, TEXT("u")));
+	assert_true(text_equal(decision.next_hop.destination, TEXT("via smtp.provider.test:587, TLS required, logs in as u")));
+	assert_true(router_waive_policies(&decision, arena)); /* What we demand ourselves stays. */
+	assert_false(decision.next_hop.tls.waived);
+	assert_true(text_equal(decision.explanation, TEXT("route \"*\" via smtp.provider.test:587, TLS required, logs in as u")));
+
+	assert_int_equal(router_decide_via(router, &recipient, smart[0], arena, &decision), OK);
+	assert_true(text_equal(decision.next_hop.user, TEXT("u")));
+	assert_int_equal(decision.next_hop.tls.level, TLS_VERIFIED);
+	assert_int_equal(router_decide_via(router, &recipient, TEXT("smtp.provider.test"), arena, &decision), OK);
+	assert_int_equal(decision.next_hop.user.length, 0);
+	arena_free(arena);
+	router_unref(router);
+}
+
+/* Relays are part of the key where they are not those of everybody. */
+static void relays_stand_behind_the_hosts(void **state)
+{
+	static const struct text usual[] = { { "relay.test:26", 13 } }, own[] = { { "a.test", 6 }, { "b.test", 6 } };
+	static const struct text via[] = { { "smart.test", 10 } };
+	static const struct router_rule ruled[] = {
+		{ .pattern = { "usual.test", 10 }, .fallback = usual, .fallback_count = 1 },
+		{ .pattern = { "own.test", 8 }, .fallback = own, .fallback_count = 2, .fallback_tls.level = TLS_VERIFIED },
+		{ .pattern = { "safe.test", 9 }, .via = via, .via_count = 1, .tls.level = TLS_VERIFIED, .fallback = usual, .fallback_count = 1,
+		    .user = { "u", 1 } },
+	};
+	static const struct {
+		const char *to, *destination, *explanation, *relay;
+		enum tls_level level;
+	} rows[] = {
+		{ "x@remote.test", "remote.test", "MX of remote.test, else relay.test:26", "relay.test:26", TLS_OPPORTUNISTIC },
+		{ "x@usual.test", "usual.test", "MX of usual.test (route \"usual.test\"), else relay.test:26", "relay.test:26", TLS_UNUSED },
+		{ "x@own.test", "own.test, else a.test, b.test, TLS required",
+		    "MX of own.test (route \"own.test\"), else a.test, b.test, TLS required", "a.test", TLS_VERIFIED },
+		{ "x@safe.test", "via smart.test, TLS required, logs in as u, else relay.test:26",
+		    "route \"safe.test\" via smart.test, TLS required, logs in as u, else relay.test:26", "relay.test:26", TLS_VERIFIED },
+	};
+	struct router_settings settings = settings_new();
+	struct arena *arena = arena_new(1 << 20);
+	struct route_decision decision;
+
+	(void)state;
+	settings.rules = ruled;
+	settings.rule_count = 3;
+	settings.fallback = usual;
+	settings.fallback_count = 1;
+	settings.fallback_tls.level = TLS_OPPORTUNISTIC;
+	struct router *router = make(&settings);
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct address recipient = address_of(rows[i].to);
+
+		assert_int_equal(router_decide(router, &recipient, NULL, false, arena, &decision), OK);
+		if (!text_equal(decision.next_hop.destination, text_of(rows[i].destination)) ||
+		    !text_equal(decision.explanation, text_of(rows[i].explanation)) ||
+		    !text_equal(decision.next_hop.fallback[0], text_of(rows[i].relay)) ||
+		    decision.next_hop.fallback_tls.level != rows[i].level)
+			fail_msg("%s: \"%.*s\", \"%.*s\"", rows[i].to, TEXT_FORMAT(decision.next_hop.destination),
+			    TEXT_FORMAT(decision.explanation));
+		assert_true(router_require_tls(&decision, arena));
+		assert_true(decision.next_hop.fallback_tls.whole_way && decision.next_hop.fallback_tls.level == TLS_VERIFIED);
+	}
+	arena_free(arena);
+	router_unref(router);
+}
+
+/* A pool is part of the key wherever there is one; and a host is told the same address whoever sends mail there. */
+static void mail_leaves_from_a_pool(void **state)
+{
+	static const struct text via[] = { { "smart.test", 10 } };
+	static const struct router_rule ruled[] = {
+		{ .pattern = { "mx.test", 7 }, .pool = { "news", 4 } },
+		{ .pattern = { "none.test", 9 } },
+		{ .pattern = { "via.test", 8 }, .via = via, .via_count = 1, .tls.level = TLS_VERIFIED, .pool = { "news", 4 }, .user = { "u", 1 } },
+	};
+	static const struct {
+		const char *to, *destination, *explanation, *pool;
+	} rows[] = {
+		{ "x@remote.test", "remote.test, from pool usual", "MX of remote.test, from pool usual", "usual" },
+		{ "x@mx.test", "mx.test, from pool news", "MX of mx.test (route \"mx.test\"), from pool news", "news" },
+		{ "x@none.test", "none.test", "MX of none.test (route \"none.test\")", "" },
+		{ "x@via.test", "via smart.test, TLS required, from pool news, logs in as u",
+		    "route \"via.test\" via smart.test, TLS required, from pool news, logs in as u", "news" },
+		{ "alice@example.org", NULL, NULL, "" },
+	};
+	struct router_settings settings = settings_new();
+	struct arena *arena = arena_new(1 << 20);
+	struct route_decision decision;
+	struct address recipient;
+
+	(void)state;
+	settings.rules = ruled;
+	settings.rule_count = 3;
+	settings.pool = TEXT("usual");
+	settings.mailbox_lmtp = TEXT("127.0.0.1:24");
+	struct router *router = make(&settings);
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		recipient = address_of(rows[i].to);
+		assert_int_equal(router_decide(router, &recipient, NULL, false, arena, &decision), OK);
+		assert_true(text_equal(decision.next_hop.pool, text_of(rows[i].pool)));
+		if (rows[i].destination != NULL && (!text_equal(decision.next_hop.destination, text_of(rows[i].destination)) ||
+		    !text_equal(decision.explanation, text_of(rows[i].explanation))))
+			fail_msg("%s: \"%.*s\", \"%.*s\"", rows[i].to, TEXT_FORMAT(decision.next_hop.destination),
+			    TEXT_FORMAT(decision.explanation));
+	}
+	recipient = address_of("x@remote.test");
+	assert_int_equal(router_decide_via(router, &recipient, via[0], arena, &decision), OK);
+	assert_true(text_equal(decision.next_hop.pool, TEXT("news")));
+	assert_int_equal(router_decide_via(router, &recipient, TEXT("else.test"), arena, &decision), OK);
+	assert_true(text_equal(decision.next_hop.pool, TEXT("usual")));
+	arena_free(arena);
+	router_unref(router);
+}
+
+static void policies_can_be_waived(void **state)
+{
+	struct router_settings settings = settings_new();
+	struct arena *arena = arena_new(1 << 20);
+	const struct address recipient = address_of("x@remote.test");
+	struct route_decision decision;
+
+	(void)state;
+	settings.rule_count = 0;
+	struct router *router = make(&settings);
+
+	assert_int_equal(router_decide(router, &recipient, NULL, false, arena, &decision), OK);
+	assert_false(decision.next_hop.tls.waived);
+	assert_true(router_waive_policies(&decision, arena));
+	assert_true(decision.next_hop.tls.waived);
+	assert_true(text_equal(decision.next_hop.destination, TEXT("remote.test, whatever its policies")));
+	arena_free(arena);
+	router_unref(router);
+}
+
+static void routes_may_be_for_some_senders(void **state)
+{
+	static const struct text out[] = { { "out.test", 8 } }, sales[] = { { "sales.out", 9 } }, bobs[] = { { "bob.out", 7 } };
+	static const struct text reports[] = { { "reports.out", 11 } };
+	static const struct text from_bob[] = { { "Bob@Example.org", 15 } }, from_null[] = { { "<>", 2 } };
+	static const struct text from_sales[] = { { "@sales.example.org", 18 }, { "@b\xc3\xbc" "cher.example", 16 } };
+	static const struct text from_below[] = { { ".example.org", 12 } }, from_direct[] = { { "direct@example.org", 18 } };
+	static const struct router_rule dependent[] = {
+		{ .pattern = { "*", 1 }, .via = out, .via_count = 1 },
+		{ .pattern = { "*", 1 }, .from = from_sales, .from_count = 2, .via = sales, .via_count = 1 },
+		{ .pattern = { "*", 1 }, .from = from_bob, .from_count = 1, .via = bobs, .via_count = 1 },
+		{ .pattern = { "*", 1 }, .from = from_null, .from_count = 1, .via = reports, .via_count = 1 },
+		{ .pattern = { "*", 1 }, .from = from_direct, .from_count = 1 },
+		{ .pattern = { ".test", 5 }, .from = from_below, .from_count = 1, .via = bobs, .via_count = 1 },
+		{ .pattern = { "only.net", 8 }, .from = from_sales, .from_count = 2, .via = sales, .via_count = 1 },
+		{ .pattern = { "safe.net", 8 }, .from = from_sales, .from_count = 2, .tls = { .level = TLS_VERIFIED } },
+	};
+	static const struct {
+		const char *address, *want, *sender;
+	} rows[] = {
+		{ "u@remote.net", "hosts [via out.test] remote.net out.test", NULL },
+		{ "u@remote.net", "hosts [via reports.out] remote.net reports.out", "" },
+		{ "u@remote.net", "hosts [via out.test] remote.net out.test", "alice@example.org" },
+		{ "u@remote.net", "hosts [via out.test] remote.net out.test", "alice@a.sales.example.org" },
+		{ "u@remote.net", "hosts [via sales.out] remote.net sales.out", "alice@SALES.example.org" },
+		{ "u@remote.net", "hosts [via sales.out] remote.net sales.out", "a@b\xc3\xbc" "cher.example" },
+		{ "u@remote.net", "hosts [via sales.out] remote.net sales.out", "a@xn--bcher-kva.example" },
+		{ "u@remote.net", "hosts [via bob.out] remote.net bob.out", "BOB@example.org" },
+		{ "u@remote.net", "hosts [via bob.out] remote.net bob.out", "bob+list@example.org" },
+		{ "u@remote.net", "hosts [remote.net] remote.net", "direct@example.org" },
+		/* A pattern whose routes are all for others is passed over; the recipient comes before the sender. */
+		{ "u@a.test", "hosts [via bob.out] a.test bob.out", "x@sales.example.org" },
+		{ "u@a.test", "hosts [via bob.out] a.test bob.out", "x@a.b.example.org" },
+		{ "u@a.test", "hosts [via out.test] a.test out.test", "x@example.org" },
+		{ "u@only.net", "hosts [via out.test] only.net out.test", "x@example.org" },
+		{ "u@only.net", "hosts [via sales.out] only.net sales.out", "x@sales.example.org" },
+		{ "u@safe.net", "hosts [safe.net, TLS required] safe.net", "x@sales.example.org" },
+		/* No address of a domain, or none that there could be. */
+		{ "u@remote.net", "hosts [via out.test] remote.net out.test", "postmaster@" },
+		{ "u@remote.net", "hosts [via out.test] remote.net out.test", "x@\xe2\x80\x8b.example.org" },
+		/* Ours is ours. */
+		{ "bob@example.org", "mailbox bob example.org ", "bob@example.org" },
+	};
+	struct router_settings settings = settings_new();
+
+	(void)state;
+	settings.rules = dependent;
+	settings.rule_count = sizeof dependent / sizeof *dependent;
+	struct router *router = make(&settings);
+	struct arena *arena = arena_new(1 << 16);
+	const struct address to = address_of("u@remote.net"), bob = address_of("bob@example.org");
+	struct route_decision decision;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct address sender = address_of(rows[i].sender ? rows[i].sender : "");
+
+		check_one(router, rows[i].address, rows[i].sender ? &sender : NULL, false, rows[i].want);
+	}
+	assert_int_equal(router_decide(router, &to, &bob, false, arena, &decision), OK);
+	assert_true(text_equal(decision.explanation, TEXT("route \"*\" from bob@example.org via bob.out")));
+	router_unref(router);
+	arena_free(arena);
+}
+
 static void unknown_users_are_all_users(void **state)
 {
 	static const struct row rows[] = {
@@ -300,7 +527,7 @@ static void judgements(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const struct address address = address_of(rows[i].address);
-		const struct verdict verdict = router_judge(router, &address, rows[i].may_relay);
+		const struct verdict verdict = router_judge(router, &address, rows[i].may_relay, 0);
 
 		if (verdict.code != rows[i].code)
 			fail_msg("%s: %u %.*s", rows[i].address, verdict.code, TEXT_FORMAT(verdict.text));
@@ -331,7 +558,7 @@ static enum route_kind decide_chain(unsigned links)
 	struct router *router = make(&settings);
 	const struct address address = address_of("a0@example.org");
 
-	assert_int_equal(router_decide(router, &address, false, arena, &decision), OK);
+	assert_int_equal(router_decide(router, &address, NULL, false, arena, &decision), OK);
 	router_unref(router);
 	buffer_done(&file);
 	arena_free(arena);
@@ -364,7 +591,7 @@ static struct route_decision decide_crowd(unsigned half, unsigned shared, struct
 	struct router *router = make(&settings);
 	const struct address address = address_of("all@example.org");
 
-	assert_int_equal(router_decide(router, &address, false, arena, &decision), OK);
+	assert_int_equal(router_decide(router, &address, NULL, false, arena, &decision), OK);
 	router_unref(router);
 	buffer_done(&file);
 	return decision;
@@ -391,8 +618,8 @@ static void results_outlive_the_router(void **state)
 	const struct address to_staff = address_of("staff@example.org"), to_partner = address_of("u@partner.test");
 
 	(void)state;
-	assert_int_equal(router_decide(router, &to_staff, false, arena, &staff), OK);
-	assert_int_equal(router_decide(router, &to_partner, false, arena, &partner), OK);
+	assert_int_equal(router_decide(router, &to_staff, NULL, false, arena, &staff), OK);
+	assert_int_equal(router_decide(router, &to_partner, NULL, false, arena, &partner), OK);
 	router_unref(router); /* The sanitizer watches what follows. */
 	assert_true(text_equal(staff.targets[0].local, TEXT("alice")));
 	assert_true(text_equal(staff.explanation, TEXT("alias staff (aliases:1), 4 targets")));
@@ -412,7 +639,7 @@ static void a_full_arena_is_an_error(void **state)
 	for (cap = 16; cap < 2048; cap += 16) {
 		struct arena *arena = arena_new(cap);
 		struct route_decision decision;
-		const enum error error = router_decide(router, &address, false, arena, &decision);
+		const enum error error = router_decide(router, &address, NULL, false, arena, &decision);
 
 		arena_free(arena);
 		if (error == OK)
@@ -429,20 +656,25 @@ static void complaints(void **state)
 	static const struct text bad_via = { "host:port", 9 }, no_user = { "@example.org", 12 };
 	static const struct router_rule bad_pattern = { .pattern = { "*.test", 6 } };
 	static const struct router_rule via_rule = { .pattern = { "a.test", 6 }, .via = &bad_via, .via_count = 1 };
+	static const struct text bob = { "bob", 3 }, twice[] = { { "Bob@a.test", 10 }, { "bob@A.test", 10 } };
+	static const struct router_rule from_rule = { .pattern = { "a.test", 6 }, .from = &bob, .from_count = 1 };
+	static const struct router_rule own_rule = { .pattern = { "example.net", 11 }, .from = twice, .from_count = 1 };
+	static const struct router_rule twice_rule = { .pattern = { "a.test", 6 }, .from = twice, .from_count = 2 };
 	static const struct router_rule lmtp_rule = { .pattern = { "a.test", 6 }, .lmtp = true };
 	static const struct router_rule again[] = { { .pattern = { "a.test", 6 } }, { .pattern = { "A.test", 6 } } };
-	struct router_settings bad[12];
-	static const char *const want[12] = {
+	struct router_settings bad[15];
+	static const char *const want[15] = {
 		"hostname \"\": not a domain name", "domain \"exa mple\": not a domain name",
 		"domain \"[192.0.2.1]\": not a domain name", "user \"@example.org\": write a user as",
 		"aliases:2: \"b\": a name must be", "aliases:1: \"a@other.test\": its domain is not ours",
 		"route \"*.test\": not a domain name", "route via \"host:port\": write host",
 		"route \"a.test\": LMTP needs a via", "route \"a.test\": given twice", "separator \"a\": at most",
-		"mailbox lmtp \"/run/x\": write unix:/path"
+		"mailbox lmtp \"/run/x\": write unix:/path", "route from \"bob\": write bob@example.org",
+		"route \"example.net\": cannot be for some senders only", "route \"a.test\": given twice for one sender"
 	};
 
 	(void)state;
-	for (size_t i = 0; i < 12; i++)
+	for (size_t i = 0; i < 15; i++)
 		bad[i] = settings_new();
 	bad[0].hostname = TEXT_EMPTY;
 	bad[1].domains = &bad_domain, bad[1].domain_count = 1;
@@ -456,7 +688,10 @@ static void complaints(void **state)
 	bad[9].rules = again, bad[9].rule_count = 2;
 	bad[10].separator = TEXT("a");
 	bad[11].mailbox_lmtp = TEXT("/run/x");
-	for (size_t i = 0; i < 12; i++) {
+	bad[12].rules = &from_rule, bad[12].rule_count = 1;
+	bad[13].rules = &own_rule, bad[13].rule_count = 1;
+	bad[14].rules = &twice_rule, bad[14].rule_count = 1;
+	for (size_t i = 0; i < 15; i++) {
 		struct arena *arena = arena_new(1 << 16);
 		struct router *router = NULL;
 		struct text complaint = TEXT_EMPTY;
@@ -496,11 +731,53 @@ static void via_items(void **state)
 	}
 }
 
+static void pipes(void **state)
+{
+	static const struct text tickets[] = { { "Tickets@example.org", 19 }, { "bob@example.net", 15 }, { "box2@gate.test", 14 } };
+	static const struct text rest[] = { { "@example.org", 12 }, { "@gate.test", 10 } };
+	static const struct router_pipe commands[] = { { { "ticket", 6 }, tickets, 3 }, { { "rest", 4 }, rest, 2 } };
+	static const struct row rows[] = {
+		{ "tickets@example.org", "pipe ticket example.org ", false },
+		{ "TICKETS+17@example.org", "pipe ticket example.org 17", true },
+		{ "bob@example.net", "pipe ticket example.net ", true },
+		{ "bob@example.org", "mailbox bob example.org ", false },
+		{ "sales@example.org", "expand alice@example.org alice@backup.test bob@example.org zoe@remote.test", false },
+		{ "whoever+x@example.org", "pipe rest example.org x", false },
+		{ "tickets@example.net", "refuse 550 5.1.1", true },
+		/* A gateway hands on what is not named. */
+		{ "box2@gate.test", "pipe ticket gate.test ", false },
+		{ "box3@gate.test", "hosts [via inner.test:2525] gate.test inner.test:2525", false },
+	};
+	struct router_settings settings = settings_new();
+	struct arena *arena = arena_new(1 << 16);
+	struct text complaint;
+
+	(void)state;
+	settings.pipes = commands;
+	settings.pipe_count = 2;
+	struct router *router = make(&settings);
+
+	check(router, rows, sizeof rows / sizeof rows[0]);
+	router_unref(router);
+
+	const struct router_pipe twice[] = { commands[0], { { "other", 5 }, tickets, 1 } };
+
+	settings.pipes = twice;
+	assert_int_equal(router_new(&settings, arena, &router, &complaint), ERR_SYNTAX);
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decisions),
+		cmocka_unit_test(pipes),
 		cmocka_unit_test(a_default_route_takes_all_others),
+		cmocka_unit_test(relays_stand_behind_the_hosts),
+		cmocka_unit_test(mail_leaves_from_a_pool),
+		cmocka_unit_test(policies_can_be_waived),
+		cmocka_unit_test(routes_may_be_for_some_senders),
+		cmocka_unit_test(a_provider_may_want_a_login),
 		cmocka_unit_test(unknown_users_are_all_users),
 		cmocka_unit_test(mailboxes_may_be_lmtp),
 		cmocka_unit_test(judgements),

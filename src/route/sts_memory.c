@@ -1,5 +1,6 @@
 #include "route/sts_memory.h"
 
+#include "base/backoff.h"
 #include "base/must.h"
 #include "base/pack.h"
 
@@ -26,11 +27,7 @@ bool sts_memory_is_believed(const struct sts_memory *memory, int64_t now_ms)
 
 int64_t sts_memory_retry_ms(const struct sts_memory *memory)
 {
-	int64_t gap_ms = STS_RETRY_MS_MIN;
-
-	for (uint32_t i = 1; i < memory->failure_count && gap_ms < STS_RETRY_MS_MAX; i++)
-		gap_ms *= 2;
-	return gap_ms < STS_RETRY_MS_MAX ? gap_ms : STS_RETRY_MS_MAX;
+	return backoff_ms(STS_RETRY_MS_MIN, STS_RETRY_MS_MAX, memory->failure_count);
 }
 
 int64_t sts_memory_refresh_ms(const struct sts_memory *memory)

@@ -142,7 +142,7 @@ static bool copy_order(struct arena *arena, const struct https_order *order, str
 	out_copy->address_count = 0;
 	return arena_copy(arena, order->url, &out_copy->url) &&
 	    arena_copy(arena, order->content_type, &out_copy->content_type) &&
-	    arena_copy(arena, order->content, &out_copy->content);
+	    arena_copy(arena, order->header, &out_copy->header) && arena_copy(arena, order->content, &out_copy->content);
 }
 
 struct web_request *web_ask(

@@ -15,6 +15,7 @@
 #define uthash_nonfatal_oom(element) ((void)(element))
 #include <uthash.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "io/channel.h"
 #include "sasl/message.h"
@@ -184,14 +185,6 @@ static bool answer_here(struct channel_thread *thread, const struct sasl_request
 
 /* -- Dovecot ------------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Whom it names is called as the users file has it, if it is there; else as Dovecot says, who knows its users. */
 static void relay_answered(void *context, const struct sasl_answer *answer)
 {
@@ -293,7 +286,7 @@ static void take_message(struct channel_thread *thread, struct channel_message *
 	if (message->fd_count > 0 || sasl_request_decode((struct text){ message->bytes, message->length }, &request) != OK)
 		thread->sound = false;
 	else if (is_for_dovecot(thread, &request))
-		relay_ask(thread->relay, &request, now_ms());
+		relay_ask(thread->relay, &request, clock_monotonic_ms());
 	else
 		thread->sound &= answer_here(thread, &request);
 	explicit_bzero(message->bytes, message->length);
@@ -304,7 +297,7 @@ static void take_message(struct channel_thread *thread, struct channel_message *
 static int wait_ms(const struct channel_thread *thread)
 {
 	const int64_t due_ms = thread->relay ? relay_due_ms(thread->relay) : INT64_MAX;
-	const int64_t wait = due_ms - now_ms();
+	const int64_t wait = due_ms - clock_monotonic_ms();
 
 	return due_ms == INT64_MAX ? -1 : wait < 0 ? 0 : wait > RELAY_PATIENCE_MS ? RELAY_PATIENCE_MS : (int)wait;
 }
@@ -319,9 +312,9 @@ static void work(struct channel_thread *thread, struct channel_message *message)
 	if (poll(watched, 3, wait_ms(thread)) < 0)
 		return;
 	if (watched[2].revents != 0)
-		relay_ready(thread->relay, watched[2].revents, now_ms());
+		relay_ready(thread->relay, watched[2].revents, clock_monotonic_ms());
 	if (thread->relay != NULL)
-		relay_turn(thread->relay, now_ms());
+		relay_turn(thread->relay, clock_monotonic_ms());
 	if (watched[0].revents != 0)
 		take_message(thread, message);
 	if (watched[1].revents != 0)

@@ -19,6 +19,7 @@
 	CAPABILITY(AUTH, "AUTH", "RFC 4954")                           \
 	CAPABILITY(LIMITS, "LIMITS", "RFC 9422")                       \
 	CAPABILITY(DELIVERBY, "DELIVERBY", "RFC 2852")                 \
+	CAPABILITY(MT_PRIORITY, "MT-PRIORITY", "RFC 6710")             \
 	CAPABILITY(REQUIRETLS, "REQUIRETLS", "RFC 8689")
 
 /* SASL mechanisms by their registered names. */

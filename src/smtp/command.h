@@ -1,5 +1,5 @@
 /* One line from a client: what it asks for (RFC 5321 §4.1, RFC 2033, and the extensions
- * RFC 1870, 2852, 3030, 3461, 4865, 4954, 6152, 6531; Postfix's XCLIENT).
+ * RFC 1870, 2852, 3030, 3461, 4865, 4954, 6152, 6531, 6710, 8689; Postfix's XCLIENT).
  *
  * Pure. What is wrong with a line comes out as the very reply it deserves, so that a session
  * needs to know no grammar.
@@ -37,6 +37,7 @@ enum {
 	COMMAND_AUTH_LINE_MAX = 12288 + 2, /* The same for AUTH with an initial response (RFC 4954 §4). */
 	COMMAND_NAME_MAX = 255,    /* Of HELO, EHLO, LHLO: a domain. */
 	COMMAND_ENVID_MAX = 100,   /* RFC 3461 §4.4, encoded. */
+	COMMAND_CLAIM_MAX = 64,    /* A key, and a mark. */
 	COMMAND_ORCPT_MAX = 500    /* RFC 3461 §4.2, encoded. */
 };
 
@@ -55,6 +56,11 @@ struct command_mail {
 	int32_t by_s;                  /* From now; <= 0: it is late already. */
 	bool by_return;                /* Mode R: return it then; else N: tell the sender, and go on. */
 	bool by_trace;                 /* T */
+	bool requires_tls;             /* REQUIRETLS */
+	bool prioritises;              /* MT-PRIORITY= */
+	int8_t priority;
+	struct text claim_key;         /* XCLAIM=KEY.MARK, of our own programs: the message is put once for a key, */
+	struct text claim_mark;        /* and this says which one it was. Letters and digits. */
 };
 
 struct command_rcpt {

@@ -69,6 +69,25 @@ static enum error parse_envid(struct command_parsing *parsing, struct text value
 	return error == OK && !(is_printable(*envid) && text_is_ascii(*envid)) ? ERR_SYNTAX : error;
 }
 
+static bool is_claim_word(struct text word)
+{
+	bool right = word.length > 0 && word.length <= COMMAND_CLAIM_MAX;
+
+	for (size_t i = 0; right && i < word.length; i++)
+		right = byte_is_alnum(word.bytes[i]);
+	return right;
+}
+
+static enum error parse_claim(struct command_parsing *parsing, struct text value)
+{
+	struct command_mail *mail = &parsing->command->mail;
+	const size_t dot = text_find_byte(value, '.');
+
+	mail->claim_key = text_part(value, 0, dot);
+	mail->claim_mark = text_from(value, dot + 1);
+	return is_claim_word(mail->claim_key) && is_claim_word(mail->claim_mark) ? OK : ERR_SYNTAX;
+}
+
 /* RFC 4954 §5: "<>" or an encoded mailbox. */
 static enum error parse_auth(struct command_parsing *parsing, struct text value)
 {
@@ -132,6 +151,18 @@ static enum error parse_by(struct command_parsing *parsing, struct text value)
 		mode.length = 1;
 	mail->by_return = text_equal_nocase(mode, TEXT("R"));
 	return (mail->by_return && mail->by_s > 0) || text_equal_nocase(mode, TEXT("N")) ? OK : ERR_SYNTAX;
+}
+
+static enum error parse_requiretls(struct command_parsing *parsing, struct text value)
+{
+	parsing->command->mail.requires_tls = true;
+	return value.bytes == NULL ? OK : ERR_SYNTAX; /* RFC 8689 §2: it has no value. */
+}
+
+static enum error parse_priority(struct command_parsing *parsing, struct text value)
+{
+	parsing->command->mail.prioritises = true;
+	return priority_parse(value, &parsing->command->mail.priority) ? OK : ERR_SYNTAX;
 }
 
 static enum error parse_notify(struct command_parsing *parsing, struct text value)
@@ -267,6 +298,9 @@ static const struct parameter {
 	{ COMMAND_MAIL, "HOLDFOR", parse_hold_for },
 	{ COMMAND_MAIL, "HOLDUNTIL", parse_hold_until },
 	{ COMMAND_MAIL, "BY", parse_by },
+	{ COMMAND_MAIL, "MT-PRIORITY", parse_priority },
+	{ COMMAND_MAIL, "REQUIRETLS", parse_requiretls },
+	{ COMMAND_MAIL, "XCLAIM", parse_claim },
 	{ COMMAND_RCPT, "NOTIFY", parse_notify },
 	{ COMMAND_RCPT, "ORCPT", parse_orcpt },
 	{ COMMAND_XCLIENT, "ADDR", parse_client },

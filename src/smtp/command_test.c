@@ -71,6 +71,8 @@ static void verbs_and_faults(void **state)
 		{ "MAIL FROM:<> BY=+1;RT", COMMAND_MAIL, 0 }, { "MAIL FROM:<> BY=-1;R", COMMAND_MAIL, 501 },
 		{ "MAIL FROM:<> BY=1;NTT", COMMAND_MAIL, 501 }, { "MAIL FROM:<> BY=1;", COMMAND_MAIL, 501 },
 		{ "MAIL FROM:<> BY=-;N", COMMAND_MAIL, 501 }, { "MAIL FROM:<> BY", COMMAND_MAIL, 501 },
+		{ "MAIL FROM:<> MT-PRIORITY=10", COMMAND_MAIL, 501 }, { "MAIL FROM:<> REQUIRETLS", COMMAND_MAIL, 0 },
+		{ "MAIL FROM:<> REQUIRETLS=", COMMAND_MAIL, 501 }, { "MAIL FROM:<> mt-priority=-9", COMMAND_MAIL, 0 },
 		{ "RCPT TO:<>", COMMAND_RCPT, 501 }, { "RCPT TO:<postmaster>", COMMAND_RCPT, 0 },
 		{ "RCPT TO:<alice>", COMMAND_RCPT, 501 }, { "RCPT TO:<a@b.test> NOTIFY=", COMMAND_RCPT, 501 },
 		{ "RCPT TO:<a@b.test> NOTIFY=NEVER,NEVER", COMMAND_RCPT, 0 },
@@ -108,6 +110,19 @@ static void parts_of_mail(void **state)
 	assert_true(parse("MAIL FROM:<> SIZE=99999999999999999999").mail.size == UINT64_MAX);
 }
 
+static void claims_of_mail(void **state)
+{
+	const struct command_mail claimed = parse("MAIL FROM:<> XCLAIM=a1.B2").mail;
+	static const char *const wrong[] = { "MAIL FROM:<> XCLAIM", "MAIL FROM:<> XCLAIM=", "MAIL FROM:<> XCLAIM=a", "MAIL FROM:<> XCLAIM=a.",
+		"MAIL FROM:<> XCLAIM=.b", "MAIL FROM:<> XCLAIM=a.b.c", "MAIL FROM:<> XCLAIM=a+.b",
+		"MAIL FROM:<> XCLAIM=0123456789012345678901234567890123456789012345678901234567890123x.b" };
+
+	(void)state;
+	assert_true(text_equal(claimed.claim_key, TEXT("a1")) && text_equal(claimed.claim_mark, TEXT("B2")));
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		assert_int_equal(parse(wrong[i]).fault.code, 501);
+}
+
 static void times_of_mail(void **state)
 {
 	const struct command_mail held = parse("MAIL FROM:<> HOLDFOR=60").mail;
@@ -120,6 +135,15 @@ static void times_of_mail(void **state)
 	assert_true(until.holds && until.hold_s == 0 && until.hold_until_ms == 1795494481000);
 	assert_true(wanted.by && wanted.by_s == 120 && wanted.by_return && !wanted.by_trace);
 	assert_true(late.by && late.by_s == -7 && !late.by_return && late.by_trace);
+}
+
+static void priority_of_mail(void **state)
+{
+	const struct command_mail low = parse("MAIL FROM:<> MT-PRIORITY=-9").mail, none = parse("MAIL FROM:<>").mail;
+
+	(void)state;
+	assert_true(low.prioritises && low.priority == -9);
+	assert_true(!none.prioritises && none.priority == 0);
 }
 
 static void parts_of_rcpt(void **state)
@@ -167,7 +191,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(verbs_and_faults, make_arena, drop_arena),
 		cmocka_unit_test_setup_teardown(parts_of_mail, make_arena, drop_arena),
+		cmocka_unit_test_setup_teardown(claims_of_mail, make_arena, drop_arena),
 		cmocka_unit_test_setup_teardown(times_of_mail, make_arena, drop_arena),
+		cmocka_unit_test_setup_teardown(priority_of_mail, make_arena, drop_arena),
 		cmocka_unit_test_setup_teardown(parts_of_rcpt, make_arena, drop_arena),
 		cmocka_unit_test_setup_teardown(parts_of_others, make_arena, drop_arena),
 		cmocka_unit_test_setup_teardown(postfix_token_vectors, make_arena, drop_arena),

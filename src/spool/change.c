@@ -1,10 +1,12 @@
 #include "spool/change.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
 #include "base/must.h"
 #include "spool/codec.h"
+#include "spool/flow.h"
 #include "spool/records.h"
 
 enum {
@@ -33,11 +35,10 @@ void spool_change_free(struct spool_change *change)
 	free(change);
 }
 
-/* Room for the bytes of an operation, its header written; NULL marks the change. */
-static char *add_op(struct spool_change *change, enum op_kind kind, queue_id id, uint32_t number, size_t size)
+char *change_add_op(struct spool_change *change, enum op_kind kind, queue_id id, uint32_t number, size_t size)
 {
 	must(change->port == NULL); /* Not submitted yet. */
-	must(id != 0 || kind == OP_NOTE);
+	must(id != 0 || kind >= OP_NOTE); /* Those are of no message. */
 
 	char *room = change->failed || size > CHANGE_BYTES_MAX ? NULL : buffer_reserve(&change->ops, OP_HEADER_SIZE + size);
 
@@ -167,7 +168,7 @@ void spool_change_put_joined_chunk(
 
 	must(length > 0 && length <= SPOOL_CHUNK_SIZE);
 
-	char *room = add_op(change, OP_CHUNK, id, number, CHUNK_CHECKSUM_SIZE + length);
+	char *room = change_add_op(change, OP_CHUNK, id, number, CHUNK_CHECKSUM_SIZE + length);
 
 	change->grows = true;
 	if (room == NULL)
@@ -187,7 +188,7 @@ static void add_recipient_op(
 	must(recipient->due_ms >= 0); /* Positions begin at 0. */
 	must(recipient->address.domain.length <= ADDRESS_DOMAIN_MAX);
 
-	char *room = add_op(change, kind, id, number, recipient_record_size(recipient));
+	char *room = change_add_op(change, kind, id, number, recipient_record_size(recipient));
 
 	if (room != NULL)
 		recipient_record_write(recipient, room);
@@ -204,20 +205,24 @@ void spool_change_put_message(struct spool_change *change, const struct message 
 		must(recipients[i].index > recipients[i - 1].index);
 	must(recipients[count - 1].index < UINT32_MAX);
 
-	char *room = add_op(change, OP_MESSAGE, envelope->id, count, envelope_record_size(envelope));
+	char *room = change_add_op(change, OP_MESSAGE, envelope->id, count, envelope_record_size(envelope));
 
 	change->grows = change->whole = true;
 	change->message_id = envelope->id;
 	if (room == NULL)
 		return;
 	envelope_record_write(envelope, recipients[count - 1].index + 1, room);
-	for (uint32_t i = 0; i < count; i++)
-		add_recipient_op(change, OP_RECIPIENT, envelope->id, recipients[i].index, &recipients[i]);
+	for (uint32_t i = 0; i < count; i++) {
+		struct recipient recipient = recipients[i];
+
+		recipient.flow = flow_of(envelope);
+		add_recipient_op(change, OP_RECIPIENT, envelope->id, recipient.index, &recipient);
+	}
 }
 
 void spool_change_discard(struct spool_change *change, queue_id id)
 {
-	add_op(change, OP_DISCARD, id, 0, 0);
+	change_add_op(change, OP_DISCARD, id, 0, 0);
 }
 
 /* This change is about a recipient that is here already. */
@@ -232,7 +237,7 @@ static void settle(struct spool_change *change, queue_id id, uint32_t index)
 
 void spool_change_retire(struct spool_change *change, queue_id id, uint32_t index)
 {
-	add_op(change, OP_RETIRE, id, index, 0);
+	change_add_op(change, OP_RETIRE, id, index, 0);
 	settle(change, id, index);
 }
 
@@ -247,7 +252,7 @@ void spool_change_update(struct spool_change *change, queue_id id, const struct 
 
 void spool_change_steer(struct spool_change *change, queue_id id, uint32_t index, const struct spool_steering *steering)
 {
-	char *room = add_op(change, OP_STEER, id, index, STEERING_SIZE + steering->via.length);
+	char *room = change_add_op(change, OP_STEER, id, index, STEERING_SIZE + steering->via.length);
 
 	if (room != NULL) {
 		room = put_u8(put_u8(room, (uint8_t)steering->held), (uint8_t)steering->end);
@@ -261,11 +266,37 @@ void spool_change_note(struct spool_change *change, struct text key, struct text
 {
 	must(key.length > 0 && key.length <= SPOOL_NOTE_MAX && value.length <= SPOOL_NOTE_MAX);
 
-	char *room = add_op(change, OP_NOTE, 0, (uint32_t)key.length, key.length + value.length);
+	char *room = change_add_op(change, OP_NOTE, 0, (uint32_t)key.length, key.length + value.length);
 
 	if (room != NULL)
 		put_text(put_text(room, key), value);
 	change->notes = true;
+}
+
+void spool_change_claim(struct spool_change *change, uint32_t day, struct text key, struct text value)
+{
+	must(key.length > 0 && key.length <= SPOOL_CLAIM_MAX && value.length > 0 && value.length <= SPOOL_CLAIM_MAX);
+
+	char *room = change_add_op(change, OP_CLAIM, 0, day, 1 + key.length + value.length);
+
+	if (room != NULL)
+		put_text(put_text(put_u8(room, (uint8_t)key.length), key), value);
+}
+
+void op_read_claim(const struct op *op, struct text *out_key, struct text *out_value)
+{
+	uint8_t length;
+	const struct text rest = text_from(op->bytes, (size_t)(get_u8(op->bytes.bytes, &length) - op->bytes.bytes));
+
+	*out_key = text_part(rest, 0, length);
+	*out_value = text_from(rest, length);
+}
+
+struct text claim_note(uint32_t day, struct text key, char room[CLAIM_NOTE_MAX])
+{
+	const int length = snprintf(room, CLAIM_NOTE_MAX, "claim %06u %.*s", day % 1000000, TEXT_FORMAT(key));
+
+	return (struct text){ room, (size_t)length };
 }
 
 void spool_change_add_recipient(struct spool_change *change, queue_id id, const struct recipient *recipient)
@@ -282,7 +313,7 @@ void spool_change_record(struct spool_change *change, queue_id id, struct text s
 	for (size_t i = 0; i < address_count; i++)
 		count += addresses[i].length > 0; /* Nobody looks for the null sender. */
 
-	char *room = add_op(change, OP_RECORD, id, count, (size_t)count * HASH_SIZE + stored.length);
+	char *room = change_add_op(change, OP_RECORD, id, count, (size_t)count * HASH_SIZE + stored.length);
 
 	if (room == NULL)
 		return;

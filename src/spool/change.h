@@ -26,8 +26,16 @@ enum op_kind {
 	OP_STEER,     /* number: index; bytes: held, end, with via (u8 each), due time (u64), via */
 	OP_ADD,       /* bytes: recipient record */
 	OP_RECORD,    /* number: addresses; bytes: their hashes (u64 each), the stored step */
-	OP_NOTE       /* number: length of the key; bytes: key, value */
+	OP_NOTE,      /* number: length of the key; bytes: key, value */
+	OP_CLAIM,     /* number: the day; bytes: length of the key (u8), key, value */
+	OP_TALLY,     /* number: added; bytes: the set, the row (tally_op.h) */
+	OP_TALLY_DROP /* bytes: the set, its total */
 };
+
+/* A claim is a note: "claim ", the day in six digits, a space, the key. An empty key: what comes before all of the day. */
+enum { CLAIM_NOTE_MAX = sizeof "claim 123456 " + SPOOL_CLAIM_MAX, CLAIMS_DROPPED_MAX = 2 };
+#define CLAIM_PREFIX TEXT("claim ")
+struct text claim_note(uint32_t day, struct text key, char room[CLAIM_NOTE_MAX]);
 
 struct op {
 	enum op_kind kind;
@@ -35,6 +43,9 @@ struct op {
 	queue_id id;
 	struct text bytes; /* Borrows from the change. */
 };
+
+/* Key and value of an OP_CLAIM. */
+void op_read_claim(const struct op *op, struct text *out_key, struct text *out_value);
 
 struct spool_change {
 	struct buffer ops;
@@ -58,6 +69,9 @@ struct spool_change {
 	void *context;
 	enum error result;
 };
+
+/* Room for the bytes of an operation, its header written; NULL marks the change. For the builders. */
+char *change_add_op(struct spool_change *change, enum op_kind kind, queue_id id, uint32_t number, size_t size);
 
 /* The operation at *offset (0: the first), which moves on to the next; false behind the last. */
 bool change_next(const struct spool_change *change, size_t *offset, struct op *out_op);

@@ -1,5 +1,6 @@
 /* The promises of spool.h that hold without a crash, for every engine. */
 #include "spool/test_support.h"
+#include "spool/flow.h"
 
 #define DOMAIN TEXT("example.net")
 
@@ -18,7 +19,7 @@ static size_t domain_count(struct door *door, struct text domain)
 	struct spool_position *positions;
 	size_t count;
 
-	assert_int_equal(spool_scan_domain(door->spool, domain, (struct spool_position){ 0 }, INT64_MAX, 1000,
+	assert_int_equal(spool_scan_domain(door->spool, domain, INT64_MAX, 1000,
 			     door->arena, &positions, &count), OK);
 	return count;
 }
@@ -45,6 +46,7 @@ static void everything_comes_back(void **state)
 	assert_int_equal(read.envelope.held_until_ms, 1700000900123);
 	assert_int_equal(read.envelope.deliver_by_ms, 1700001900123);
 	assert_int_equal(read.envelope.flags, ENVELOPE_8BIT | ENVELOPE_SMTPUTF8);
+	assert_int_equal(read.envelope.priority, -4);
 	assert_int_equal(read.envelope.dsn_return, DSN_RETURN_HEADERS);
 	expect_text(read.envelope.reverse_path.local, "sender");
 	expect_text(read.envelope.reverse_path.domain, "example.org");
@@ -562,10 +564,12 @@ static void scans_go_in_order_and_continue_by_position(void **state)
 	enum { COUNT = 60, PAGE = 7 };
 	struct door *door = door_of(state);
 	const unsigned shard = spool_shard_of(DOMAIN);
+	const struct envelope envelope = envelope_of(7, 1);
+	const struct flow flow = flow_of(&envelope);
 	struct spool_position after = { 0 };
 	size_t seen = 0, count;
 
-	for (queue_id id = 1; id <= COUNT; id++)
+	for (queue_id id = 7; id <= 7 * COUNT; id += 7) /* One sender's (envelope_of). */
 		put_simple(door, id, DOMAIN, (int64_t)(id * 17 % 10));
 	do {
 		struct spool_due *due;
@@ -573,7 +577,7 @@ static void scans_go_in_order_and_continue_by_position(void **state)
 		size_t position_count;
 
 		assert_int_equal(spool_scan_due(door->spool, shard, after, 8, PAGE, door->arena, &due, &count), OK);
-		assert_int_equal(spool_scan_domain(door->spool, TEXT("EXAMPLE.net"), after, 8, PAGE, door->arena,
+		assert_int_equal(spool_scan_flow(door->spool, TEXT("EXAMPLE.net"), flow, after, 8, PAGE, door->arena,
 				     &positions, &position_count), OK);
 		assert_int_equal(position_count, count);
 		for (size_t i = 0; i < count; i++) {
@@ -583,6 +587,7 @@ static void scans_go_in_order_and_continue_by_position(void **state)
 			assert_int_equal(positions[i].id, now.id);
 			assert_int_equal(positions[i].index, now.index);
 			expect_text(due[i].domain, "example.net");
+			assert_true(flow_equal(due[i].flow, flow));
 			assert_true(now.due_ms > after.due_ms || (now.due_ms == after.due_ms && now.id > after.id) ||
 			    seen + i == 0);
 			assert_int_equal(now.due_ms, (int64_t)(now.id * 17 % 10));

@@ -12,12 +12,21 @@
 
 #include "spool/change.h"
 #include "spool/spool.h"
+#include "spool/tally.h"
 
 /* Which due recipients a scan wants. */
 struct due_query {
 	unsigned shard;                /* < SPOOL_SHARD_COUNT */
 	struct spool_position after;
 	int64_t until_ms;
+	size_t max;
+};
+
+/* Which sets of tallies are wanted. */
+struct tally_query {
+	enum tally_kind kind;
+	uint32_t until_day;
+	const struct tally_set *after; /* NULL: none. */
 	size_t max;
 };
 
@@ -33,12 +42,14 @@ struct engine {
 	enum error (*read_chunk)(struct spool *spool, queue_id id, uint32_t number, char *room, size_t *out_length);
 	enum error (*scan_due)(struct spool *spool, const struct due_query *query, struct arena *arena,
 	    struct spool_due **out_due, size_t *out_count);
-	/* `domain` is lower case; query->shard is its shard. */
-	enum error (*scan_domain)(struct spool *spool, struct text domain, const struct due_query *query,
-	    struct arena *arena, struct spool_position **out_positions, size_t *out_count);
+	/* `domain` is lower case; query->shard is its shard. `flow` NULL: all of them, in any order, without query->after. */
+	enum error (*scan_domain)(struct spool *spool, struct text domain, const struct flow *flow,
+	    const struct due_query *query, struct arena *arena, struct spool_position **out_positions, size_t *out_count);
 	enum error (*next_due)(struct spool *spool, unsigned shard, struct spool_position after, int64_t *out_due_ms);
 	enum error (*list)(struct spool *spool, queue_id after, size_t max, struct arena *arena,
 	    queue_id **out_ids, size_t *out_count);
+	enum error (*list_newest)(
+	    struct spool *spool, size_t max, struct arena *arena, queue_id **out_ids, size_t *out_count);
 	enum error (*newest_id)(struct spool *spool, queue_id *out_id);
 	enum error (*totals)(struct spool *spool, struct spool_totals *out_totals);
 	enum error (*read_history)(struct spool *spool, queue_id id, struct arena *arena,
@@ -47,6 +58,11 @@ struct engine {
 	    queue_id **out_ids, size_t *out_count);
 	enum error (*read_notes)(struct spool *spool, struct text prefix, struct arena *arena,
 	    struct spool_note **out_notes, size_t *out_count);
+	enum error (*tally_sets)(struct spool *spool, const struct tally_query *query, struct arena *arena,
+	    struct tally_listed **out_sets, size_t *out_count);
+	/* The domain is lower case. */
+	enum error (*tally_rows)(struct spool *spool, const struct tally_set *set, uint64_t from, size_t max,
+	    struct arena *arena, struct tally_row **out_rows, size_t *out_count);
 };
 
 struct spool {

@@ -71,16 +71,7 @@ void greylist_close(struct greylist *greylist)
 /* Of all that went into `hash`, and of this. */
 static uint64_t hash_more(uint64_t hash, struct text text)
 {
-	char lower[64];
-
-	for (size_t i = 0; i < text.length;) {
-		size_t length = 0;
-
-		while (length < sizeof lower && i < text.length)
-			lower[length++] = byte_lower(text.bytes[i++]);
-		hash = XXH3_64bits_withSeed(lower, length, hash);
-	}
-	return XXH3_64bits_withSeed(&text.length, sizeof text.length, hash);
+	return XXH3_64bits_withSeed(&text.length, sizeof text.length, text_hash_nocase(text, hash));
 }
 
 static uint64_t hash_address(uint64_t hash, const struct address *address)

@@ -60,6 +60,28 @@ static void addresses_find_the_newest_first(void **state)
 	assert_int_equal(found_count(door, TEXT(""), 100, &first), 0);
 }
 
+static void the_newest_are_listed(void **state)
+{
+	struct door *door = door_of(state);
+	queue_id *ids;
+	size_t count;
+
+	assert_int_equal(spool_list_newest(door->spool, 5, door->arena, &ids, &count), OK);
+	const size_t before = count;
+
+	for (queue_id id = 90; id < 100; id++) {
+		put_simple(door, id, DOMAIN, 1);
+		assert_int_equal(door_commit(door, record_change(id, "received", "a@x")), OK);
+	}
+	assert_int_equal(door_commit(door, retire_change(98, 0)), OK); /* Over, but not forgotten. */
+	assert_int_equal(spool_list_newest(door->spool, 3, door->arena, &ids, &count), OK);
+	assert_int_equal(count, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(ids[i], 99 - i);
+	assert_int_equal(spool_list_newest(door->spool, 1000, door->arena, &ids, &count), OK);
+	assert_true(count >= 10 && before <= count);
+}
+
 static void the_oldest_histories_go(void **state)
 {
 	enum { QUEUED = 500, OVER = 10 };
@@ -112,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH(history_outlives_the_message),
 		BOTH(addresses_find_the_newest_first),
+		BOTH(the_newest_are_listed),
 		BOTH(the_oldest_histories_go),
 		BOTH(a_long_life_keeps_its_beginning_and_its_end),
 	};

@@ -31,6 +31,8 @@ static const char *const tree_names[TREE_COUNT] = {
 	[TREE_DOMAIN] = "domain",
 	[TREE_HISTORY] = "history",
 	[TREE_HISTORY_INDEX] = "history_index",
+	[TREE_TALLY_SET] = "tally_set",
+	[TREE_TALLY] = "tally",
 	[TREE_META] = "meta",
 };
 

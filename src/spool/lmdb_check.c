@@ -17,13 +17,6 @@ struct check {
 	bool puts, retires; /* Operations seen so far. */
 };
 
-static int find(struct batch *batch, enum tree tree, struct key *key, MDB_val *out_value)
-{
-	MDB_val val = key_val(key);
-
-	return mdb_get(batch->txn, batch->lmdb->trees[tree], &val, out_value);
-}
-
 /* `there` by a code of LMDB. */
 static int found(int code, bool *out_there)
 {
@@ -42,7 +35,7 @@ static int find_envelope(struct check *check, queue_id id, bool *out_there)
 	}
 	key_id(&key, id);
 
-	const int code = found(find(check->batch, TREE_ENVELOPE, &key, &value), out_there);
+	const int code = found(batch_get(check->batch, TREE_ENVELOPE, &key, &value), out_there);
 
 	if (code == 0 && !*out_there)
 		check->absent = id;
@@ -82,7 +75,7 @@ static int find_chunk(struct check *check, size_t start, queue_id id, uint32_t n
 	if (source != CHUNK_IN_STORE)
 		return 0;
 	key_numbered(&key, id, number);
-	return found(find(check->batch, TREE_BODY, &key, &value), out_there);
+	return found(batch_get(check->batch, TREE_BODY, &key, &value), out_there);
 }
 
 /* No 250 for a body with a hole: every chunk must be there. */
@@ -128,7 +121,7 @@ static int check_recipient(struct check *check, size_t start, const struct op *o
 
 	key_numbered(&key, op->id, op->number);
 
-	const int code = found(find(check->batch, TREE_RECIPIENT, &key, &value), &there);
+	const int code = found(batch_get(check->batch, TREE_RECIPIENT, &key, &value), &there);
 
 	if (!there || !check->change->ascending)
 		there = recipient_after(check, start, op, there);
@@ -190,6 +183,26 @@ static int check_addition(struct check *check, size_t start, const struct op *ad
 	return code;
 }
 
+static int check_claim(struct batch *batch, const struct op *op, enum error *out_error)
+{
+	char room[CLAIM_NOTE_MAX];
+	struct text claimed, value;
+	int code = 0;
+
+	op_read_claim(op, &claimed, &value);
+	for (uint32_t back = 0; code == 0 && back < 2; back++) {
+		MDB_val stored;
+		struct key key;
+		bool there = false;
+
+		key_note(&key, claim_note(op->number - back, claimed, room));
+		code = found(batch_get(batch, TREE_META, &key, &stored), &there);
+		if (there)
+			*out_error = ERR_EXISTS;
+	}
+	return code;
+}
+
 static int check_op(struct check *check, size_t start, const struct op *op, enum error *out_error)
 {
 	switch (op->kind) {
@@ -204,9 +217,14 @@ static int check_op(struct check *check, size_t start, const struct op *op, enum
 		return check_recipient(check, start, op, out_error);
 	case OP_ADD:
 		return check_addition(check, start, op, out_error);
+	case OP_TALLY_DROP:
+		return tally_check_drop(check->batch, check->change, start, op, out_error);
+	case OP_CLAIM:
+		return check_claim(check->batch, op, out_error);
 	case OP_RECIPIENT:
 	case OP_RECORD:
 	case OP_NOTE:
+	case OP_TALLY:
 		break;
 	}
 	return 0;

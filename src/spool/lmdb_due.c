@@ -6,7 +6,8 @@
 struct due_walk {
 	struct walk walk;
 	struct key from;      /* The first key wanted, or one just before. */
-	size_t prefix_length; /* Keys of this walk begin with so many bytes of `from`. */
+	size_t prefix_length; /* Keys of this walk begin with so many bytes of `from`; */
+	size_t between;       /* then come so many others, then the position. */
 	int64_t until_ms;
 	MDB_cursor_op op;
 	MDB_val value;
@@ -25,7 +26,7 @@ static int due_walk_next(struct due_walk *due, struct spool_position *out_positi
 	due->op = MDB_NEXT;
 	if (code != 0)
 		return code;
-	if (key.mv_size != due->prefix_length + KEY_POSITION ||
+	if (key.mv_size != due->prefix_length + due->between + KEY_POSITION ||
 	    memcmp(key.mv_data, due->from.bytes, due->prefix_length) != 0)
 		return MDB_NOTFOUND;
 	if (!key_read_position(key, out_position))
@@ -33,10 +34,12 @@ static int due_walk_next(struct due_walk *due, struct spool_position *out_positi
 	return out_position->due_ms <= due->until_ms ? 0 : MDB_NOTFOUND;
 }
 
-static enum error due_walk_begin(struct due_walk *due, struct spool *spool, enum tree tree, int64_t until_ms)
+/* From the key that `from` holds, on whose first prefix_length bytes all keys of the walk agree. */
+static enum error due_walk_begin(
+    struct due_walk *due, struct spool *spool, enum tree tree, size_t prefix_length, int64_t until_ms)
 {
-	must(due->from.length >= KEY_POSITION);
-	due->prefix_length = due->from.length - KEY_POSITION;
+	due->prefix_length = prefix_length;
+	due->between = 0;
 	due->until_ms = until_ms;
 	due->op = MDB_SET_RANGE;
 	return walk_begin(&due->walk, (struct lmdb_spool *)spool, tree);
@@ -48,7 +51,9 @@ static enum error gather_due(struct due_walk *due, size_t max, struct arena *are
 	int code = 0;
 
 	for (size_t i = 0; i < max && (code = due_walk_next(due, &found.position)) == 0; i++) {
-		if (!arena_copy(arena, val_text(due->value), &found.domain) ||
+		if (!key_read_due(val_text(due->value), &found.domain, &found.flow))
+			return ERR_CORRUPT;
+		if (!arena_copy(arena, found.domain, &found.domain) ||
 		    !gather_add(gathered, &found, sizeof found))
 			return ERR_NO_MEMORY;
 	}
@@ -63,7 +68,7 @@ enum error lmdb_scan_due(struct spool *spool, const struct due_query *query, str
 
 	key_due(&due.from, query->shard, &query->after);
 
-	enum error error = due_walk_begin(&due, spool, TREE_DUE, query->until_ms);
+	enum error error = due_walk_begin(&due, spool, TREE_DUE, due.from.length - KEY_POSITION, query->until_ms);
 
 	if (error != OK)
 		return error;
@@ -82,7 +87,7 @@ enum error lmdb_scan_due(struct spool *spool, const struct due_query *query, str
 }
 
 /* Go on in the next period that has anything. MDB_NOTFOUND: none is left that begins before until_ms. */
-static int due_walk_next_period(struct due_walk *due, struct text domain, uint64_t *period)
+static int due_walk_next_period(struct due_walk *due, struct text domain, const struct flow *flow, uint64_t *period)
 {
 	struct key key;
 
@@ -98,13 +103,17 @@ static int due_walk_next_period(struct due_walk *due, struct text domain, uint64
 
 	const struct spool_position start = { .due_ms = (int64_t)(*period << DUE_PERIOD_SHIFT) };
 
-	key_domain(&due->from, domain, &start);
+	if (flow != NULL)
+		key_domain(&due->from, domain, flow, &start);
+	else
+		key_domain_start(&due->from, domain, *period);
 	due->op = MDB_SET_RANGE;
 	return start.due_ms <= due->until_ms ? 0 : MDB_NOTFOUND;
 }
 
 static enum error gather_positions(
-    struct due_walk *due, struct text domain, const struct due_query *query, struct buffer *gathered)
+    struct due_walk *due, struct text domain, const struct flow *flow, const struct due_query *query,
+    struct buffer *gathered)
 {
 	uint64_t period = (uint64_t)query->after.due_ms >> DUE_PERIOD_SHIFT;
 	struct spool_position found;
@@ -114,7 +123,7 @@ static enum error gather_positions(
 	while (code == 0 && count < query->max) {
 		code = due_walk_next(due, &found);
 		if (code == MDB_NOTFOUND)
-			code = due_walk_next_period(due, domain, &period);
+			code = due_walk_next_period(due, domain, flow, &period);
 		else if (code == 0 && !gather_add(gathered, &found, sizeof found))
 			return ERR_NO_MEMORY;
 		else
@@ -123,20 +132,25 @@ static enum error gather_positions(
 	return code == MDB_NOTFOUND ? OK : error_from_lmdb(code);
 }
 
-enum error lmdb_scan_domain(struct spool *spool, struct text domain, const struct due_query *query,
-    struct arena *arena, struct spool_position **out_positions, size_t *out_count)
+enum error lmdb_scan_domain(struct spool *spool, struct text domain, const struct flow *flow,
+    const struct due_query *query, struct arena *arena, struct spool_position **out_positions, size_t *out_count)
 {
 	struct due_walk due;
 	struct buffer gathered;
 
-	key_domain(&due.from, domain, &query->after);
+	if (flow != NULL)
+		key_domain(&due.from, domain, flow, &query->after);
+	else
+		key_domain_start(&due.from, domain, 0);
 
-	enum error error = due_walk_begin(&due, spool, TREE_DOMAIN, query->until_ms);
+	const size_t prefix_length = flow != NULL ? due.from.length - KEY_POSITION : due.from.length;
+	enum error error = due_walk_begin(&due, spool, TREE_DOMAIN, prefix_length, query->until_ms);
 
 	if (error != OK)
 		return error;
+	due.between = flow != NULL ? 0 : KEY_FLOW;
 	gather_init(&gathered, sizeof **out_positions, query->max);
-	error = gather_positions(&due, domain, query, &gathered);
+	error = gather_positions(&due, domain, flow, query, &gathered);
 	walk_done(&due.walk);
 
 	const size_t count = buffer_text(&gathered).length / sizeof **out_positions;
@@ -156,7 +170,7 @@ enum error lmdb_next_due(struct spool *spool, unsigned shard, struct spool_posit
 
 	key_due(&due.from, shard, &after);
 
-	const enum error error = due_walk_begin(&due, spool, TREE_DUE, INT64_MAX);
+	const enum error error = due_walk_begin(&due, spool, TREE_DUE, due.from.length - KEY_POSITION, INT64_MAX);
 
 	if (error != OK)
 		return error;

@@ -9,6 +9,7 @@
  *   lmdb_readers.c  read transactions, and the gate they pass
  *   lmdb_read.c     questions about messages and their history
  *   lmdb_due.c      questions about what is due
+ *   lmdb_tally.c    counts for reports
  *   lmdb_keys.c     keys of the trees
  *
  * Trees, keys (big-endian, so that the order of bytes is that of numbers) and values:
@@ -17,14 +18,17 @@
  *   recipient       id, index                     recipient record
  *   body            id, chunk number              XXH3 of the bytes, bytes
  *   unfinished      id                            -, while a body has chunks and no envelope
- *   due             shard, due, id, index         domain, lower case
- *   domain          period, domain, NUL, due, id, index    -
+ *   due             shard, due, id, index         domain in lower case, NUL, flow
+ *   domain          period, domain, NUL, flow, due, id, index    -
  *   history         id, sequence                  stored step
  *   history_index   id                            hashes of addresses; one entry for each message
+ *   tally_set       kind, day, domain             what is counted in it (domain empty: of the day)
+ *   tally           kind, day, domain, NUL, XXH3 of the row    count, row
  *   meta            "format"                      version of all this
  *                   "note ", key                  value of a note
  *
- * A period is a span of due times (DUE_PERIOD_SHIFT). With the domain alone in front every fresh
+ * A flow is the priority and the sender of a message (flow.h): the queue draws from each of them in turn, so it must
+ * find what is due of one behind any number of another's. A period is a span of due times (DUE_PERIOD_SHIFT). With the domain alone in front every fresh
  * recipient would dirty a page of its own in a large queue, once when it comes and once when it
  * goes; so the index grows at its end, and a scan seeks once or twice for each period in between.
  *
@@ -53,11 +57,13 @@ enum tree {
 	TREE_DOMAIN,
 	TREE_HISTORY,
 	TREE_HISTORY_INDEX,
+	TREE_TALLY_SET,
+	TREE_TALLY,
 	TREE_META,
 	TREE_COUNT
 };
 
-enum { LMDB_FORMAT = 3, LMDB_PAGE_SIZE_MIN = 4096 };
+enum { LMDB_FORMAT = 6, LMDB_PAGE_SIZE_MIN = 4096 };
 
 /* A full chunk must fill whole pages: its checksum and LMDB's 16-byte page header fit in eight. */
 _Static_assert(SPOOL_CHUNK_SIZE + CHUNK_CHECKSUM_SIZE + 16 <= 8 * LMDB_PAGE_SIZE_MIN, "a chunk fills whole pages");
@@ -112,6 +118,7 @@ enum {
 	KEY_NUMBERED = 12,
 	KEY_PERIOD = 8,
 	KEY_POSITION = 20,
+	KEY_FLOW = 5,
 	KEY_NOTE = sizeof "note " - 1,
 	KEY_ROOM = KEY_NOTE + SPOOL_NOTE_MAX, /* The longest. */
 
@@ -126,10 +133,15 @@ struct key {
 void key_id(struct key *key, queue_id id);
 void key_numbered(struct key *key, queue_id id, uint32_t number);
 void key_due(struct key *key, unsigned shard, const struct spool_position *position);
-void key_domain(struct key *key, struct text domain, const struct spool_position *position);
+void key_domain(struct key *key, struct text domain, const struct flow *flow, const struct spool_position *position);
+/* What comes before all flows of a domain in a period. */
+void key_domain_start(struct key *key, struct text domain, uint64_t period);
 
 /* Of a note, or, with the prefix of one's key, before all that have it. */
 void key_note(struct key *key, struct text note);
+
+/* What the index of due recipients holds: the middle of a key of domain. False: damaged. */
+[[nodiscard]] bool key_read_due(struct text value, struct text *out_domain, struct flow *out_flow);
 
 /* Before every key of domain in this period. */
 void key_period(struct key *key, uint64_t period);
@@ -171,6 +183,27 @@ struct batch {
 	uint32_t history_next;       /* ... and the number of its next one. */
 };
 
+static inline int batch_get(struct batch *batch, enum tree tree, struct key *key, MDB_val *out_value)
+{
+	MDB_val val = key_val(key);
+
+	return mdb_get(batch->txn, batch->lmdb->trees[tree], &val, out_value);
+}
+
+static inline int batch_put(struct batch *batch, enum tree tree, struct key *key, struct text value)
+{
+	MDB_val key_value = key_val(key), val = text_val(value);
+
+	return mdb_put(batch->txn, batch->lmdb->trees[tree], &key_value, &val, 0);
+}
+
+static inline int batch_del(struct batch *batch, enum tree tree, struct key *key)
+{
+	MDB_val val = key_val(key);
+
+	return mdb_del(batch->txn, batch->lmdb->trees[tree], &val, NULL);
+}
+
 void *writer_run(void *lmdb);
 
 /* *out_error: OK, or why the change has no effect. */
@@ -184,6 +217,12 @@ void *writer_run(void *lmdb);
 /* The message has left the spool: its history may go when it is old. */
 void history_released(struct batch *batch, queue_id id);
 [[nodiscard]] int history_trim(struct batch *batch);
+
+/* Tallies (tally.h): *out_error ERR_GONE if a set is not as it was read. */
+[[nodiscard]] int tally_check_drop(struct batch *batch, const struct spool_change *change, size_t start,
+    const struct op *op, enum error *out_error);
+[[nodiscard]] int tally_count(struct batch *batch, const struct op *op);
+[[nodiscard]] int tally_drop(struct batch *batch, const struct op *op);
 
 /* Delete bodies without an envelope (P6). */
 [[nodiscard]] enum error lmdb_sweep(struct lmdb_spool *lmdb);
@@ -212,10 +251,16 @@ void walk_done(struct walk *walk);
 /* Engine functions of lmdb_due.c, as in engine.h. */
 [[nodiscard]] enum error lmdb_scan_due(struct spool *spool, const struct due_query *query, struct arena *arena,
     struct spool_due **out_due, size_t *out_count);
-[[nodiscard]] enum error lmdb_scan_domain(struct spool *spool, struct text domain, const struct due_query *query,
-    struct arena *arena, struct spool_position **out_positions, size_t *out_count);
+[[nodiscard]] enum error lmdb_scan_domain(struct spool *spool, struct text domain, const struct flow *flow,
+    const struct due_query *query, struct arena *arena, struct spool_position **out_positions, size_t *out_count);
 [[nodiscard]] enum error lmdb_next_due(
     struct spool *spool, unsigned shard, struct spool_position after, int64_t *out_due_ms);
+
+/* Engine functions of lmdb_tally.c, as in engine.h. */
+[[nodiscard]] enum error lmdb_tally_sets(struct spool *spool, const struct tally_query *query, struct arena *arena,
+    struct tally_listed **out_sets, size_t *out_count);
+[[nodiscard]] enum error lmdb_tally_rows(struct spool *spool, const struct tally_set *set, uint64_t from, size_t max,
+    struct arena *arena, struct tally_row **out_rows, size_t *out_count);
 
 /* Elements gathered before their number is known; then moved into an arena. */
 void gather_init(struct buffer *gathered, size_t element_size, size_t max);

@@ -29,15 +29,37 @@ void key_due(struct key *key, unsigned shard, const struct spool_position *posit
 	key->length = (size_t)(put_position(at, position) - key->bytes);
 }
 
-void key_domain(struct key *key, struct text domain, const struct spool_position *position)
+void key_domain_start(struct key *key, struct text domain, uint64_t period)
 {
 	must(domain.length <= ADDRESS_DOMAIN_MAX);
 
-	char *at = put_u64_ordered(key->bytes, (uint64_t)position->due_ms >> DUE_PERIOD_SHIFT);
+	char *at = put_u64_ordered(key->bytes, period);
 
 	at = put_text(at, domain);
 	at = put_u8(at, 0);
+	key->length = (size_t)(at - key->bytes);
+}
+
+void key_domain(struct key *key, struct text domain, const struct flow *flow, const struct spool_position *position)
+{
+	key_domain_start(key, domain, (uint64_t)position->due_ms >> DUE_PERIOD_SHIFT);
+
+	char *at = put_u8(key->bytes + key->length, (uint8_t)flow->priority);
+
+	at = put_u32_ordered(at, flow->sender);
 	key->length = (size_t)(put_position(at, position) - key->bytes);
+}
+
+bool key_read_due(struct text value, struct text *out_domain, struct flow *out_flow)
+{
+	uint8_t priority;
+
+	if (value.length < KEY_FLOW + 1 || value.length > ADDRESS_DOMAIN_MAX + 1 + KEY_FLOW)
+		return false;
+	*out_domain = text_part(value, 0, value.length - KEY_FLOW - 1);
+	get_u32_ordered(get_u8(value.bytes + value.length - KEY_FLOW, &priority), &out_flow->sender);
+	out_flow->priority = (int8_t)priority;
+	return out_flow->priority >= PRIORITY_MIN && out_flow->priority <= PRIORITY_MAX;
 }
 
 void key_period(struct key *key, uint64_t period)

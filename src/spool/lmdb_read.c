@@ -194,6 +194,36 @@ static enum error lmdb_list(struct spool *spool, queue_id after, size_t max, str
 	return finish_ids(&gathered, error, arena, out_ids, out_count);
 }
 
+static enum error gather_newest(struct walk *walk, size_t max, struct buffer *gathered)
+{
+	MDB_val key, value;
+	queue_id id;
+	int code = mdb_cursor_get(walk->cursor, &key, &value, MDB_LAST);
+
+	for (size_t found = 0; code == 0 && found < max; found++) {
+		if (!key_read_id(key, &id))
+			return ERR_CORRUPT;
+		if (!gather_add(gathered, &id, sizeof id))
+			return ERR_NO_MEMORY;
+		code = mdb_cursor_get(walk->cursor, &key, &value, MDB_PREV);
+	}
+	return code == MDB_NOTFOUND ? OK : error_from_lmdb(code);
+}
+
+static enum error lmdb_list_newest(struct spool *spool, size_t max, struct arena *arena, queue_id **out_ids, size_t *out_count)
+{
+	struct buffer gathered;
+	struct walk walk;
+	enum error error = walk_begin(&walk, of(spool), TREE_HISTORY_INDEX);
+
+	if (error != OK)
+		return error;
+	gather_init(&gathered, sizeof **out_ids, max);
+	error = gather_newest(&walk, max, &gathered);
+	walk_done(&walk);
+	return finish_ids(&gathered, error, arena, out_ids, out_count);
+}
+
 /* The last ID of a tree, 0 when it is empty. */
 static enum error last_id(struct lmdb_spool *lmdb, enum tree tree, queue_id *out_id)
 {
@@ -405,9 +435,12 @@ const struct engine lmdb_engine = {
 	.scan_domain = lmdb_scan_domain,
 	.next_due = lmdb_next_due,
 	.list = lmdb_list,
+	.list_newest = lmdb_list_newest,
 	.newest_id = lmdb_newest_id,
 	.totals = lmdb_totals,
 	.read_history = lmdb_read_history,
 	.find_address = lmdb_find_address,
 	.read_notes = lmdb_read_notes,
+	.tally_sets = lmdb_tally_sets,
+	.tally_rows = lmdb_tally_rows,
 };

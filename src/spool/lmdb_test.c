@@ -111,7 +111,7 @@ static void everything_is_there_after_reopening(void **state)
 	assert_int_equal(spool_read_chunk(door->spool, 1, 1, room, &count), OK);
 	assert_int_equal(count, chunk_bytes(1, 1, 2, expected).length);
 	assert_memory_equal(room, expected, count);
-	assert_int_equal(spool_scan_domain(door->spool, DOMAIN, (struct spool_position){ 0 }, 99, 9, door->arena,
+	assert_int_equal(spool_scan_domain(door->spool, DOMAIN, 99, 9, door->arena,
 			     &positions, &count), OK);
 	assert_int_equal(count, 2);
 	assert_int_equal(spool_read_history(door->spool, 1, door->arena, &steps, &count), OK);

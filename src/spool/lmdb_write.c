@@ -5,33 +5,12 @@
 #include "spool/lmdb_engine.h"
 #include "spool/records.h"
 
-static int get(struct batch *batch, enum tree tree, struct key *key, MDB_val *out_value)
-{
-	MDB_val val = key_val(key);
-
-	return mdb_get(batch->txn, batch->lmdb->trees[tree], &val, out_value);
-}
-
-static int put(struct batch *batch, enum tree tree, struct key *key, struct text value)
-{
-	MDB_val key_value = key_val(key), val = text_val(value);
-
-	return mdb_put(batch->txn, batch->lmdb->trees[tree], &key_value, &val, 0);
-}
-
-static int del(struct batch *batch, enum tree tree, struct key *key)
-{
-	MDB_val val = key_val(key);
-
-	return mdb_del(batch->txn, batch->lmdb->trees[tree], &val, NULL);
-}
-
 /* -- Due indexes --------------------------------------------------------------- */
 
 /* Where a recipient stands in both indexes. Values of its own: it outlives the record. */
 struct place {
 	struct key due, domain;
-	size_t domain_length;
+	size_t due_length; /* Of the value in the index of due ones. */
 	bool listed; /* Held recipients are in neither index. */
 };
 
@@ -42,8 +21,8 @@ static void place_of(struct place *place, queue_id id, uint32_t index, const str
 	const struct text domain = domain_lower(recipient->address.domain, room);
 
 	key_due(&place->due, shard_of_lower(domain), &position);
-	key_domain(&place->domain, domain, &position);
-	place->domain_length = domain.length;
+	key_domain(&place->domain, domain, &recipient->flow, &position);
+	place->due_length = domain.length + 1 + KEY_FLOW;
 	place->listed = !(recipient->flags & RECIPIENT_HELD);
 }
 
@@ -58,9 +37,9 @@ static int list_place(struct batch *batch, struct place *place)
 	if (!place->listed)
 		return 0;
 
-	const int code = put(batch, TREE_DUE, &place->due, (struct text){ place->domain.bytes + KEY_PERIOD, place->domain_length });
+	const int code = batch_put(batch, TREE_DUE, &place->due, (struct text){ place->domain.bytes + KEY_PERIOD, place->due_length });
 
-	return code != 0 ? code : put(batch, TREE_DOMAIN, &place->domain, TEXT_EMPTY);
+	return code != 0 ? code : batch_put(batch, TREE_DOMAIN, &place->domain, TEXT_EMPTY);
 }
 
 static int unlist_place(struct batch *batch, struct place *place)
@@ -68,9 +47,9 @@ static int unlist_place(struct batch *batch, struct place *place)
 	if (!place->listed)
 		return 0;
 
-	const int code = del(batch, TREE_DUE, &place->due);
+	const int code = batch_del(batch, TREE_DUE, &place->due);
 
-	return code != 0 ? code : del(batch, TREE_DOMAIN, &place->domain);
+	return code != 0 ? code : batch_del(batch, TREE_DOMAIN, &place->domain);
 }
 
 /* -- Messages -------------------------------------------------------------------- */
@@ -83,7 +62,7 @@ static int mark_unfinished(struct batch *batch, const struct spool_change *chang
 	if (change->message_id == id)
 		return 0;
 	key_id(&key, id);
-	return put(batch, TREE_UNFINISHED, &key, TEXT_EMPTY);
+	return batch_put(batch, TREE_UNFINISHED, &key, TEXT_EMPTY);
 }
 
 static int unmark_unfinished(struct batch *batch, queue_id id)
@@ -95,7 +74,7 @@ static int unmark_unfinished(struct batch *batch, queue_id id)
 	if (code != 0 || stat.ms_entries == 0)
 		return code;
 	key_id(&key, id);
-	code = del(batch, TREE_UNFINISHED, &key);
+	code = batch_del(batch, TREE_UNFINISHED, &key);
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
@@ -105,7 +84,7 @@ static int put_chunk(struct batch *batch, const struct spool_change *change, con
 
 	key_numbered(&key, op->id, op->number);
 
-	const int code = put(batch, TREE_BODY, &key, op->bytes);
+	const int code = batch_put(batch, TREE_BODY, &key, op->bytes);
 
 	return code != 0 ? code : mark_unfinished(batch, change, op->id);
 }
@@ -116,7 +95,7 @@ static int put_envelope(struct batch *batch, const struct op *op)
 
 	key_id(&key, op->id);
 
-	const int code = put(batch, TREE_ENVELOPE, &key, op->bytes);
+	const int code = batch_put(batch, TREE_ENVELOPE, &key, op->bytes);
 
 	return code != 0 ? code : unmark_unfinished(batch, op->id);
 }
@@ -133,7 +112,7 @@ static int put_recipient(struct batch *batch, queue_id id, uint32_t index, struc
 	due_news_add(&batch->news, &recipient);
 	key_numbered(&key, id, index);
 
-	const int code = put(batch, TREE_RECIPIENT, &key, record);
+	const int code = batch_put(batch, TREE_RECIPIENT, &key, record);
 
 	return code != 0 ? code : list_place(batch, &place);
 }
@@ -184,7 +163,7 @@ static int drop_message(struct batch *batch, queue_id id)
 
 	key_id(&key, id);
 	if (code == 0)
-		code = del(batch, TREE_ENVELOPE, &key);
+		code = batch_del(batch, TREE_ENVELOPE, &key);
 	history_released(batch, id);
 	return code;
 }
@@ -199,14 +178,14 @@ static int retire(struct batch *batch, const struct op *op)
 
 	key_numbered(&key, op->id, op->number);
 
-	int code = get(batch, TREE_RECIPIENT, &key, &value);
+	int code = batch_get(batch, TREE_RECIPIENT, &key, &value);
 
 	if (code != 0)
 		return code;
 	if (recipient_record_view(val_text(value), &recipient) != OK)
 		return MDB_CORRUPTED;
 	place_of(&place, op->id, op->number, &recipient); /* Before the record moves. */
-	code = del(batch, TREE_RECIPIENT, &key);
+	code = batch_del(batch, TREE_RECIPIENT, &key);
 	if (code == 0)
 		code = unlist_place(batch, &place);
 	if (code == 0)
@@ -226,7 +205,7 @@ static int rewrite_recipient(struct batch *batch, struct key *key, const struct 
 	if (room == NULL)
 		return ENOMEM;
 	recipient_record_write(recipient, room);
-	return put(batch, TREE_RECIPIENT, key, (struct text){ room, size });
+	return batch_put(batch, TREE_RECIPIENT, key, (struct text){ room, size });
 }
 
 static int update(struct batch *batch, const struct op *op)
@@ -238,7 +217,7 @@ static int update(struct batch *batch, const struct op *op)
 
 	key_numbered(&key, op->id, op->number);
 
-	int code = get(batch, TREE_RECIPIENT, &key, &value);
+	int code = batch_get(batch, TREE_RECIPIENT, &key, &value);
 
 	if (code != 0)
 		return code;
@@ -262,7 +241,7 @@ static int add_recipient(struct batch *batch, const struct op *op)
 
 	key_id(&key, op->id);
 
-	int code = get(batch, TREE_ENVELOPE, &key, &value);
+	int code = batch_get(batch, TREE_ENVELOPE, &key, &value);
 
 	if (code != 0)
 		return code;
@@ -276,7 +255,7 @@ static int add_recipient(struct batch *batch, const struct op *op)
 		return ENOMEM;
 	memcpy(room, value.mv_data, value.mv_size);
 	envelope_record_set_next_index(room, index + 1);
-	code = put(batch, TREE_ENVELOPE, &key, (struct text){ room, value.mv_size });
+	code = batch_put(batch, TREE_ENVELOPE, &key, (struct text){ room, value.mv_size });
 	return code != 0 ? code : put_recipient(batch, op->id, index, op->bytes);
 }
 
@@ -294,9 +273,46 @@ static int note(struct batch *batch, const struct op *op)
 
 	key_note(&key, text_part(op->bytes, 0, op->number));
 	if (value.length > 0)
-		return put(batch, TREE_META, &key, value);
-	const int code = del(batch, TREE_META, &key);
+		return batch_put(batch, TREE_META, &key, value);
+	const int code = batch_del(batch, TREE_META, &key);
 
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+/* The first claim that is older than the floor; MDB_NOTFOUND: none is. */
+static int drop_claim(struct batch *batch, const struct key *floor)
+{
+	struct key first;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int code = mdb_cursor_open(batch->txn, batch->lmdb->trees[TREE_META], &cursor);
+
+	if (code != 0)
+		return code;
+	key_note(&first, CLAIM_PREFIX);
+	key = key_val(&first);
+	code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	if (code == 0 && text_compare(val_text(key), (struct text){ floor->bytes, floor->length }) >= 0)
+		code = MDB_NOTFOUND;
+	if (code == 0)
+		code = mdb_cursor_del(cursor, 0);
+	mdb_cursor_close(cursor);
+	return code;
+}
+
+static int claim(struct batch *batch, const struct op *op)
+{
+	char room[CLAIM_NOTE_MAX];
+	struct text claimed, value;
+	struct key key;
+
+	op_read_claim(op, &claimed, &value);
+	key_note(&key, claim_note(op->number, claimed, room));
+	int code = batch_put(batch, TREE_META, &key, value);
+
+	key_note(&key, claim_note(op->number - 1, TEXT_EMPTY, room));
+	for (int i = 0; code == 0 && i < CLAIMS_DROPPED_MAX; i++)
+		code = drop_claim(batch, &key);
 	return code == MDB_NOTFOUND ? 0 : code;
 }
 
@@ -322,6 +338,12 @@ static int apply_op(struct batch *batch, const struct spool_change *change, cons
 		return history_record(batch, op);
 	case OP_NOTE:
 		return note(batch, op);
+	case OP_CLAIM:
+		return claim(batch, op);
+	case OP_TALLY:
+		return tally_count(batch, op);
+	case OP_TALLY_DROP:
+		return tally_drop(batch, op);
 	}
 	must(false); /* No other operation is written. */
 	return 0;

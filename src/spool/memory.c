@@ -122,6 +122,7 @@ static enum error memory_read_chunk(
 struct candidate {
 	struct spool_position position;
 	struct text domain; /* Not lowered; borrows from the state. */
+	struct flow flow;
 };
 
 static int compare_positions(const struct spool_position *a, const struct spool_position *b)
@@ -139,22 +140,31 @@ static int compare_candidates(const void *a, const void *b)
 	    &((const struct candidate *)a)->position, &((const struct candidate *)b)->position);
 }
 
-static bool fits(const struct recipient *recipient, queue_id id, struct text domain, const struct due_query *query)
+/* Which recipients are looked for: of a domain, or of the query's shard. */
+struct wanted {
+	struct text domain;      /* bytes NULL: any. */
+	const struct flow *flow; /* NULL: any. */
+	const struct due_query *query;
+};
+
+static bool fits(const struct recipient *recipient, queue_id id, const struct wanted *wanted)
 {
+	const struct due_query *query = wanted->query;
 	const struct spool_position position = { recipient->due_ms, id, recipient->index };
 
 	if (recipient->flags & RECIPIENT_HELD || recipient->due_ms > query->until_ms)
 		return false;
 	if (compare_positions(&position, &query->after) <= 0)
 		return false;
-	if (domain.bytes != NULL)
-		return text_equal_nocase(recipient->address.domain, domain);
+	if (wanted->flow != NULL && !flow_equal(recipient->flow, *wanted->flow))
+		return false;
+	if (wanted->domain.bytes != NULL)
+		return text_equal_nocase(recipient->address.domain, wanted->domain);
 	return spool_shard_of(recipient->address.domain) == query->shard;
 }
 
-/* Every recipient that fits, sorted; to be freed. domain.bytes NULL: any of the shard. */
-static struct candidate *find_due(const struct memory_state *state, struct text domain,
-    const struct due_query *query, size_t *out_count)
+/* Every recipient that fits, sorted; to be freed. */
+static struct candidate *find_due(const struct memory_state *state, const struct wanted *wanted, size_t *out_count)
 {
 	struct candidate *candidates = malloc((state->recipient_count + 1) * sizeof *candidates);
 	size_t count = 0;
@@ -166,23 +176,25 @@ static struct candidate *find_due(const struct memory_state *state, struct text 
 		for (size_t k = 0; k < message->count; k++) {
 			const struct recipient *recipient = &message->recipients[k].view;
 
-			if (fits(recipient, message->id, domain, query))
+			if (fits(recipient, message->id, wanted))
 				candidates[count++] = (struct candidate){
 					.position = { recipient->due_ms, message->id, recipient->index },
 					.domain = recipient->address.domain,
+					.flow = recipient->flow,
 				};
 		}
 	}
 	qsort(candidates, count, sizeof *candidates, compare_candidates);
-	*out_count = count < query->max ? count : query->max;
+	*out_count = count < wanted->query->max ? count : wanted->query->max;
 	return candidates;
 }
 
 static enum error memory_scan_due(struct spool *spool, const struct due_query *query, struct arena *arena,
     struct spool_due **out_due, size_t *out_count)
 {
+	const struct wanted wanted = { .query = query };
 	size_t count;
-	struct candidate *found = find_due(lock(spool), TEXT_EMPTY, query, &count);
+	struct candidate *found = find_due(lock(spool), &wanted, &count);
 	struct spool_due *due = arena_array(arena, count, sizeof *due);
 	bool copied = due != NULL;
 
@@ -190,6 +202,7 @@ static enum error memory_scan_due(struct spool *spool, const struct due_query *q
 		char room[ADDRESS_DOMAIN_MAX];
 
 		due[i].position = found[i].position;
+		due[i].flow = found[i].flow;
 		copied = arena_copy(arena, domain_lower(found[i].domain, room), &due[i].domain);
 	}
 	unlock(spool);
@@ -201,11 +214,12 @@ static enum error memory_scan_due(struct spool *spool, const struct due_query *q
 	return OK;
 }
 
-static enum error memory_scan_domain(struct spool *spool, struct text domain, const struct due_query *query,
-    struct arena *arena, struct spool_position **out_positions, size_t *out_count)
+static enum error memory_scan_domain(struct spool *spool, struct text domain, const struct flow *flow,
+    const struct due_query *query, struct arena *arena, struct spool_position **out_positions, size_t *out_count)
 {
+	const struct wanted wanted = { .domain = domain, .flow = flow, .query = query };
 	size_t count;
-	struct candidate *found = find_due(lock(spool), domain, query, &count);
+	struct candidate *found = find_due(lock(spool), &wanted, &count);
 	struct spool_position *positions = arena_array(arena, count, sizeof *positions);
 
 	unlock(spool);
@@ -223,8 +237,9 @@ static enum error memory_next_due(
     struct spool *spool, unsigned shard, struct spool_position after, int64_t *out_due_ms)
 {
 	const struct due_query query = { .shard = shard, .after = after, .until_ms = INT64_MAX, .max = 1 };
+	const struct wanted wanted = { .query = &query };
 	size_t count;
-	struct candidate *found = find_due(lock(spool), TEXT_EMPTY, &query, &count);
+	struct candidate *found = find_due(lock(spool), &wanted, &count);
 
 	unlock(spool);
 	*out_due_ms = count > 0 ? found[0].position.due_ms : INT64_MAX;
@@ -245,6 +260,22 @@ static enum error memory_list(struct spool *spool, queue_id after, size_t max, s
 
 	for (size_t i = 0; ids != NULL && i < count; i++)
 		ids[i] = *(const queue_id *)messages->rows[first + i];
+	unlock(spool);
+	if (ids == NULL)
+		return ERR_NO_MEMORY;
+	*out_ids = ids;
+	*out_count = count;
+	return OK;
+}
+
+static enum error memory_list_newest(struct spool *spool, size_t max, struct arena *arena, queue_id **out_ids, size_t *out_count)
+{
+	const struct table *histories = &lock(spool)->histories;
+	const size_t count = histories->count < max ? histories->count : max;
+	queue_id *ids = arena_array(arena, count, sizeof *ids);
+
+	for (size_t i = 0; ids != NULL && i < count; i++)
+		ids[i] = *(const queue_id *)histories->rows[histories->count - 1 - i];
 	unlock(spool);
 	if (ids == NULL)
 		return ERR_NO_MEMORY;
@@ -355,6 +386,24 @@ static enum error memory_read_notes(struct spool *spool, struct text prefix, str
 	return ok ? OK : ERR_NO_MEMORY;
 }
 
+static enum error memory_tally_sets(struct spool *spool, const struct tally_query *query, struct arena *arena,
+    struct tally_listed **out_sets, size_t *out_count)
+{
+	const enum error error = memory_tally_list(&lock(spool)->tallies, query, arena, out_sets, out_count);
+
+	unlock(spool);
+	return error;
+}
+
+static enum error memory_tally_rows(struct spool *spool, const struct tally_set *set, uint64_t from, size_t max,
+    struct arena *arena, struct tally_row **out_rows, size_t *out_count)
+{
+	const enum error error = memory_tally_read(&lock(spool)->tallies, set, from, max, arena, out_rows, out_count);
+
+	unlock(spool);
+	return error;
+}
+
 static const struct engine memory_engine = {
 	.close = memory_close,
 	.submit = memory_submit,
@@ -364,11 +413,14 @@ static const struct engine memory_engine = {
 	.scan_domain = memory_scan_domain,
 	.next_due = memory_next_due,
 	.list = memory_list,
+	.list_newest = memory_list_newest,
 	.newest_id = memory_newest_id,
 	.totals = memory_totals,
 	.read_history = memory_read_history,
 	.find_address = memory_find_address,
 	.read_notes = memory_read_notes,
+	.tally_sets = memory_tally_sets,
+	.tally_rows = memory_tally_rows,
 };
 
 enum error memory_open_bounded(uint32_t history_max, struct spool **out_spool)

@@ -319,7 +319,7 @@ static bool has_chunk(const struct trial *trial, size_t offset, queue_id id, uin
 	return body != NULL && number < body->count && body->chunks[number].length > 0;
 }
 
-static enum error try_message(struct trial *trial, struct sketch *sketch, const struct op *op, size_t offset)
+static enum error try_message(struct trial *trial, struct sketch *sketch, const struct op *op, size_t start)
 {
 	uint32_t chunk_count;
 
@@ -327,16 +327,34 @@ static enum error try_message(struct trial *trial, struct sketch *sketch, const 
 	if (sketch->was_there || sketch->is_there)
 		return ERR_EXISTS;
 	for (uint32_t number = 0; number < chunk_count; number++) {
-		if (!has_chunk(trial, offset, op->id, number))
+		if (!has_chunk(trial, start, op->id, number))
 			return ERR_GONE;
 	}
 	sketch->was_there = sketch->is_there = true; /* An ID is used once. */
 	return OK;
 }
 
-static enum error try_op(struct trial *trial, const struct op *op, size_t offset)
+static enum error try_claim(const struct memory_state *state, const struct op *op)
 {
-	if (op->kind == OP_NOTE)
+	char room[2][CLAIM_NOTE_MAX];
+	struct text key, value;
+
+	op_read_claim(op, &key, &value);
+	const struct text today = claim_note(op->number, key, room[0]), yesterday = claim_note(op->number - 1, key, room[1]);
+
+	for (size_t i = 0; i < state->note_count; i++)
+		if (text_equal(state->notes[i].key, today) || text_equal(state->notes[i].key, yesterday))
+			return ERR_EXISTS;
+	return OK;
+}
+
+static enum error try_op(struct trial *trial, const struct op *op, size_t start)
+{
+	if (op->kind == OP_TALLY_DROP)
+		return memory_tally_try_drop(&trial->state->tallies, trial->change, start, op);
+	if (op->kind == OP_CLAIM)
+		return try_claim(trial->state, op);
+	if (op->kind >= OP_NOTE) /* Of no message. */
 		return OK;
 	struct sketch *sketch = trial_sketch(trial, op->id);
 	size_t place;
@@ -346,7 +364,7 @@ static enum error try_op(struct trial *trial, const struct op *op, size_t offset
 	case OP_DISCARD:
 		return sketch->was_there || sketch->is_there ? ERR_EXISTS : OK;
 	case OP_MESSAGE:
-		return try_message(trial, sketch, op, offset);
+		return try_message(trial, sketch, op, start);
 	case OP_RECIPIENT:
 		sketch->indexes = grown(sketch->indexes, sketch->count + 1, sizeof *sketch->indexes);
 		sketch->indexes[sketch->count++] = op->number;
@@ -369,6 +387,9 @@ static enum error try_op(struct trial *trial, const struct op *op, size_t offset
 		return OK;
 	case OP_RECORD:
 	case OP_NOTE:
+	case OP_CLAIM:
+	case OP_TALLY:
+	case OP_TALLY_DROP:
 		break;
 	}
 	return OK;
@@ -380,8 +401,8 @@ static enum error try_change(struct memory_state *state, const struct spool_chan
 	enum error error = OK;
 	struct op op;
 
-	for (size_t offset = 0; error == OK && change_next(change, &offset, &op);)
-		error = try_op(&trial, &op, offset);
+	for (size_t start = 0, offset = 0; error == OK && change_next(change, &offset, &op); start = offset)
+		error = try_op(&trial, &op, start);
 	for (size_t i = 0; i < trial.count; i++)
 		free(trial.sketches[i].indexes);
 	free(trial.sketches);
@@ -413,6 +434,22 @@ static void note(struct memory_state *state, struct text key, struct text value)
 	memmove(&state->notes[at + 1], &state->notes[at], (state->note_count - at) * sizeof *state->notes);
 	state->notes[at] = (struct memory_note){ copied(key), copied(value) };
 	state->note_count++;
+}
+
+static void claim(struct memory_state *state, const struct op *op)
+{
+	char room[CLAIM_NOTE_MAX];
+	struct text key, value;
+	size_t at = 0;
+
+	op_read_claim(op, &key, &value);
+	note(state, claim_note(op->number, key, room), value);
+	const struct text floor = claim_note(op->number - 1, TEXT_EMPTY, room);
+
+	while (at < state->note_count && compare_texts(state->notes[at].key, CLAIM_PREFIX) < 0)
+		at++;
+	for (int i = 0; i < CLAIMS_DROPPED_MAX && at < state->note_count && compare_texts(state->notes[at].key, floor) < 0; i++)
+		note(state, state->notes[at].key, TEXT_EMPTY);
 }
 
 static void apply_op(struct memory_state *state, const struct op *op, struct due_news *news)
@@ -448,6 +485,15 @@ static void apply_op(struct memory_state *state, const struct op *op, struct due
 	case OP_NOTE:
 		note(state, text_part(op->bytes, 0, op->number), text_from(op->bytes, op->number));
 		break;
+	case OP_CLAIM:
+		claim(state, op);
+		break;
+	case OP_TALLY:
+		memory_tally_count(&state->tallies, op);
+		break;
+	case OP_TALLY_DROP:
+		memory_tally_drop(&state->tallies, op);
+		break;
 	}
 }
 
@@ -477,6 +523,7 @@ void memory_state_clear(struct memory_state *state)
 	while (state->note_count > 0)
 		note(state, state->notes[0].key, TEXT_EMPTY);
 	free(state->notes);
+	memory_tally_clear(&state->tallies);
 	free(state->messages.rows);
 	free(state->bodies.rows);
 	free(state->histories.rows);

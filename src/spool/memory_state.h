@@ -49,10 +49,28 @@ struct memory_note {
 	struct text key, value; /* Owned. */
 };
 
+struct memory_tally_row {
+	uint64_t key, count;
+	struct text bytes; /* Owned. */
+};
+
+struct memory_tally_set {
+	struct tally_set set; /* Owns the domain. Empty: the account of its day, without rows. */
+	struct tally_sum sum;
+	struct memory_tally_row *rows; /* By key, ascending. */
+	size_t count, capacity;
+};
+
+struct memory_tallies {
+	struct memory_tally_set **sets; /* By kind, day, domain, ascending. */
+	size_t count, capacity;
+};
+
 struct memory_state {
 	struct table messages, bodies, histories;
 	struct memory_note *notes; /* Sorted by key. */
 	size_t note_count;
+	struct memory_tallies tallies;
 	uint64_t recipient_count;
 	uint64_t change_count;
 	uint32_t history_max;
@@ -67,6 +85,19 @@ void *table_find(const struct table *table, queue_id id);
 /* All of `change` or nothing: ERR_GONE, ERR_EXISTS. `news` hears of recipients becoming due. */
 [[nodiscard]] enum error memory_state_apply(
     struct memory_state *state, const struct spool_change *change, struct due_news *news);
+
+/* -- Tallies (memory_tally.c) ------------------------------------------------- */
+
+[[nodiscard]] enum error memory_tally_try_drop(
+    const struct memory_tallies *tallies, const struct spool_change *change, size_t start, const struct op *op);
+void memory_tally_count(struct memory_tallies *tallies, const struct op *op);
+void memory_tally_drop(struct memory_tallies *tallies, const struct op *op);
+void memory_tally_clear(struct memory_tallies *tallies);
+
+[[nodiscard]] enum error memory_tally_list(const struct memory_tallies *tallies, const struct tally_query *query,
+    struct arena *arena, struct tally_listed **out_sets, size_t *out_count);
+[[nodiscard]] enum error memory_tally_read(const struct memory_tallies *tallies, const struct tally_set *set,
+    uint64_t from, size_t max, struct arena *arena, struct tally_row **out_rows, size_t *out_count);
 
 void memory_state_clear(struct memory_state *state);
 

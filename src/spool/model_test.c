@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "spool/flow.h"
+#include "spool/tally.h"
+
 enum {
 	STEPS = 3000, COMPARE_EVERY = 50, IDS = 40, OPS_MAX = 4, REOPEN_EVERY = 701,
 	SPREAD_MS = 400000 /* Due times lie within and across the periods of LMDB's index. */
@@ -100,6 +103,22 @@ static void add_record(struct world *world, struct pair *pair, queue_id id)
 	TO_BOTH(pair, spool_change_record, id, ((struct text){ step, (size_t)length }), addresses, count);
 }
 
+/* Its totals are small, so that a drop often hits the right one. */
+static void add_tally(struct world *world, struct pair *pair)
+{
+	char row[8];
+	const struct tally_set set = { below(world, 2) == 0 ? TALLY_TLS : TALLY_DMARC, 20000 + (uint32_t)below(world, 2),
+		domains[below(world, DOMAINS)] };
+	const uint64_t total = below(world, 4);
+
+	if (below(world, 3) == 0) {
+		TO_BOTH(pair, spool_change_tally_drop, &set, total);
+		return;
+	}
+	snprintf(row, sizeof row, "row %u", (unsigned)below(world, 3));
+	TO_BOTH(pair, spool_change_tally, &set, text_of(row), (uint32_t)(total > 0 ? total : 1));
+}
+
 static void add_random_op(struct world *world, struct pair *pair)
 {
 	const queue_id id = some_id(world);
@@ -107,7 +126,7 @@ static void add_random_op(struct world *world, struct pair *pair)
 	struct recipient recipient = random_recipient(world, index);
 	struct spool_steering steering;
 
-	switch (below(world, 11)) {
+	switch (below(world, 12)) {
 	case 0:
 	case 1:
 	case 2:
@@ -128,6 +147,9 @@ static void add_random_op(struct world *world, struct pair *pair)
 		if (below(world, 3) == 0)
 			steering.due_ms = -1;
 		TO_BOTH(pair, spool_change_steer, id, index, &steering);
+		break;
+	case 11:
+		add_tally(world, pair);
 		break;
 	case 6:
 		TO_BOTH(pair, spool_change_add_recipient, id, &recipient);
@@ -218,6 +240,7 @@ static void compare_due(struct world *world, unsigned shard)
 		assert_int_equal(a[i].position.id, b[i].position.id);
 		assert_int_equal(a[i].position.index, b[i].position.index);
 		expect_same_text(a[i].domain, b[i].domain);
+		assert_true(flow_equal(a[i].flow, b[i].flow));
 	}
 	assert_int_equal(spool_next_due(world->model.spool, shard, after, &a_next), OK);
 	assert_int_equal(spool_next_due(world->lmdb.spool, shard, after, &b_next), OK);
@@ -230,8 +253,14 @@ static void compare_domain(struct world *world, struct text domain)
 	struct spool_position *a, *b;
 	size_t a_count, b_count;
 
-	assert_int_equal(spool_scan_domain(world->model.spool, domain, after, 15 * SPREAD_MS, 30, world->model.arena, &a, &a_count), OK);
-	assert_int_equal(spool_scan_domain(world->lmdb.spool, domain, after, 15 * SPREAD_MS, 30, world->lmdb.arena, &b, &b_count), OK);
+	const struct envelope envelope = envelope_of(6 * below(world, 2), 0);
+	const struct flow flow = flow_of(&envelope);
+
+	assert_int_equal(spool_scan_domain(world->model.spool, domain, 15 * SPREAD_MS, 30, world->model.arena, &a, &a_count), OK);
+	assert_int_equal(spool_scan_domain(world->lmdb.spool, domain, 15 * SPREAD_MS, 30, world->lmdb.arena, &b, &b_count), OK);
+	assert_int_equal(a_count, b_count);
+	assert_int_equal(spool_scan_flow(world->model.spool, domain, flow, after, 15 * SPREAD_MS, 30, world->model.arena, &a, &a_count), OK);
+	assert_int_equal(spool_scan_flow(world->lmdb.spool, domain, flow, after, 15 * SPREAD_MS, 30, world->lmdb.arena, &b, &b_count), OK);
 	assert_int_equal(a_count, b_count);
 	for (size_t i = 0; i < a_count; i++) {
 		assert_int_equal(a[i].due_ms, b[i].due_ms);
@@ -252,6 +281,37 @@ static void compare_address(struct world *world, struct text address)
 		assert_int_equal(a[i], b[i]);
 }
 
+static void expect_same_rows(struct world *world, const struct tally_set *set)
+{
+	struct tally_row *a, *b;
+	size_t a_count, b_count;
+
+	assert_int_equal(spool_tally_rows(world->model.spool, set, 0, 9, world->model.arena, &a, &a_count), OK);
+	assert_int_equal(spool_tally_rows(world->lmdb.spool, set, 0, 9, world->lmdb.arena, &b, &b_count), OK);
+	assert_int_equal(a_count, b_count);
+	for (size_t i = 0; i < a_count; i++) {
+		assert_int_equal(a[i].key, b[i].key);
+		assert_int_equal(a[i].count, b[i].count);
+		expect_same_text(a[i].bytes, b[i].bytes);
+	}
+}
+
+static void compare_tallies(struct world *world, enum tally_kind kind)
+{
+	struct tally_listed *a, *b;
+	size_t a_count, b_count;
+
+	assert_int_equal(spool_tally_sets(world->model.spool, kind, 20001, NULL, 99, world->model.arena, &a, &a_count), OK);
+	assert_int_equal(spool_tally_sets(world->lmdb.spool, kind, 20001, NULL, 99, world->lmdb.arena, &b, &b_count), OK);
+	assert_int_equal(a_count, b_count);
+	for (size_t i = 0; i < a_count; i++) {
+		assert_int_equal(a[i].set.day, b[i].set.day);
+		expect_same_text(a[i].set.domain, b[i].set.domain);
+		assert_memory_equal(&a[i].sum, &b[i].sum, sizeof a->sum);
+		expect_same_rows(world, &a[i].set);
+	}
+}
+
 static void compare_totals(struct world *world)
 {
 	struct spool_totals a, b;
@@ -270,6 +330,8 @@ static void compare_totals(struct world *world)
 static void compare_all(struct world *world)
 {
 	compare_totals(world);
+	compare_tallies(world, TALLY_TLS);
+	compare_tallies(world, TALLY_DMARC);
 	for (queue_id id = world->newest > 2 * IDS ? world->newest - 2 * IDS : 1; id <= world->newest; id++) {
 		compare_message(world, id);
 		compare_history(world, id);

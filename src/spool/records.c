@@ -4,15 +4,15 @@
 #include "spool/codec.h"
 
 enum {
-	ENVELOPE_FORM = 2,
+	ENVELOPE_FORM = 3,
 	ENVELOPE_TEXT_COUNT = 5,
 	ENVELOPE_NEXT_INDEX_AT = 1,
 	ENVELOPE_CHUNK_COUNT_AT = 5,
-	ENVELOPE_FIXED_SIZE = 1 + 4 + 4 + 4 * 8 + 2 + 1 + 8 + 4 * ENVELOPE_TEXT_COUNT,
+	ENVELOPE_FIXED_SIZE = 1 + 4 + 4 + 4 * 8 + 2 + 1 + 1 + 8 + 4 * ENVELOPE_TEXT_COUNT,
 
-	RECIPIENT_FORM = 2,
+	RECIPIENT_FORM = 3,
 	RECIPIENT_TEXT_COUNT = 6,
-	RECIPIENT_FIXED_SIZE = 1 + 1 + 1 + 4 + 8 + 2 + 3 * 2 + 4 * RECIPIENT_TEXT_COUNT
+	RECIPIENT_FIXED_SIZE = 1 + 1 + 1 + 1 + 4 + 4 + 8 + 2 + 3 * 2 + 4 * RECIPIENT_TEXT_COUNT
 };
 
 static size_t texts_size(const struct text *texts, size_t count)
@@ -87,6 +87,7 @@ void envelope_record_write(const struct envelope *envelope, uint32_t next_index,
 	at = put_u64(at, (uint64_t)envelope->held_until_ms);
 	at = put_u64(at, (uint64_t)envelope->deliver_by_ms);
 	at = put_u16(at, envelope->flags);
+	at = put_u8(at, (uint8_t)envelope->priority);
 	at = put_u8(at, (uint8_t)envelope->dsn_return);
 	at = put_u64(at, envelope->body_size);
 	envelope_texts(envelope, texts);
@@ -121,7 +122,7 @@ enum error envelope_record_read(
 	uint32_t chunk_count;
 	uint64_t arrived, expires, held_until, deliver_by, body_size;
 	uint16_t flags;
-	uint8_t dsn_return;
+	uint8_t priority, dsn_return;
 
 	if (!is_form(record, ENVELOPE_FIXED_SIZE, ENVELOPE_FORM))
 		return ERR_CORRUPT;
@@ -135,9 +136,11 @@ enum error envelope_record_read(
 	at = get_u64(at, &held_until);
 	at = get_u64(at, &deliver_by);
 	at = get_u16(at, &flags);
+	at = get_u8(at, &priority);
 	at = get_u8(at, &dsn_return);
 	at = get_u64(at, &body_size);
-	if (dsn_return > DSN_RETURN_HEADERS || !texts_read(at, copy.bytes + copy.length, texts, ENVELOPE_TEXT_COUNT))
+	if (dsn_return > DSN_RETURN_HEADERS || (int8_t)priority < PRIORITY_MIN || (int8_t)priority > PRIORITY_MAX ||
+	    !texts_read(at, copy.bytes + copy.length, texts, ENVELOPE_TEXT_COUNT))
 		return ERR_CORRUPT;
 	*out_envelope = (struct envelope){
 		.id = id,
@@ -146,6 +149,7 @@ enum error envelope_record_read(
 		.held_until_ms = (int64_t)held_until,
 		.deliver_by_ms = (int64_t)deliver_by,
 		.flags = flags,
+		.priority = (int8_t)priority,
 		.dsn_return = (enum dsn_return)dsn_return,
 		.reverse_path = { .local = texts[0], .domain = texts[1] },
 		.envelope_id = texts[2],
@@ -183,6 +187,8 @@ void recipient_record_write(const struct recipient *recipient, char *room)
 
 	at = put_u8(at, recipient->notify);
 	at = put_u8(at, recipient->flags);
+	at = put_u8(at, (uint8_t)recipient->flow.priority);
+	at = put_u32(at, recipient->flow.sender);
 	at = put_u32(at, recipient->attempt_count);
 	at = put_u64(at, (uint64_t)recipient->due_ms);
 	at = put_u16(at, last->code);
@@ -197,6 +203,7 @@ enum error recipient_record_view(struct text record, struct recipient *out_recip
 {
 	struct text texts[RECIPIENT_TEXT_COUNT];
 	struct recipient recipient = { 0 };
+	uint8_t priority;
 	uint64_t due;
 
 	if (!is_form(record, RECIPIENT_FIXED_SIZE, RECIPIENT_FORM))
@@ -205,14 +212,18 @@ enum error recipient_record_view(struct text record, struct recipient *out_recip
 	const char *at = get_u8(record.bytes + 1, &recipient.notify);
 
 	at = get_u8(at, &recipient.flags);
+	at = get_u8(at, &priority);
+	at = get_u32(at, &recipient.flow.sender);
 	at = get_u32(at, &recipient.attempt_count);
 	at = get_u64(at, &due);
 	at = get_u16(at, &recipient.last.code);
 	at = get_u16(at, &recipient.last.enhanced.class);
 	at = get_u16(at, &recipient.last.enhanced.subject);
 	at = get_u16(at, &recipient.last.enhanced.detail);
-	if (!texts_read(at, record.bytes + record.length, texts, RECIPIENT_TEXT_COUNT))
+	if ((int8_t)priority < PRIORITY_MIN || (int8_t)priority > PRIORITY_MAX ||
+	    !texts_read(at, record.bytes + record.length, texts, RECIPIENT_TEXT_COUNT))
 		return ERR_CORRUPT;
+	recipient.flow.priority = (int8_t)priority;
 	recipient.due_ms = (int64_t)due;
 	recipient.address = (struct address){ .local = texts[0], .domain = texts[1] };
 	recipient.original = texts[2];

@@ -94,21 +94,35 @@ enum error spool_scan_due(struct spool *spool, unsigned shard, struct spool_posi
 	return spool->engine->scan_due(spool, &query, arena, out_due, out_count);
 }
 
-enum error spool_scan_domain(struct spool *spool, struct text domain, struct spool_position after,
-    int64_t until_ms, size_t max, struct arena *arena, struct spool_position **out_positions, size_t *out_count)
+static enum error scan_domain(struct spool *spool, struct text domain, const struct flow *flow, struct due_query query,
+    struct arena *arena, struct spool_position **out_positions, size_t *out_count)
 {
 	char room[ADDRESS_DOMAIN_MAX];
 	const struct text lower = domain_lower(domain, room);
-	const struct due_query query = {
-		.shard = shard_of_lower(lower), .after = after, .until_ms = until_ms, .max = max
-	};
 
 	if (domain.length > ADDRESS_DOMAIN_MAX) {
 		*out_positions = NULL;
 		*out_count = 0;
 		return OK;
 	}
-	return spool->engine->scan_domain(spool, lower, &query, arena, out_positions, out_count);
+	query.shard = shard_of_lower(lower);
+	return spool->engine->scan_domain(spool, lower, flow, &query, arena, out_positions, out_count);
+}
+
+enum error spool_scan_flow(struct spool *spool, struct text domain, struct flow flow, struct spool_position after,
+    int64_t until_ms, size_t max, struct arena *arena, struct spool_position **out_positions, size_t *out_count)
+{
+	const struct due_query query = { .after = after, .until_ms = until_ms, .max = max };
+
+	return scan_domain(spool, domain, &flow, query, arena, out_positions, out_count);
+}
+
+enum error spool_scan_domain(struct spool *spool, struct text domain, int64_t until_ms, size_t max,
+    struct arena *arena, struct spool_position **out_positions, size_t *out_count)
+{
+	const struct due_query query = { .until_ms = until_ms, .max = max };
+
+	return scan_domain(spool, domain, NULL, query, arena, out_positions, out_count);
 }
 
 enum error spool_next_due(struct spool *spool, unsigned shard, struct spool_position after, int64_t *out_due_ms)
@@ -121,6 +135,12 @@ enum error spool_list(struct spool *spool, queue_id after, size_t max, struct ar
     queue_id **out_ids, size_t *out_count)
 {
 	return spool->engine->list(spool, after, max, arena, out_ids, out_count);
+}
+
+enum error spool_list_newest(
+    struct spool *spool, size_t max, struct arena *arena, queue_id **out_ids, size_t *out_count)
+{
+	return spool->engine->list_newest(spool, max, arena, out_ids, out_count);
 }
 
 enum error spool_newest_id(struct spool *spool, queue_id *out_id)
@@ -154,6 +174,27 @@ enum error spool_read_notes(struct spool *spool, struct text prefix, struct aren
     struct spool_note **out_notes, size_t *out_count)
 {
 	return spool->engine->read_notes(spool, prefix, arena, out_notes, out_count);
+}
+
+enum error spool_read_claim(struct spool *spool, uint32_t day, struct text key, struct arena *arena, struct text *out_value)
+{
+	if (key.length == 0 || key.length > SPOOL_CLAIM_MAX)
+		return ERR_NOT_FOUND;
+	for (uint32_t back = 0; back < 2; back++) {
+		char room[CLAIM_NOTE_MAX];
+		const struct text claimed = claim_note(day - back, key, room);
+		struct spool_note *notes;
+		size_t count;
+		const enum error error = spool_read_notes(spool, claimed, arena, &notes, &count);
+
+		if (error != OK)
+			return error;
+		if (count > 0 && text_equal(notes[0].key, claimed)) {
+			*out_value = notes[0].value;
+			return OK;
+		}
+	}
+	return ERR_NOT_FOUND;
 }
 
 uint64_t spool_notes_version(const struct spool *spool)

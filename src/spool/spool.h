@@ -90,7 +90,8 @@ struct spool_steering {
 /* Steer a recipient. All else of its state stays as it is when the change is applied: a settlement meanwhile is kept. */
 void spool_change_steer(struct spool_change *change, queue_id id, uint32_t index, const struct spool_steering *steering);
 
-/* Add a recipient to a message; its index is set by the engine (returned nowhere, above all others). */
+/* Add a recipient to a message; its index is set by the engine (returned nowhere, above all others). Its flow is that of
+ * the others. */
 void spool_change_add_recipient(struct spool_change *change, queue_id id, const struct recipient *recipient);
 
 /* A step in the life of a message: `stored` as encoded by events. `addresses` (sender, recipients)
@@ -101,6 +102,12 @@ void spool_change_record(struct spool_change *change, queue_id id, struct text s
 /* A note: a fact that belongs to no message, like a pause. An empty value takes it away. */
 enum { SPOOL_NOTE_MAX = 400, SPOOL_NOTES_MAX = 10000 }; /* Bytes of a key, and of a value; notes of one reading. */
 void spool_change_note(struct spool_change *change, struct text key, struct text value);
+
+/* A claim: its sender's own key for what he hands in, so that handing it in again, since the answer was lost, changes nothing.
+ * `day` (since 1970) is today. The change fails with ERR_EXISTS if the key was claimed today or yesterday. What was claimed before
+ * goes: two for each new one, so that there is never much of it. */
+enum { SPOOL_CLAIM_MAX = 128 }; /* Bytes of a key, and of a value; not 0. */
+void spool_change_claim(struct spool_change *change, uint32_t day, struct text key, struct text value);
 
 /* -- Ports ------------------------------------------------------------------ */
 
@@ -155,15 +162,21 @@ struct spool_position {
 struct spool_due {
 	struct spool_position position;
 	struct text domain; /* Of the recipient, lower case. */
+	struct flow flow;
 };
 
 /* Recipients of one shard after `after` and due at or before until_ms, in order, at most `max`. Held ones are left out. */
 [[nodiscard]] enum error spool_scan_due(struct spool *spool, unsigned shard, struct spool_position after,
     int64_t until_ms, size_t max, struct arena *arena, struct spool_due **out_due, size_t *out_count);
 
-/* The same for one recipient domain. */
-[[nodiscard]] enum error spool_scan_domain(struct spool *spool, struct text domain, struct spool_position after,
-    int64_t until_ms, size_t max, struct arena *arena, struct spool_position **out_positions, size_t *out_count);
+/* The same for one flow of one recipient domain. */
+[[nodiscard]] enum error spool_scan_flow(struct spool *spool, struct text domain, struct flow flow,
+    struct spool_position after, int64_t until_ms, size_t max, struct arena *arena,
+    struct spool_position **out_positions, size_t *out_count);
+
+/* For one recipient domain, all flows of it, in any order: at most `max` of what is due at or before until_ms. */
+[[nodiscard]] enum error spool_scan_domain(struct spool *spool, struct text domain, int64_t until_ms, size_t max,
+    struct arena *arena, struct spool_position **out_positions, size_t *out_count);
 
 /* The due time of the first recipient after `after` in a shard; INT64_MAX if none. */
 [[nodiscard]] enum error spool_next_due(struct spool *spool, unsigned shard, struct spool_position after, int64_t *out_due_ms);
@@ -171,6 +184,10 @@ struct spool_due {
 /* IDs of messages above `after`, in order, at most `max`. */
 [[nodiscard]] enum error spool_list(struct spool *spool, queue_id after, size_t max, struct arena *arena,
     queue_id **out_ids, size_t *out_count);
+
+/* IDs of messages with a history, which those in the spool have, too: newest first, at most `max`. */
+[[nodiscard]] enum error spool_list_newest(
+    struct spool *spool, size_t max, struct arena *arena, queue_id **out_ids, size_t *out_count);
 
 /* The newest ID in the spool or its history, 0 if there was none ever. */
 [[nodiscard]] enum error spool_newest_id(struct spool *spool, queue_id *out_id);
@@ -182,6 +199,10 @@ struct spool_note {
 /* The notes whose keys begin with `prefix`, in their order. */
 [[nodiscard]] enum error spool_read_notes(struct spool *spool, struct text prefix, struct arena *arena,
     struct spool_note **out_notes, size_t *out_count);
+
+/* What was claimed by this key today or yesterday. */
+[[nodiscard]] enum error spool_read_claim(
+    struct spool *spool, uint32_t day, struct text key, struct arena *arena, struct text *out_value);
 
 /* Another number after each change with a note in it, from before its `done` on. Any thread. */
 uint64_t spool_notes_version(const struct spool *spool);

@@ -129,6 +129,51 @@ static void a_note_shares_the_fate_of_its_change(void **state)
 	assert_true(spool_notes_version(door->spool) == version);
 }
 
+static enum error claim(struct door *door, uint32_t day, const char *key, const char *value)
+{
+	struct spool_change *change = spool_change_new();
+
+	spool_change_claim(change, day, text_of(key), text_of(value));
+	return door_commit(door, change);
+}
+
+static void a_claim_is_made_once(void **state)
+{
+	struct door *door = door_of(state);
+	const uint64_t version = spool_notes_version(door->spool);
+	struct spool_change *change = spool_change_new();
+	struct spool_note *notes;
+	struct text value;
+
+	assert_int_equal(spool_read_claim(door->spool, 20000, TEXT("a"), door->arena, &value), ERR_NOT_FOUND);
+	assert_int_equal(claim(door, 20000, "ab", "1"), OK);
+	assert_int_equal(spool_read_claim(door->spool, 20000, TEXT("a"), door->arena, &value), ERR_NOT_FOUND);
+	assert_int_equal(spool_read_claim(door->spool, 20001, TEXT("ab"), door->arena, &value), OK);
+	expect_text(value, "1");
+	assert_int_equal(claim(door, 20000, "ab", "2"), ERR_EXISTS);
+	assert_int_equal(claim(door, 20001, "ab", "2"), ERR_EXISTS);
+
+	/* With what it was made for, or not at all. */
+	spool_change_claim(change, 20000, TEXT("c"), TEXT("3"));
+	spool_change_retire(change, 77, 0);
+	assert_int_equal(door_commit(door, change), ERR_GONE);
+	assert_int_equal(spool_read_claim(door->spool, 20000, TEXT("c"), door->arena, &value), ERR_NOT_FOUND);
+
+	/* The day after tomorrow it may be made again. Two old ones go for each. */
+	assert_int_equal(claim(door, 20000, "d", "4"), OK);
+	assert_int_equal(claim(door, 20000, "e", "5"), OK);
+	assert_int_equal(read_notes(door, TEXT(""), &notes), 3);
+	assert_int_equal(claim(door, 20002, "ab", "6"), OK);
+	assert_int_equal(read_notes(door, TEXT(""), &notes), 2);
+	assert_int_equal(claim(door, 20001, "f", "7"), OK); /* Nothing of the day before is dropped. */
+	assert_int_equal(read_notes(door, TEXT(""), &notes), 3);
+	assert_int_equal(claim(door, 20002, "g", "8"), OK);
+	assert_int_equal(read_notes(door, TEXT(""), &notes), 3);
+	assert_int_equal(spool_read_claim(door->spool, 20002, TEXT("ab"), door->arena, &value), OK);
+	expect_text(value, "6");
+	assert_true(spool_notes_version(door->spool) == version);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +181,7 @@ int main(void)
 		BOTH(an_end_and_a_way_outlive_an_attempt),
 		BOTH(notes_are_kept_by_their_keys),
 		BOTH(a_note_shares_the_fate_of_its_change),
+		BOTH(a_claim_is_made_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

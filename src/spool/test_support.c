@@ -127,11 +127,12 @@ struct envelope envelope_of(queue_id id, uint32_t chunk_count)
 		.held_until_ms = 1700000900123,
 		.deliver_by_ms = 1700001900123,
 		.flags = ENVELOPE_8BIT | ENVELOPE_SMTPUTF8,
+		.priority = -4,
 		.dsn_return = DSN_RETURN_HEADERS,
 		.reverse_path = { .local = TEXT("sender"), .domain = TEXT("example.org") },
 		.envelope_id = TEXT("QQ314159"),
 		.client = TEXT("client.example[192.0.2.1]"),
-		.user = TEXT("uid 1000"),
+		.user = id % 7 == 6 ? TEXT("uid 1001") : TEXT("uid 1000"),
 		.body_size = 77,
 		.chunk_count = chunk_count,
 	};

@@ -78,6 +78,37 @@ void bound_adopt(struct supervisor *supervisor, const char *descriptors)
 	}
 }
 
+void bound_take_given(struct supervisor *supervisor)
+{
+	for (unsigned i = 0; i < supervisor->service.socket_count; i++) {
+		const int fd = SERVICE_FIRST_FD + (int)i;
+		struct endpoint endpoint;
+
+		if (!endpoint_of(fd, &endpoint) || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+			continue;
+		if (endpoint.family == ENDPOINT_UNIX && strcmp(endpoint.path, supervisor->conf->control) == 0)
+			adopt_control(supervisor, fd);
+		else
+			adopt(supervisor, fd);
+	}
+}
+
+/* Of those that we were given; our own go with the configuration that named them. */
+static void complain_of_strays(const struct supervisor *supervisor, const struct conf *conf)
+{
+	char room[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 0; i < supervisor->bound_count && !supervisor->ready; i++) {
+		bool named = false;
+
+		for (size_t k = 0; k < conf->listener_count; k++)
+			named |= endpoint_equal(&supervisor->bound[i].endpoint, &conf->listeners[k].endpoint);
+		if (!named)
+			supervisor_report("the socket at %s is closed: no listen section names it",
+			    endpoint_print(&supervisor->bound[i].endpoint, room).bytes);
+	}
+}
+
 void bound_close(struct bound *bound, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -86,21 +117,32 @@ void bound_close(struct bound *bound, size_t count)
 	free(bound);
 }
 
+/* What is to be bound: the listeners of mail, and that of web behind them. */
+static struct bound wanted_bound(const struct conf *conf, size_t i)
+{
+	if (i == conf->listener_count)
+		return (struct bound){ .web = true, .endpoint = conf->web.endpoint };
+
+	const struct conf_listener *listener = &conf->listeners[i];
+
+	return (struct bound){
+		.role = listener->role, .tls = listener->tls, .proxied = listener->proxied, .endpoint = listener->endpoint
+	};
+}
+
 bool bound_listen(struct supervisor *supervisor, const struct conf *conf)
 {
-	struct bound *fresh = calloc(conf->listener_count, sizeof *fresh);
+	const size_t count = conf->listener_count + (conf->web.enabled ? 1 : 0);
+	struct bound *fresh = calloc(count, sizeof *fresh);
 	char room[ENDPOINT_TEXT_MAX];
 
 	must(fresh != NULL);
-	for (size_t i = 0; i < conf->listener_count; i++) {
-		const struct endpoint *endpoint = &conf->listeners[i].endpoint;
+	for (size_t i = 0; i < count; i++) {
+		fresh[i] = wanted_bound(conf, i);
+		const struct endpoint *endpoint = &fresh[i].endpoint;
 		const int *old = find_bound(supervisor, endpoint);
 		enum error error = OK;
 
-		fresh[i].endpoint = *endpoint;
-		fresh[i].role = conf->listeners[i].role;
-		fresh[i].tls = conf->listeners[i].tls;
-		fresh[i].proxied = conf->listeners[i].proxied;
 		if (old == NULL)
 			error = sockets_listen(endpoint, &fresh[i].fd);
 		else if ((fresh[i].fd = fcntl(*old, F_DUPFD_CLOEXEC, 0)) < 0)
@@ -113,8 +155,9 @@ bool bound_listen(struct supervisor *supervisor, const struct conf *conf)
 			return false;
 		}
 	}
+	complain_of_strays(supervisor, conf);
 	bound_close(supervisor->bound, supervisor->bound_count);
 	supervisor->bound = fresh;
-	supervisor->bound_count = conf->listener_count;
+	supervisor->bound_count = count;
 	return true;
 }

@@ -34,7 +34,8 @@ enum confine_group {
 	CONFINE_FILES = 1 << 0,   /* Open files and change folders, where F2 lets it. */
 	CONFINE_NETWORK = 1 << 1, /* Sockets of IP and UNIX, listening ones too. */
 	CONFINE_CLIENT = 1 << 2,  /* Connect to UNIX sockets, no others. */
-	CONFINE_OWNERS = 1 << 3   /* Write as somebody else. */
+	CONFINE_OWNERS = 1 << 3,  /* Write as somebody else. */
+	CONFINE_ACCEPT = 1 << 4   /* Take connections from listening sockets that it has. */
 };
 
 struct confine_rules {

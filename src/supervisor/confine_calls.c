@@ -42,6 +42,7 @@ static const char *const file_calls[] = { "open", "openat", "stat", "lstat", "ne
 static const char *const network_calls[] = { "accept", "accept4", "bind", "connect", "listen", "sendmmsg", "recvmmsg",
 	"socketpair" };
 static const char *const client_calls[] = { "connect" };
+static const char *const accept_calls[] = { "accept", "accept4" };
 /* To act as the owner of a mailbox, not to become the owner. */
 static const char *const owner_calls[] = { "setfsuid", "setfsgid", "fchownat" };
 /* Leak detection stops all threads and looks at them. */
@@ -254,6 +255,7 @@ static bool allow_groups(scmp_filter_ctx filter, unsigned groups)
 	                                        allow_narrow(filter, network_sockets, COUNT(network_sockets)))) &&
 	    (!(groups & CONFINE_CLIENT) || (allow_named(filter, client_calls, COUNT(client_calls)) &&
 	                                       allow_narrow(filter, client_sockets, COUNT(client_sockets)))) &&
+	    (!(groups & CONFINE_ACCEPT) || allow_named(filter, accept_calls, COUNT(accept_calls))) &&
 	    (!(groups & CONFINE_OWNERS) || allow_named(filter, owner_calls, COUNT(owner_calls)));
 }
 
@@ -261,6 +263,16 @@ static bool allow_groups(scmp_filter_ctx filter, unsigned groups)
 static bool hide_clone3(scmp_filter_ctx filter)
 {
 	return succeed(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0));
+}
+
+/* libmicrohttpd gives its threads names, by prctl and by a file of /proc. It goes on without, and nobody needs to be told. */
+static bool refuse_names(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp set_name = EQUAL(0, PR_SET_NAME);
+
+	return CONFINE_SANITIZED ||
+	    (succeed(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1, &set_name)) &&
+	        succeed(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 0)));
 }
 
 bool confine_calls(unsigned groups)
@@ -274,7 +286,8 @@ bool confine_calls(unsigned groups)
 	const bool done = succeed(seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2)) &&
 	    (!CONFINE_SANITIZED || allow_named(filter, sanitizer_calls, COUNT(sanitizer_calls))) &&
 	    allow_named(filter, base_calls, COUNT(base_calls)) && allow_narrow(filter, narrow_calls, COUNT(narrow_calls)) &&
-	    allow_abort(filter) && hide_clone3(filter) && allow_groups(filter, groups) && succeed(seccomp_load(filter));
+	    allow_abort(filter) && hide_clone3(filter) && allow_groups(filter, groups) &&
+	    (!(groups & CONFINE_ACCEPT) || refuse_names(filter)) && succeed(seccomp_load(filter));
 
 	seccomp_release(filter);
 	return done;

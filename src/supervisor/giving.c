@@ -55,7 +55,8 @@ static void send_listeners(struct supervisor *supervisor, const char *word)
 	const struct role *mail = &supervisor->roles[ROLE_MAIL];
 
 	for (size_t i = 0; i < supervisor->bound_count; i++)
-		send_listener(mail, &supervisor->bound[i]);
+		if (!supervisor->bound[i].web)
+			send_listener(mail, &supervisor->bound[i]);
 	send_note(mail, word, -1);
 }
 
@@ -98,6 +99,37 @@ static void send_owners(struct supervisor *supervisor)
 	give(&supervisor->roles[ROLE_MAILBOX], "owners", supervisor->settings.owners(supervisor->conf));
 }
 
+/* All that web works with but its configuration; `word` says what it is to make of it. */
+static void send_web(struct supervisor *supervisor, const char *word)
+{
+	static const char *const words[SUPERVISOR_WEB_FILES] = { "certificate", "key", "tokens" };
+	const struct role *web = &supervisor->roles[ROLE_WEB];
+	int fds[SUPERVISOR_WEB_FILES];
+
+	supervisor->settings.web_files(supervisor->conf, fds);
+	for (size_t i = 0; i < SUPERVISOR_WEB_FILES; i++)
+		give(web, words[i], fds[i]);
+	for (size_t i = 0; i < supervisor->bound_count; i++)
+		if (supervisor->bound[i].web)
+			send_note(web, "listen", supervisor->bound[i].fd);
+	send_note(web, word, -1);
+}
+
+/* It ends by itself when it is not wanted any more. */
+static void reload_web(struct supervisor *supervisor)
+{
+	struct role *web = &supervisor->roles[ROLE_WEB];
+
+	if (web->pid == 0 || web->fresh || web->channel < 0)
+		return;
+	if (role_is_wanted(supervisor, ROLE_WEB)) {
+		send_web(supervisor, "reload");
+	} else {
+		close(web->channel);
+		web->channel = -1;
+	}
+}
+
 static void supply_mail(struct supervisor *supervisor)
 {
 	send_conf(supervisor, ROLE_MAIL);
@@ -113,8 +145,10 @@ static void supply_other(struct supervisor *supervisor, enum role_name name)
 	send_conf(supervisor, name);
 	if (name == ROLE_AUTH)
 		send_passwords(supervisor);
-	else
+	else if (name == ROLE_MAILBOX)
 		send_owners(supervisor);
+	else
+		send_web(supervisor, "start");
 }
 
 void giving_supply(struct supervisor *supervisor)
@@ -131,7 +165,7 @@ void giving_supply(struct supervisor *supervisor)
 
 		if (role->pid != 0 && role->fresh)
 			supply_other(supervisor, (enum role_name)name);
-		if (role->pid != 0 && (mail_fresh || role->fresh))
+		if (role->pid != 0 && (mail_fresh || role->fresh) && name != ROLE_WEB)
 			join_role(supervisor, (enum role_name)name);
 		role->fresh = false;
 	}
@@ -154,7 +188,10 @@ void giving_reload(struct supervisor *supervisor)
 		send_owners(supervisor);
 		send_note(&supervisor->roles[ROLE_MAILBOX], "reload", -1);
 	}
+	if (supervisor->roles[ROLE_PIPE].pid != 0 && !supervisor->roles[ROLE_PIPE].fresh)
+		send_note(&supervisor->roles[ROLE_PIPE], "reload", -1);
 	send_passwords(supervisor);
+	reload_web(supervisor);
 	supervisor->look = supervisor->settings.look(supervisor->conf);
 	supervisor->read_ms = supervisor_now_ms();
 }
@@ -180,4 +217,5 @@ void giving_look(struct supervisor *supervisor)
 		return;
 	send_files(supervisor);
 	send_note(&supervisor->roles[ROLE_MAIL], "tls", -1);
+	reload_web(supervisor);
 }

@@ -19,14 +19,20 @@
  *                                                                      files, names and sockets
  *                     tls                                              take certificates, keys and authorities among the
  *                                                                      files that came before
+ *                     log                                              open the log anew: it may have been renamed
+ *                     watch                                            do all lanes turn? It is answered by "well"
  *                     stop                                             finish what is open and end
  *   to mailbox, auth  channel + descriptor                             a lane's
  *   to mailbox        owners + descriptor                              a memory file: to whom mailboxes belong; behind conf
  *                     reload                                           work by the configuration that came before
+ *   to web            certificate, key, tokens + descriptor            memory files; those that there are
+ *                     listen + descriptor                              the socket that it serves
+ *                     start, reload                                    work by what came before
  *   to auth           keys + descriptor                                the file with those of tokens, if there is one
  *                     passwords + descriptor                           the file with them, also after a reload; keys came
  *                                                                      before
  *   to the supervisor ready                                            it works
+ *                     well                                             all lanes turn
  *                     reload, upgrade, stop                            an operator asks for it */
 #ifndef SUPERVISOR_NOTE_H
 #define SUPERVISOR_NOTE_H

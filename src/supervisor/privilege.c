@@ -38,9 +38,8 @@ bool privilege_find_auth(const char *user, const struct privilege *others, struc
 	return privilege_find(user, out_privilege);
 }
 
-bool privilege_keep_owners(void)
+static bool keep(uint32_t kept)
 {
-	const uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE;
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	const struct __user_cap_data_struct sets[2] = { { .effective = kept, .permitted = kept } };
 
@@ -51,6 +50,16 @@ bool privilege_keep_owners(void)
 		if ((number > 31 || !(kept >> number & 1)) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0 && errno != EPERM)
 			return false;
 	return syscall(SYS_capset, &header, sets) == 0;
+}
+
+bool privilege_keep_owners(void)
+{
+	return keep(1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE);
+}
+
+bool privilege_keep_commands(void)
+{
+	return keep(1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL);
 }
 
 bool privilege_drop(const struct privilege *privilege)

@@ -24,6 +24,9 @@ struct privilege {
  * somebody else and give it away (CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE, CAP_CHOWN). False: the system refused. */
 [[nodiscard]] bool privilege_keep_owners(void);
 
+/* The same with what it takes to run commands as others and to end them (CAP_SETUID, CAP_SETGID, CAP_KILL). */
+[[nodiscard]] bool privilege_keep_commands(void);
+
 /* Become that user for good, without supplementary groups. False: the system refused. */
 [[nodiscard]] bool privilege_drop(const struct privilege *privilege);
 

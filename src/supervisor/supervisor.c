@@ -11,23 +11,23 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "supervisor/backoff.h"
 #include "supervisor/confine.h"
 #include "supervisor/sockets.h"
 #include "supervisor/supervisor_private.h"
 
+/* The manager is told three times in the time after which it loses patience. */
+enum { WATCH_TIMES = 3 };
+
 enum { LANES_MAX = 64, STOP_PATIENCE_MS = 60000 };
 
 int64_t supervisor_now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_monotonic_ms();
 }
 
 void supervisor_report(const char *format, ...)
@@ -44,10 +44,15 @@ void supervisor_report(const char *format, ...)
 const char *role_word(enum role_name name)
 {
 	static const char *const words[ROLE_COUNT] = {
-		[ROLE_MAILBOX] = "mailbox", [ROLE_AUTH] = "auth", [ROLE_MAIL] = "mail"
+		[ROLE_MAILBOX] = "mailbox", [ROLE_PIPE] = "pipe", [ROLE_AUTH] = "auth", [ROLE_WEB] = "web", [ROLE_MAIL] = "mail"
 	};
 
 	return words[name];
+}
+
+bool role_is_wanted(const struct supervisor *supervisor, enum role_name name)
+{
+	return (name != ROLE_PIPE || supervisor->conf->pipe_count > 0) && (name != ROLE_WEB || supervisor->conf->web.enabled);
 }
 
 /* -- roles ------------------------------------------------------------------- */
@@ -107,7 +112,7 @@ static void start_due(struct supervisor *supervisor)
 	for (unsigned name = 0; name < ROLE_COUNT; name++) {
 		struct role *role = &supervisor->roles[name];
 
-		if (role->pid != 0 || supervisor_now_ms() < role->due_ms)
+		if (role->pid != 0 || supervisor_now_ms() < role->due_ms || !role_is_wanted(supervisor, (enum role_name)name))
 			continue;
 		if (!start_role(supervisor, (enum role_name)name)) {
 			supervisor_report("cannot start role %s: %s", role_word(name), strerror(errno));
@@ -129,6 +134,8 @@ static void stop(struct supervisor *supervisor)
 	}
 	supervisor->stopping = true;
 	supervisor->stop_by_ms = supervisor_now_ms() + STOP_PATIENCE_MS;
+	if (!supervisor->upgrading)
+		service_tell(&supervisor->service, "STOPPING=1\nSTATUS=Ends what is open");
 	if (mail->channel < 0)
 		return;
 	(void)!note_send(mail->channel, "stop", -1);
@@ -148,9 +155,10 @@ static void role_died(struct supervisor *supervisor, enum role_name name, int st
 	if (role->channel >= 0)
 		close(role->channel);
 	role->channel = -1;
-	if (supervisor->stopping)
+	if (supervisor->stopping || !role_is_wanted(supervisor, name))
 		return;
-	if (!supervisor->ready && WIFEXITED(status)) {
+	/* Without web mail flows all the same. */
+	if (!supervisor->ready && WIFEXITED(status) && name != ROLE_WEB) {
 		/* It never worked: the reason is on stderr, and trying again would not mend it. */
 		supervisor->exit_code = WEXITSTATUS(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
 		stop(supervisor);
@@ -180,15 +188,32 @@ static void reap(struct supervisor *supervisor)
 
 /* -- what operators ask ------------------------------------------------------- */
 
+static void tell_ready(const struct supervisor *supervisor)
+{
+	service_tell(&supervisor->service, "READY=1\nSTATUS=At work");
+}
+
+/* Who asked may have renamed the log before; whatever the configuration says now, lines must not follow it for ever. */
+static void refuse_reload(struct supervisor *supervisor)
+{
+	const int mail = supervisor->roles[ROLE_MAIL].channel;
+
+	supervisor_report("reload refused: the configuration in force stays");
+	if (mail >= 0 && supervisor->settings.prepare(supervisor->conf))
+		(void)!note_send(mail, "log", -1);
+	service_tell(&supervisor->service, "READY=1\nSTATUS=At work; the last reload was refused");
+}
+
 static void reload(struct supervisor *supervisor)
 {
 	if (supervisor->stopping)
 		return;
+	service_tell(&supervisor->service, "RELOADING=1");
 
 	struct conf *conf = supervisor->settings.load(supervisor->settings.config_path);
 
 	if (conf == NULL || !supervisor->settings.prepare(conf) || !bound_listen(supervisor, conf)) {
-		supervisor_report("reload refused: the configuration in force stays");
+		refuse_reload(supervisor);
 		conf_free(conf);
 		return;
 	}
@@ -198,6 +223,7 @@ static void reload(struct supervisor *supervisor)
 	if (strcmp(conf->control, supervisor->control_path) != 0)
 		supervisor_report("the control socket stays at %s until the next start", supervisor->control_path);
 	supervisor_report("configuration reloaded");
+	tell_ready(supervisor);
 }
 
 static void take_signals(struct supervisor *supervisor)
@@ -227,6 +253,9 @@ static void take_note(struct supervisor *supervisor)
 		if (!supervisor->ready)
 			supervisor_report(supervisor->inherited ? "upgraded" : "ready");
 		supervisor->ready = true;
+		tell_ready(supervisor);
+	} else if (strcmp(word, "well") == 0) {
+		service_tell(&supervisor->service, "WATCHDOG=1");
 	} else if (strcmp(word, "reload") == 0) {
 		reload(supervisor);
 	} else if (strcmp(word, "upgrade") == 0) {
@@ -238,14 +267,30 @@ static void take_note(struct supervisor *supervisor)
 
 /* -- the loop ----------------------------------------------------------------- */
 
+/* The manager ends us when it hears nothing for too long: all lanes of mail are asked whether they still turn. Without mail we
+ * speak for ourselves. */
+static void watch(struct supervisor *supervisor)
+{
+	const struct role *mail = &supervisor->roles[ROLE_MAIL];
+
+	if (supervisor->service.watch_ms == 0 || supervisor_now_ms() < supervisor->watch_ms)
+		return;
+	supervisor->watch_ms = supervisor_now_ms() + supervisor->service.watch_ms / WATCH_TIMES;
+	if (mail->pid == 0 || mail->channel < 0 || !supervisor->ready || !note_send(mail->channel, "watch", -1))
+		service_tell(&supervisor->service, "WATCHDOG=1");
+}
+
 /* Milliseconds until something is to be done without being asked. */
 static int next_wait_ms(const struct supervisor *supervisor)
 {
 	int64_t next = supervisor->stopping ? supervisor->stop_by_ms : supervisor->look_ms;
 
 	for (unsigned name = 0; name < ROLE_COUNT && !supervisor->stopping; name++)
-		if (supervisor->roles[name].pid == 0 && supervisor->roles[name].due_ms < next)
+		if (supervisor->roles[name].pid == 0 && supervisor->roles[name].due_ms < next &&
+		    role_is_wanted(supervisor, (enum role_name)name))
 			next = supervisor->roles[name].due_ms;
+	if (supervisor->service.watch_ms > 0 && supervisor->watch_ms < next)
+		next = supervisor->watch_ms;
 	const int64_t wait = next - supervisor_now_ms();
 
 	return wait < 0 ? 0 : wait > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : (int)wait;
@@ -289,6 +334,7 @@ static void run(struct supervisor *supervisor)
 			start_due(supervisor);
 			giving_look(supervisor);
 		}
+		watch(supervisor);
 
 		struct pollfd watched[2] = {
 			{ .fd = supervisor->signals, .events = POLLIN },
@@ -338,7 +384,10 @@ static int start(struct supervisor *supervisor)
 {
 	const char *control = supervisor->conf->control;
 
+	service_read(&supervisor->service);
+	service_hide();
 	upgrade_inherit(supervisor);
+	bound_take_given(supervisor);
 	const enum error error = supervisor->control < 0 ? sockets_control(control, &supervisor->control) : OK;
 
 	if (error != OK) {

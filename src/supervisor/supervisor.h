@@ -12,6 +12,8 @@
 
 #include "conf/conf.h"
 
+enum { SUPERVISOR_WEB_FILES = 3 };
+
 /* What a supervisor works with: who wires gives it, so that this folder knows no role's inside. */
 struct supervisor_settings {
 	const char *program;     /* Its path: what stands there on an upgrade takes our place. */
@@ -31,6 +33,8 @@ struct supervisor_settings {
 	int (*owners)(const struct conf *conf); /* to whom mailboxes belong, for mailbox; */
 	/* the files that the configuration names, for mail, and how many they are. */
 	size_t (*files)(const struct conf *conf, int out_fds[CONF_FILES_MAX]);
+	/* certificate, key and tokens for web, -1 for what there is not. */
+	void (*web_files)(const struct conf *conf, int out_fds[SUPERVISOR_WEB_FILES]);
 	/* What certificates, keys and authorities look like from outside, and whether they can be used: else it says why. */
 	uint64_t (*look)(const struct conf *conf);
 	bool (*tls_is_right)(const struct conf *conf);

@@ -7,10 +7,11 @@
 
 #include "base/endpoint.h"
 #include "supervisor/note.h"
+#include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 
 /* Mail comes last: it is given what leads to the others. */
-enum role_name { ROLE_MAILBOX, ROLE_AUTH, ROLE_MAIL, ROLE_COUNT };
+enum role_name { ROLE_MAILBOX, ROLE_PIPE, ROLE_AUTH, ROLE_WEB, ROLE_MAIL, ROLE_COUNT };
 
 struct role {
 	pid_t pid;            /* 0: not running. */
@@ -25,6 +26,7 @@ struct bound {
 	enum conf_role role;
 	enum conf_tls tls;
 	bool proxied;
+	bool web;             /* Not for mail: the one that the web role serves. */
 	struct endpoint endpoint;
 	int fd;
 };
@@ -38,6 +40,8 @@ struct supervisor {
 	int control;
 	char control_path[ENDPOINT_PATH_MAX + 1]; /* Where it is, whatever a reload says. */
 	int signals;
+	struct service service;
+	int64_t watch_ms;     /* When the service manager hears next that we are well. */
 	uint64_t look;        /* Of the files of TLS when they were read last, */
 	int64_t read_ms, look_ms; /* when that was, and when they are looked at again. */
 	pid_t trial;          /* The new program is tried; 0: it is not. */
@@ -57,6 +61,9 @@ int64_t supervisor_now_ms(void);
 
 const char *role_word(enum role_name name);
 
+/* Is there work for it? Else it is not started, and ends by itself on the reload that takes its work away. */
+bool role_is_wanted(const struct supervisor *supervisor, enum role_name name);
+
 /* -- bound.c ------------------------------------------------------------------ */
 
 /* Listen on what `conf` names, keeping the sockets that stay. False, with nothing changed, when one cannot be bound (V2). */
@@ -65,6 +72,9 @@ void bound_close(struct bound *bound, size_t count);
 
 /* Sockets of the one before us, in a list of descriptors that begins with that of the control socket. */
 void bound_adopt(struct supervisor *supervisor, const char *descriptors);
+
+/* Sockets that the service manager opened for us. */
+void bound_take_given(struct supervisor *supervisor);
 
 /* -- upgrade.c ---------------------------------------------------------------- */
 

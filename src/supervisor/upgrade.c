@@ -87,12 +87,14 @@ void upgrade_become(struct supervisor *supervisor)
 	struct buffer list;
 
 	buffer_init(&list, LIST_BYTES_MAX);
+	service_hand_down(&supervisor->service);
 	if (hand_down_all(supervisor, true, &list) && setenv(variable, buffer_text(&list).bytes, 1) == 0)
 		execl(supervisor->settings.program, "postroad", "serve", "-c", supervisor->settings.config_path, (char *)NULL);
 	supervisor_report("upgrade failed: %s: %s; the program that runs goes on", supervisor->settings.program, strerror(errno));
 	buffer_clear(&list);
 	(void)!hand_down_all(supervisor, false, &list);
 	unsetenv(variable);
+	service_hide();
 	buffer_done(&list);
 }
 

@@ -205,9 +205,38 @@ void tls_filter_facts(const struct stream_filter *face, struct tls_facts *out_fa
 		.cipher = SSL_get_cipher_name(filter->ssl),
 		.resumed = SSL_session_reused(filter->ssl) == 1,
 		.verified = certificate != NULL && (SSL_get_verify_mode(filter->ssl) & SSL_VERIFY_PEER) &&
-		    SSL_get_verify_result(filter->ssl) == X509_V_OK };
+		    SSL_get_verify_result(filter->ssl) == X509_V_OK,
+		.dane = SSL_get0_dane_authority(filter->ssl, NULL, NULL) >= 0 };
 	if (out_facts->verified && filter->owner.server != NULL)
 		copy_name(certificate, out_facts->name);
+}
+
+enum tls_fault tls_filter_fault(const struct stream_filter *face, const char **out_words)
+{
+	const struct tls_filter *filter = (const struct tls_filter *)face;
+	const long result = SSL_get_verify_result(filter->ssl);
+
+	must(face->calls == &calls);
+	*out_words = result == X509_V_OK ? "" : X509_verify_cert_error_string(result);
+	switch (result) {
+	case X509_V_OK:
+		return TLS_SOUND;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_EXPIRED;
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return TLS_OTHER_HOST;
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_CERT_UNTRUSTED:
+		return TLS_UNTRUSTED;
+	default:
+		return TLS_INVALID;
+	}
 }
 
 const char *tls_filter_trouble(const struct stream_filter *face)

@@ -21,6 +21,8 @@ struct tls_server {
 	BIO_METHOD *wire;
 	struct identity identities[TLS_CERTIFICATES_MAX]; /* The first is the default. */
 	size_t identity_count;
+	struct tls_certificate_facts facts[TLS_CERTIFICATES_MAX];
+	size_t certificate_count;
 };
 
 /* How long a session may be taken up again: shorter than a key of tickets lives. */
@@ -197,6 +199,25 @@ static enum error use_files(struct identity *identity, const struct reading *rea
 	return OK;
 }
 
+/* A date that cannot be read is one that is over. */
+static void note_facts(struct tls_server *server, X509 *certificate)
+{
+	struct tls_certificate_facts *facts = &server->facts[server->certificate_count++];
+	cleanup(free_names) GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+
+	if (!tls_time_read(X509_get0_notAfter(certificate), &facts->not_after_s))
+		facts->not_after_s = 0;
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+		if (name->type != GEN_DNS)
+			continue;
+		snprintf(facts->name, sizeof facts->name, "%.*s", ASN1_STRING_length(name->d.dNSName),
+		    (const char *)ASN1_STRING_get0_data(name->d.dNSName));
+		return;
+	}
+}
+
 static enum error add_certificate(struct tls_server *server, const struct reading *reading)
 {
 	ERR_clear_error();
@@ -210,6 +231,7 @@ static enum error add_certificate(struct tls_server *server, const struct readin
 	struct identity *identity = find_identity(server, certificate, kind);
 	enum error error = identity ? OK : add_identity(server, reading, &identity);
 
+	note_facts(server, certificate);
 	X509_free(certificate);
 	if (error == OK)
 		error = use_files(identity, reading);
@@ -245,6 +267,14 @@ enum error tls_server_new(const struct tls_server_settings *settings, struct are
 	else
 		tls_server_unref(server);
 	return error;
+}
+
+size_t tls_server_certificates(const struct tls_server *server, const struct tls_certificate_facts **out_facts)
+{
+	if (server == NULL)
+		return 0;
+	*out_facts = server->facts;
+	return server->certificate_count;
 }
 
 struct tls_server *tls_server_ref(struct tls_server *server)

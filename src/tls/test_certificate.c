@@ -95,3 +95,23 @@ void test_certificate_write(const char *folder, const char *name, const char *is
 	EVP_PKEY_free(key);
 	X509_free(certificate);
 }
+
+struct text test_certificate_tlsa(const char *certificate_path, char room[TEST_TLSA_SIZE])
+{
+	FILE *file = fopen(certificate_path, "r");
+	unsigned char *der = NULL;
+
+	must(file != NULL);
+	X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
+
+	fclose(file);
+	must(certificate != NULL);
+	const int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+
+	must(length > 0);
+	memcpy(room, "\3\1\1", 3);
+	must(EVP_Digest(der, (size_t)length, (unsigned char *)room + 3, NULL, EVP_sha256(), NULL) == 1);
+	OPENSSL_free(der);
+	X509_free(certificate);
+	return (struct text){ room, TEST_TLSA_SIZE };
+}

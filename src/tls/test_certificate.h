@@ -19,4 +19,8 @@ void test_folder_remove(const char *folder);
 void test_certificate_write(const char *folder, const char *name, const char *issuer,
     const struct test_certificate *certificate, char certificate_path[128], char key_path[128]);
 
+/* A TLSA record for it, 3 1 1, as rdata. */
+enum { TEST_TLSA_SIZE = 3 + 32 };
+struct text test_certificate_tlsa(const char *certificate_path, char room[TEST_TLSA_SIZE]);
+
 #endif

@@ -38,6 +38,14 @@ struct tls_server;
 struct tls_server *tls_server_ref(struct tls_server *server); /* Atomic count. NULL is fine. */
 void tls_server_unref(struct tls_server *server);
 
+struct tls_certificate_facts {
+	char name[TLS_NAME_MAX + 1]; /* The first DNS name in it, or ""; for looking at. */
+	int64_t not_after_s;         /* Unix time. */
+};
+
+/* Of each certificate, in the order of the settings. Borrows; NULL has none. */
+size_t tls_server_certificates(const struct tls_server *server, const struct tls_certificate_facts **out_facts);
+
 /* A filter for a client that is about to speak. Shares the server. NULL: no memory. */
 [[nodiscard]] struct stream_filter *tls_server_filter(struct tls_server *server);
 
@@ -57,9 +65,16 @@ void tls_client_unref(struct tls_client *client);
 struct tls_expectation {     /* Borrows during the call. */
 	struct text host;    /* Said to the server (SNI), unless it is an address; may be empty. */
 	bool verified;       /* The certificate must be of a trusted authority, and for `host`. */
+	bool judged;         /* It need not be, but tls_filter_fault is to say whether it is. */
+	/* With `verified`: TLSA records of usage DANE-TA and DANE-EE, as rdata (RFC 6698 §2.1). Where there are some, the
+	 * certificate is believed by them alone, and `host` is the TLSA base domain. One that DANE-EE names may be old and for anybody
+	 * (RFC 7672 §3.1.1); one of an authority that DANE-TA names must be for `host` or `domain` (§3.2.2), which may be empty. */
+	const struct text *tlsa;
+	size_t tlsa_count;
+	struct text domain;
 };
 
-/* Shares the client. NULL: no memory, or a host that can be in no certificate. */
+/* Shares the client. NULL: no memory, a host that can be in no certificate, or no TLSA record that can match. */
 [[nodiscard]] struct stream_filter *tls_client_filter(
     struct tls_client *client, const struct tls_expectation *expectation);
 
@@ -68,12 +83,19 @@ struct tls_expectation {     /* Borrows during the call. */
 struct tls_facts {
 	const char *version, *cipher;     /* "TLSv1.3", "TLS_AES_256_GCM_SHA384". Static. */
 	bool resumed;
-	bool verified;                    /* The other side's certificate, by our authorities (and for its host). */
+	bool verified;                    /* The other side's certificate, by our authorities (and for its host), */
+	bool dane;                        /* or by its TLSA records. */
 	char name[TLS_NAME_MAX + 1];      /* Of a client that was verified: its address or common name; else "". */
 };
 
 /* Of one that is ready. */
 void tls_filter_facts(const struct stream_filter *filter, struct tls_facts *out_facts);
+
+enum tls_fault { TLS_SOUND, TLS_EXPIRED, TLS_OTHER_HOST, TLS_UNTRUSTED, TLS_INVALID };
+
+/* What is wrong with the certificate of a server that was to be verified or judged, if its handshake is over or has failed, and
+ * in words (static); TLS_SOUND and "": nothing, or there was no word of one yet. */
+enum tls_fault tls_filter_fault(const struct stream_filter *filter, const char **out_words);
 
 enum { TLS_EXPORTER_SIZE = 32 };
 

@@ -19,6 +19,11 @@ BIO_METHOD *tls_wire_method_new(void);
 /* The newest reason in OpenSSL's queue, which is emptied. Static, or valid for ever. */
 const char *tls_reason(void);
 
+/* -- about.c ------------------------------------------------------------------------- */
+
+/* Unix time. False: it is none. */
+[[nodiscard]] bool tls_time_read(const ASN1_TIME *time, int64_t *out_s);
+
 /* -- filter.c ------------------------------------------------------------------------ */
 
 /* Whom a filter shares: exactly one of them. */

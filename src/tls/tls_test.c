@@ -122,7 +122,7 @@ static void pump(struct world *world)
 
 static void meet(struct world *world, const char *host, bool verified)
 {
-	const struct tls_expectation expectation = { text_of(host), verified };
+	const struct tls_expectation expectation = { .host = text_of(host), .verified = verified };
 
 	side_init(&world->ours, tls_server_filter(world->server));
 	side_init(&world->theirs, tls_client_filter(world->client, &expectation));
@@ -182,7 +182,7 @@ static void any_cut_of_the_wire_makes_the_same(void **state)
 static void nothing_passes_before_it_is_ready(void **state)
 {
 	struct world *world = *state;
-	const struct tls_expectation expectation = { TEXT("mx.test"), true };
+	const struct tls_expectation expectation = { .host = TEXT("mx.test"), .verified = true };
 
 	side_init(&world->ours, tls_server_filter(world->server));
 	side_init(&world->theirs, tls_client_filter(world->client, &expectation));
@@ -361,8 +361,8 @@ static void a_client_believes_only_what_it_expects(void **state)
 			assert_non_null(strstr(tls_filter_trouble(world->theirs.filter), "mismatch"));
 	}
 	side_init(&world->ours, tls_server_filter(world->server));
-	assert_null(tls_client_filter(world->client, &(struct tls_expectation){ TEXT(""), true }));
-	assert_null(tls_client_filter(world->client, &(struct tls_expectation){ TEXT("a\0b"), true }));
+	assert_null(tls_client_filter(world->client, &(struct tls_expectation){ .host = TEXT(""), .verified = true }));
+	assert_null(tls_client_filter(world->client, &(struct tls_expectation){ .host = TEXT("a\0b"), .verified = true }));
 }
 
 static void a_stranger_is_not_believed(void **state)
@@ -380,6 +380,39 @@ static void a_stranger_is_not_believed(void **state)
 	meet(world, "mx.test", false);
 	assert_int_equal(world->theirs.error, OK);
 	assert_false(facts_of(&world->theirs).verified);
+}
+
+/* What is judged decides nothing, but what is wrong with it is known; also of one that was refused. */
+static void a_fault_has_a_name(void **state)
+{
+	static const struct {
+		const char *host;
+		bool stranger;
+		enum tls_fault fault;
+	} cases[] = { { "mx.test", false, TLS_SOUND }, { "else.test", false, TLS_OTHER_HOST }, { "127.0.0.2", false, TLS_OTHER_HOST },
+		{ "mx.test", true, TLS_UNTRUSTED } };
+	struct world *world = *state;
+	struct tls_client *trusting = tls_client_ref(world->client), *system = NULL;
+	struct text complaint;
+	const char *words;
+
+	assert_int_equal(tls_client_new("", world->arena, &system, &complaint), OK);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		for (unsigned verified = 0; verified < 2; verified++) {
+			const struct tls_expectation expectation = { .host = text_of(cases[i].host), .verified = verified, .judged = true };
+
+			tls_client_unref(world->client);
+			world->client = tls_client_ref(cases[i].stranger ? system : trusting);
+			side_init(&world->ours, tls_server_filter(world->server));
+			side_init(&world->theirs, tls_client_filter(world->client, &expectation));
+			pump(world);
+			assert_int_equal(world->theirs.error, verified && cases[i].fault != TLS_SOUND ? ERR_TLS : OK);
+			assert_int_equal(tls_filter_fault(world->theirs.filter, &words), cases[i].fault);
+			assert_int_equal(words[0] == '\0', cases[i].fault == TLS_SOUND);
+		}
+	}
+	tls_client_unref(trusting);
+	tls_client_unref(system);
 }
 
 static void each_kind_of_key_has_its_certificate(void **state)
@@ -472,6 +505,7 @@ int main(void)
 		WITH_WORLD(sessions_are_taken_up_again),
 		WITH_WORLD(a_client_believes_only_what_it_expects),
 		WITH_WORLD(a_stranger_is_not_believed),
+		WITH_WORLD(a_fault_has_a_name),
 		WITH_WORLD(each_kind_of_key_has_its_certificate),
 		WITH_WORLD(clients_may_say_who_they_are),
 		WITH_WORLD(bad_files_are_named),

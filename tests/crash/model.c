@@ -241,7 +241,7 @@ static void look_at_map(struct model *model, const char *path)
 	/* None is for power cuts: LMDB's lock file is made anew by the first who opens it, and in_doubt.h, suspects.h,
 	 * greylist.h and policy_store.h say it of theirs. */
 	if (strcmp(label, "lock.mdb") != 0 && strcmp(label, "in-doubt") != 0 && strcmp(label, "suspects") != 0 &&
-	    strcmp(label, "greylist") != 0 && strcmp(label, "policies") != 0)
+	    strcmp(label, "greylist") != 0 && strcmp(label, "policies") != 0 && strcmp(label, "webhooks") != 0)
 		snprintf(model->complaint, sizeof model->complaint, "%s is written through a mapping", path);
 }
 

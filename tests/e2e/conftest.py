@@ -96,6 +96,14 @@ class Postroad(servers.Server):
     def ask(self, *words):
         return json.loads(self.run(*words, "--json").stdout)
 
+    def control(self, request):
+        """One question to the control socket, past the command line."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(PATIENCE_S)
+            s.connect(str(self.home / "control.sock"))
+            s.sendall(json.dumps(request).encode() + b"\n")
+            return json.loads(s.makefile("rb").readline())
+
     def smtp(self):
         return smtplib.SMTP(self.address, self.port, local_hostname="client.test", timeout=PATIENCE_S)
 
@@ -153,7 +161,7 @@ class Remote:
         self.script, self.ehlo, self.greeting, self.dribble = script or {}, ehlo, greeting, dribble
         self.messages, self.commands, self.peers, self.connections = [], [], [], 0
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.listener = listener or socket.create_server((address, port or 0), family=family, reuse_port=False)
+        self.listener = listener or socket.create_server((address, port or free_port(address)), family=family, reuse_port=False)
         self.address, self.port = self.listener.getsockname()[:2]
         self.closing = threading.Event()
         threading.Thread(target=self.accept, daemon=True).start()
@@ -264,3 +272,14 @@ def remote():
     yield make
     for server in made:
         server.close()
+
+
+class Taker:
+    """What aiosmtpd hands messages to: remembers for whom they were, and whether they came under TLS."""
+
+    def __init__(self):
+        self.got = []
+
+    async def handle_DATA(self, server, session, envelope):
+        self.got += [(recipient, session.ssl is not None) for recipient in envelope.rcpt_tos]
+        return "250 OK"

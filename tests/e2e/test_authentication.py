@@ -27,16 +27,17 @@ def zone(key):
         "good.test": {"TXT": [[f"v=spf1 ip4:{CLIENT} -all"]]},
         "s._domainkey.good.test": {"TXT": [["v=DKIM1; k=rsa; p=" + public[:200], public[200:]]]},
         "_dmarc.good.test": {"TXT": [["v=DMARC1; p=reject"]]},
+        "c.test": {"TXT": [["v=spf1 -all"]]},
         "ill.test": {"TXT": "SERVFAIL"},
     }
 
 
-def hand_in(server, message, sender, source=CLIENT):
+def hand_in(server, message, sender, source=CLIENT, to="alice@example.org"):
     with smtplib.SMTP(server.address, server.port, local_hostname="c.test", timeout=conftest.PATIENCE_S,
                       source_address=(source, 0)) as client:
         client.ehlo()
         client.mail(sender)
-        assert client.rcpt("alice@example.org")[0] == 250
+        assert client.rcpt(to)[0] == 250
         code, text = client.data(message)
         return f"{code} {text.decode()}"
 
@@ -61,7 +62,7 @@ def test_a_good_message(postroad, key, zone):
     assert hand_in(server, letter(key, more=claim), "a@good.test").startswith("250 ")
     [mail] = server.mail("alice")
     field = results(mail)
-    assert "spf=pass" in field and "dkim=pass" in field and "header.d=good.test" in field and "dmarc=pass" in field
+    assert "; spf=pass smtp.mailfrom=good.test; spf=fail smtp.helo=c.test; " in field and "dkim=pass" in field and "header.d=good.test" in field and "dmarc=pass" in field
     assert b"bank.test" not in mail and b"Authentication-Results: other.test; spf=pass" in mail
     counters = server.ask("stats")["counters"]
     assert (counters["spf-pass"], counters["dkim-pass"], counters["dmarc-pass"]) == (1, 1, 1)
@@ -94,6 +95,8 @@ def test_policies(postroad, key, zone):
     forged = letter(key, signed=False)
     server = postroad(relay_from=OWN, zone=zone, conf="authentication { dmarc = enforce }")
     assert hand_in(server, forged, "b@elsewhere.test", FOREIGN).startswith("550 5.7.1 ")
+    [refused] = conftest.until(lambda: [entry for entry in server.log() if entry["event"] == "rejected"], "its log line")
+    assert refused["results"].endswith("spf=none dkim=none arc=none dmarc=fail") and refused["status"] == "5.7.1"
     broken = letter(key).replace(b"Hello.", b"Hallo.")
     assert hand_in(server, broken, "b@elsewhere.test", FOREIGN).startswith("550 5.7.1 ")
     assert hand_in(server, letter(key), "b@elsewhere.test", FOREIGN).startswith("250 ")  # The signature is enough.
@@ -102,6 +105,25 @@ def test_policies(postroad, key, zone):
     [mail] = server.mail("alice")
     assert "dmarc=fail" in results(mail)
     assert hand_in(server, forged, "a@good.test", FOREIGN).startswith("550 5.7.23 ")
+
+
+def test_received_spf(postroad, key, zone):
+    server = postroad(relay_from=OWN, zone=zone, conf="authentication { received-spf = yes }")
+    assert hand_in(server, letter(key, more="Received-SPF: none\r\n"), "a@good.test").startswith("250 ")
+    header = server.mail("alice")[0].split(b"\n\n")[0].replace(b"\n\t", b" ").decode().splitlines()
+    assert header[2].startswith("Authentication-Results: ") and header[4].startswith("Received: ")
+    assert header[3] == ("Received-SPF: pass identity=mailfrom; receiver=mail.example.org; client-ip=127.0.0.1; "
+                         'envelope-from="a@good.test"; helo=c.test; mechanism="ip4:127.0.0.1"')
+
+
+@pytest.mark.parametrize("conf", ["", "strangers { require-reverse-dns = note }"])
+def test_the_name_of_the_client(postroad, key, zone, conf):
+    """Whoever asks for it first."""
+    server = postroad(relay_from=OWN, conf=conf, zone={
+        **zone, "1.0.0.127.in-addr.arpa": {"PTR": ["mx.good.test"]}, "mx.good.test": {"A": [CLIENT]}})
+    assert hand_in(server, letter(key), "a@good.test").startswith("250 ")
+    [mail] = server.mail("alice")
+    assert f"; iprev=pass policy.iprev={CLIENT}; " in results(mail)
 
 
 def test_the_dns_keeps_silent(postroad, key, zone):

@@ -18,7 +18,7 @@ from test_roles import HELLO, role_pid
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not pathlib.Path(conftest.PLAIN).exists(),
                                 reason="needs root, and a program without sanitizers, which may do more")
 
-ROLES = ("mail", "mailbox", "auth")
+ROLES = ("mail", "mailbox", "auth", "web")
 MAIL, AUTH, PERSON = "pr-test-mail", "pr-test-auth", "pr-test-person"
 # CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID
 OWNERS = 1 << 0 | 1 << 1 | 1 << 6 | 1 << 7
@@ -33,6 +33,7 @@ EXPECTED = {
     "mail": EVERYWHERE | {"internet": "done", "unix": "done"},
     "mailbox": EVERYWHERE | NO_SOCKETS,
     "auth": EVERYWHERE | {"internet": "EPERM", "unix": "done"} | {name: "EPERM" for name in ("read-passwd", "read-shadow", "read-environment", "write-tmp")},
+    "web": EVERYWHERE | {"internet": "EPERM", "unix": "done"} | {name: "EPERM" for name in ("read-passwd", "read-shadow", "read-environment", "write-tmp")},
 }
 
 
@@ -63,7 +64,11 @@ def server(people):
     made.base = made.base.replace('users = "users"\n', "").replace(
         'run-as = ""', f'run-as = "{MAIL}"\nrun-as-auth = "{AUTH}"').replace('log { to = "log"', 'log { to = "logs/log"')
     (home / "logs").mkdir()
-    made.write_conf(f'tls {{ certificate = "{certificate}" key = "{key}" }}\n')
+    (home / "password").write_text("pencil\n")
+    os.chmod(home / "password", 0o600)
+    made.write_conf(f'tls {{ certificate = "{certificate}" key = "{key}" }}\n'
+                    'route "provider.test" { via = {"127.0.0.1:1"} user = "carol" password-file = "password" }\n'
+                    f'web {{ listen = "127.0.0.1:{conftest.free_port("127.0.0.1")}" }}\n')
     made.key, made.program = pathlib.Path(key), conftest.PLAIN
     made.environment = {**conftest.preload(home, "intruder"), "INTRUDER": str(home / "told")}
     made.start()
@@ -86,6 +91,7 @@ def test_users_and_capabilities(server):
     uids = {role: [int(uid) for uid in of[role]["Uid"].split()] for role in ROLES}
     assert uids["mail"] == [pwd.getpwnam(MAIL).pw_uid] * 4
     assert uids["auth"] == [pwd.getpwnam(AUTH).pw_uid] * 4
+    assert uids["web"] == uids["mail"]
     assert uids["mailbox"] == [0] * 4
     for role in ROLES:
         kept = OWNERS if role == "mailbox" else 0
@@ -103,7 +109,7 @@ def test_every_thread_is_bound(server):
 
 
 def test_limits(server):
-    for role, most in (("mail", resource.getrlimit(resource.RLIMIT_NOFILE)[1]), ("mailbox", 1024), ("auth", 256)):
+    for role, most in (("mail", resource.getrlimit(resource.RLIMIT_NOFILE)[1]), ("mailbox", 1024), ("auth", 256), ("web", 256)):
         limits = pathlib.Path(f"/proc/{role_pid(server, role)}/limits").read_text()
         assert re.search(r"Max core file size\s+(\S+)\s+(\S+)", limits).groups() == ("0", "0"), role
         assert re.search(r"Max open files\s+(\S+)", limits).group(1) == str(most), role
@@ -192,6 +198,14 @@ def test_a_key_that_only_root_reads_is_replaced(server):
     server.conf.write_text(re.sub(r"tls \{.*\}", f'tls {{ certificate = "{certificate}" key = "{key}" }}', conf))
     server.run("reload")
     conftest.until(lambda: issuer() != old, "the new certificate")
+
+
+def test_a_password_that_only_root_reads_is_used(server):
+    with server.smtp() as client:
+        client.sendmail(f"{PERSON}@example.org", ["bob@provider.test"], HELLO)
+    # Nobody is there; who had no password would not have dialled.
+    conftest.until(lambda: "connection refused" in server.run("queue", "list").stdout, "an attempt")
+    server.run("queue", "delete", "all")
 
 
 def test_a_rotated_log_is_made_anew(server):

@@ -15,15 +15,6 @@ UNTRUSTED = ("wrongname", "testing")
 DOMAINS = GOOD + UNTRUSTED + ("mismatch", "clear", "notfound", "redirect", "large", "html", "webname")
 
 
-class Taker:
-    def __init__(self):
-        self.got = []
-
-    async def handle_DATA(self, server, session, envelope):
-        self.got += [(recipient, session.ssl is not None) for recipient in envelope.rcpt_tos]
-        return "250 OK"
-
-
 def zone(web, ids=None):
     names = {}
     for domain in DOMAINS:
@@ -42,7 +33,7 @@ def world(postroad, remote, tmp_path):
     web = Web(authority.issue("web", *(f"DNS:mta-sts.{domain}.test" for domain in DOMAINS if domain != "webname")))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*authority.issue("mx", *(f"DNS:mx.{domain}.test" for domain in GOOD)))
-    taker = Taker()
+    taker = conftest.Taker()
     controller = controllers.Controller(taker, hostname="127.0.0.1", port=conftest.free_port(), tls_context=tls)
     controller.start()
     clear = remote(address="127.0.0.2", port=controller.port)
@@ -135,3 +126,16 @@ def test_a_policy_outlives_its_web_server_and_ours(world):
     assert [event["event"] for event in told(world, "changing")] == ["policy-fetched", "policy-changed"]
     assert world.web.asked[asked:] == ["mta-sts.changing.test"]
     assert not world.clear.messages
+
+
+def test_a_message_may_waive_the_policy(world):
+    """RFC 8689, section 5: its sender would rather have it there. One from before still waits."""
+    world.start()
+    send(world, "clear", "mismatch")
+    assert outcome(world, "clear")["event"] == "deferred"
+    with world.smtp() as client:
+        client.sendmail("alice@example.org", ["carol@clear.test"], "TLS-Required: No\r\nSubject: Hello\r\n\r\nHello.\r\n")
+    assert outcome(world, "clear", 2)["event"] == "delivered"
+    [message] = world.clear.messages
+    assert b"TLS-Required: No\r\n" in message["body"]
+    assert len(world.queue()) == 2

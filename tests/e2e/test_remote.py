@@ -2,6 +2,8 @@
 import email
 import re
 import smtplib
+import threading
+import urllib.request
 
 import pytest
 
@@ -109,6 +111,20 @@ def test_servfail_waits(postroad):
     send(server, to="x@slow.test")
     conftest.until(lambda: server.queue()[0]["recipients"][0]["attempts"] == 1, "the first attempt")
     assert "4.4.3" in server.queue()[0]["recipients"][0]["last"]
+
+
+def test_destinations_tell_what_waits_where(postroad):
+    server = postroad(zone={"slow.test": "SERVFAIL", "slower.test": "SERVFAIL"}, retry=("1h",))
+    assert server.run("queue", "destinations").stdout == "The queue is empty.\n"
+    with server.smtp() as client:
+        client.sendmail("alice@example.org", ["a@slow.test", "b@slow.test", "c@slower.test"], "Subject: hello\r\n\r\nHello.\r\n")
+    conftest.until(lambda: server.run("queue", "destinations").stdout.count("451 4.4.3") == 2, "the attempts")
+    answer = server.ask("queue", "destinations")
+    assert answer["complete"] and [(d["domain"], d["recipients"]) for d in answer["destinations"]] == [("slow.test", 2), ("slower.test", 1)]
+    server.run("queue", "hold", "--domain", "slow.test")
+    said = server.run("queue", "destinations").stdout
+    assert said.startswith("     2  slow.test, the oldest since ") and ", 2 held\n" in said and ", next try " in said
+
 
 
 def test_queue_commands(postroad, remote):
@@ -230,6 +246,66 @@ def test_operators_see_what_the_queue_knows_of_a_dead_host(postroad):
     [said] = [line for line in server.run("explain", "carol@dead0.test").stdout.splitlines() if "state:" in line]
     assert "paused until 2" in said and "0 of at most 1 under way" in said
     assert "dead3.test: paused until 2" in server.run("stats").stdout
+
+
+def test_limits_that_are_fixed_for_a_provider(postroad, remote):
+    """They hold for all domains at his hosts together, and explain tells of them."""
+    all_handed_in, under_way, most = threading.Event(), [], []
+
+    def begin(line):
+        under_way.append(line)
+        most.append(len(under_way))
+        all_handed_in.wait(conftest.PATIENCE_S)
+
+    mx = remote(script={"MAIL": begin, "END": lambda body: under_way.pop() and None})
+    zone = {name: {"MX": [[10, "mx.remote.test"]]} for name in ("one.test", "two.test")}
+    server = postroad(zone={**ZONE, **zone}, outbound_port=mx.port, conf='''lanes = 1
+        destination "big" { mx = {".remote.test"} connections = 1 messages-per-connection = 2 rate = "9000/1m" }\n''')
+    for _ in range(3):
+        for domain in zone:
+            send(server, f"carol@{domain}")
+
+    def states():
+        return [server.ask("explain", f"carol@{domain}")["destinations"][0].get("state", {}) for domain in zone]
+
+    conftest.until(lambda: all(state.get("site") == "provider big" and state["gate"] == "full" for state in states()), "a full site")
+    limits = {"by": "big", "connections": 1, "messages_per_connection": 2, "rate": "9000 messages in 60 s"}
+    assert [(state["deliveries"], state["concurrency"], state["limits"]) for state in states()] == [(1, 1, limits)] * 2
+    said = server.run("explain", "carol@two.test").stdout
+    assert "limits shared by all mail to provider big" in said
+    assert 'fixed by destination "big": 1 connections, 2 messages of a connection, 9000 messages in 60 s' in said
+    all_handed_in.set()
+    conftest.until(server.queue_is_empty, "an empty queue")
+    assert len(mx.messages) == 6 and mx.connections >= 3 and max(most) == 1
+
+
+def test_a_rate_that_runs_out(postroad, remote):
+    """What is beyond it waits, is in no trouble, and is told of; without the rate it leaves."""
+    mx, web_port = remote(), conftest.free_port()
+    zone = {name: {"MX": [[10, "mx.remote.test"]]} for name in ("one.test", "two.test")}
+    fixed = 'destination "big" { mx = {".remote.test"} rate = "1/1h" }\n'
+    server = postroad(zone={**ZONE, **zone}, outbound_port=mx.port, conf=f'lanes = 1\nweb {{ listen = "127.0.0.1:{web_port}" }}\n' + fixed)
+    send(server, "carol@one.test")
+    conftest.until(server.queue_is_empty, "the one message of this hour")
+    send(server, "carol@one.test")
+    send(server, "carol@two.test")
+    conftest.until(lambda: server.ask("stats")["queue"]["paced"] == 2, "two domains that wait")
+    stats = server.ask("stats")
+    assert len(mx.messages) == 1 and stats["counters"]["paced"] == 1 and stats["queue"]["in_trouble"] == 0
+    assert stats["counters"]["attempts"] == 1 and stats["counters"]["deferred"] == 0
+    [told] = [event for event in server.log() if event["event"] == "paced"]
+    assert told["reason"] == "1 messages in 3600 s, fixed by destination big" and told["host"] == "provider big"
+    state = server.ask("explain", "carol@two.test")["destinations"][0]["state"]
+    assert (state["gate"], state["trouble"], state["paced_until"][:13]) == ("paced", False, told["next"][:13])
+    assert "paced (its rate is used up) until 2" in server.run("explain", "carol@two.test").stdout
+    with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/metrics") as page:
+        metrics = page.read().decode()
+    assert "postroad_paced_total 1\n" in metrics and "postroad_queue_paced 2\n" in metrics
+
+    server.write_conf("lanes = 1\n")
+    server.run("reload")
+    conftest.until(server.queue_is_empty, "an empty queue")
+    assert len(mx.messages) == 3
 
 
 def test_paused_by_an_operator(postroad, remote):

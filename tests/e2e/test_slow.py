@@ -94,7 +94,7 @@ def test_a_host_that_stops_reading_in_mid_body(postroad, remote, features):
     """More than both sockets hold: it is our writing that gets nowhere."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # Those of its connections, too.
-    listener.bind(("127.0.0.1", 0))
+    listener.bind(("127.0.0.1", conftest.free_port()))
     listener.listen(16)
     mx = remote(ehlo=("remote.test", *features), script={"BODY": first_time("DEAF")}, listener=listener)
     server = postroad(zone=ZONE, outbound_port=mx.port, outbound=IMPATIENT)
@@ -108,7 +108,7 @@ def test_a_host_that_stops_reading_in_mid_body(postroad, remote, features):
 def test_a_host_that_takes_no_connection(postroad, remote):
     """Its backlog is full: the kernel answers nothing to one more."""
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.bind(("127.0.0.1", conftest.free_port()))
     listener.listen(0)
     callers = [socket.socket() for _ in range(8)]
     for caller in callers:

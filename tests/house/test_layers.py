@@ -18,6 +18,8 @@ FOREIGN = {
     r"gsasl\.h|crypt\.h|argon2\.h": {"sasl"},
     r"seccomp\.h|linux/landlock\.h": {"supervisor"},
     r"microhttpd\.h": {"web"},
+    r"zlib\.h": {"dsn", "reports"},
+    r"expat\.h": {"reports"},
 }
 
 _OURS = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)

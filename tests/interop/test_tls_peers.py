@@ -75,9 +75,8 @@ discard unix - - n - - discard
 """
 
 
-@pytest.fixture
-def postfix(tmp_path, authority):
-    """A Postfix that takes everything, under TLS, and throws it away."""
+def serve_postfix(authority, *more):
+    """A Postfix that takes everything, under TLS, and throws it away; `more` lines end its main.cf. Gives its port, once."""
     if os.geteuid() != 0:
         pytest.skip("Postfix needs root to start")
     # Its daemons must be able to reach their folders.
@@ -96,7 +95,7 @@ def postfix(tmp_path, authority):
         "mynetworks = 127.0.0.0/8", "mydestination =", "alias_maps =", "alias_database =", "smtpd_peername_lookup = no",
         "default_transport = discard", "smtpd_relay_restrictions = permit_mynetworks, reject",
         f"smtpd_tls_cert_file = {certificate}", f"smtpd_tls_key_file = {key}", "smtpd_tls_security_level = encrypt",
-        f"maillog_file = {home}/log", f"maillog_file_prefixes = {home}", ""]))
+        f"maillog_file = {home}/log", f"maillog_file_prefixes = {home}", *more, ""]))
     (home / "etc/master.cf").write_text(MASTER.format(port=port) + "postlog unix-dgram n - n - 1 postlogd\n")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(["/usr/sbin/postfix", "-c", home / "etc", "set-permissions"], **quiet)
@@ -104,6 +103,11 @@ def postfix(tmp_path, authority):
     yield port
     subprocess.run(["/usr/sbin/postfix", "-c", home / "etc", "stop"], **quiet)
     subprocess.run(["rm", "-rf", home], check=True)
+
+
+@pytest.fixture
+def postfix(authority):
+    yield from serve_postfix(authority)
 
 
 def test_postfix_takes_mail(postfix, postroad, authority):  # noqa: F811

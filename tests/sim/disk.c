@@ -155,12 +155,12 @@ static enum error disk_scan_due(struct spool *spool, const struct due_query *que
 	return from->engine->scan_due(from, query, arena, out_due, out_count);
 }
 
-static enum error disk_scan_domain(struct spool *spool, struct text domain, const struct due_query *query,
-    struct arena *arena, struct spool_position **out_positions, size_t *out_count)
+static enum error disk_scan_domain(struct spool *spool, struct text domain, const struct flow *flow,
+    const struct due_query *query, struct arena *arena, struct spool_position **out_positions, size_t *out_count)
 {
 	struct spool *from = platters_of(spool);
 
-	return from->engine->scan_domain(from, domain, query, arena, out_positions, out_count);
+	return from->engine->scan_domain(from, domain, flow, query, arena, out_positions, out_count);
 }
 
 static enum error disk_next_due(
@@ -177,6 +177,13 @@ static enum error disk_list(struct spool *spool, queue_id after, size_t max, str
 	struct spool *from = platters_of(spool);
 
 	return from->engine->list(from, after, max, arena, out_ids, out_count);
+}
+
+static enum error disk_list_newest(struct spool *spool, size_t max, struct arena *arena, queue_id **out_ids, size_t *out_count)
+{
+	struct spool *from = platters_of(spool);
+
+	return from->engine->list_newest(from, max, arena, out_ids, out_count);
 }
 
 static enum error disk_newest_id(struct spool *spool, queue_id *out_id)
@@ -217,6 +224,22 @@ static enum error disk_read_notes(struct spool *spool, struct text prefix, struc
 	return from->engine->read_notes(from, prefix, arena, out_notes, out_count);
 }
 
+static enum error disk_tally_sets(struct spool *spool, const struct tally_query *query, struct arena *arena,
+    struct tally_listed **out_sets, size_t *out_count)
+{
+	struct spool *from = platters_of(spool);
+
+	return from->engine->tally_sets(from, query, arena, out_sets, out_count);
+}
+
+static enum error disk_tally_rows(struct spool *spool, const struct tally_set *set, uint64_t from_key, size_t max,
+    struct arena *arena, struct tally_row **out_rows, size_t *out_count)
+{
+	struct spool *from = platters_of(spool);
+
+	return from->engine->tally_rows(from, set, from_key, max, arena, out_rows, out_count);
+}
+
 /* -- Life ------------------------------------------------------------------------------------------ */
 
 static void disk_close(struct spool *spool)
@@ -237,11 +260,14 @@ static const struct engine disk_engine = {
 	.scan_domain = disk_scan_domain,
 	.next_due = disk_next_due,
 	.list = disk_list,
+	.list_newest = disk_list_newest,
 	.newest_id = disk_newest_id,
 	.totals = disk_totals,
 	.read_history = disk_read_history,
 	.find_address = disk_find_address,
 	.read_notes = disk_read_notes,
+	.tally_sets = disk_tally_sets,
+	.tally_rows = disk_tally_rows,
 };
 
 struct disk *disk_new(struct town *town, unsigned number)

@@ -12,7 +12,7 @@
 enum {
 	WORLDS = 100,       /* Of each of the four tests that live through many. */
 	TWICE = 20,
-	MUTANT_WORLDS = 300 /* One of them must show it. */
+	MUTANT_WORLDS = 2000 /* One of them must show it. */
 };
 
 /* Fewer under sanitizers, which make all slower: SIM_SHARE is in percent. */

@@ -58,7 +58,6 @@ struct sim_world *sim_world_new(uint64_t seed)
 	must(world != NULL);
 	world->random[0] = mixed(&seed);
 	world->random[1] = mixed(&seed);
-	world->hash = 0xcbf29ce484222325u;
 	world->room = malloc(SIM_ROOM);
 	must(world->room != NULL);
 	return world;
@@ -83,10 +82,7 @@ uint64_t sim_step_count(const struct sim_world *world) { return world->steps; }
 
 static void hash_bytes(struct sim_world *world, const void *bytes, size_t length)
 {
-	const unsigned char *at = bytes;
-
-	for (size_t i = 0; i < length; i++)
-		world->hash = (world->hash ^ at[i]) * 0x100000001b3u; /* FNV-1a */
+	world->hash = text_hash((struct text){ bytes, length }, world->hash);
 }
 
 void sim_tell(struct sim_world *world, const char *format, ...)

@@ -1,0 +1,74 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "web/metrics.h"
+
+static void numbers_become_metrics(void **state)
+{
+	json_t *stats = json_loads("{\"ok\": true, \"version\": \"1\\\"\\\\\", \"spool\": {\"messages\": 3}, \"counters\": {\"tls-in\": 7}}", 0, NULL);
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 1 << 20);
+	assert_true(web_metrics_print(stats, &out));
+	const struct text text = buffer_text(&out);
+
+	assert_true(text_find(text, TEXT("postroad_build_info{version=\"1\\\"\\\\\"} 1\n")) < text.length);
+	assert_true(text_find(text, TEXT("\n# TYPE postroad_queue_messages gauge\npostroad_queue_messages 3\n")) < text.length);
+	assert_true(text_find(text, TEXT("\n# TYPE postroad_tls_in_total counter\npostroad_tls_in_total 7\n")) < text.length);
+	assert_true(text_find(text, TEXT("\npostroad_received_total 0\n")) < text.length);
+	assert_true(text_find(text, TEXT("queue_recipients")) == text.length);
+	assert_true(text_ends(text, TEXT("\n")));
+	buffer_done(&out);
+	json_decref(stats);
+}
+
+static void names_become_labels(void **state)
+{
+	json_t *stats = json_loads("{\"version\": \"1\", \"busiest\": ["
+		"{\"destination\": \"a\\\"b.test\", \"delivered\": 5, \"deferred\": 2, \"failed\": 1},"
+		"{\"destination\": null, \"delivered\": 9, \"deferred\": 0, \"failed\": 0}],"
+		"\"certificates\": [{\"name\": \"mx.test\", \"not_after_s\": 12}, {\"name\": \"mx.test\", \"not_after_s\": 13}]}", 0, NULL);
+	struct buffer out;
+
+	(void)state;
+	assert_non_null(stats);
+	buffer_init(&out, 1 << 20);
+	assert_true(web_metrics_print(stats, &out));
+	const struct text text = buffer_text(&out);
+
+	assert_true(text_find(text, TEXT("\npostroad_outcomes_total{destination=\"a\\\"b.test\",outcome=\"deferred\"} 2\n")) < text.length);
+	assert_true(text_find(text, TEXT("\npostroad_outcomes_total{destination=\"other\",outcome=\"delivered\"} 9\n")) < text.length);
+	assert_true(text_find(text, TEXT("\npostroad_certificate_expiry_timestamp_seconds{certificate=\"2\",name=\"mx.test\"} 13\n")) < text.length);
+	buffer_done(&out);
+	json_decref(stats);
+}
+
+static void too_little_room_is_told(void **state)
+{
+	json_t *stats = json_object();
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out, 1000);
+	assert_false(web_metrics_print(stats, &out));
+	buffer_done(&out);
+	json_decref(stats);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_become_metrics),
+		cmocka_unit_test(names_become_labels),
+		cmocka_unit_test(too_little_room_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

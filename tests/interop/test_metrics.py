@@ -1,0 +1,17 @@
+"""Prometheus takes our metrics, and finds nothing to mend in them."""
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from conftest import postroad  # noqa: E402,F401
+from test_web import serving, submit  # noqa: E402,F401
+
+
+def test_promtool_has_no_complaint(serving):  # noqa: F811
+    server = serving()
+    submit(server, "alice@example.org")
+    server.mail("alice")
+    metrics = server.web.ask("GET", "/metrics").bytes
+    checked = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True)
+    assert checked.returncode == 0 and not checked.stdout and not checked.stderr, (checked.stdout + checked.stderr).decode()
