@@ -32,6 +32,13 @@ def send(server, to="alice@example.org"):
         client.sendmail("a@client.test", [to], HELLO)
 
 
+def deliver(server, count=1):
+    """A message to alice, her `count`th, all of it over: a delivery that is not yet settled is made again after a death."""
+    send(server)
+    server.mail("alice", count=count)
+    conftest.until(server.queue_is_empty, "the delivery to be settled")
+
+
 def kill_role(server, name):
     old = role_pid(server, name)
     os.kill(old, signal.SIGKILL)
@@ -51,21 +58,17 @@ def test_roles_take_the_descriptors_they_may_have(postroad):
 
 def test_a_dead_mail_role_starts_again(postroad):
     server = postroad()
-    send(server)
-    server.mail("alice")
+    deliver(server)
     kill_role(server, "mail")
     # The socket stayed open: a client waits in its backlog instead of being refused.
-    send(server)
-    server.mail("alice", count=2)
+    deliver(server, count=2)
 
 
 def test_a_dead_mailbox_role_starts_again(postroad):
     server = postroad()
-    send(server)
-    server.mail("alice")
+    deliver(server)
     kill_role(server, "mailbox")
-    send(server)
-    server.mail("alice", count=2)
+    deliver(server, count=2)
 
 
 def test_a_dead_auth_role_starts_again(postroad):
@@ -181,6 +184,25 @@ def test_a_wrong_reload_changes_nothing(postroad):
     conftest.until(lambda: "reload refused" in (server.home / "stderr").read_text(), "the refusal")
     send(server)
     server.mail("alice")
+
+
+def test_a_log_that_was_renamed_is_followed_no_longer(postroad):
+    """As by logrotate, which sends SIGHUP behind the renaming; also while the configuration has a mistake."""
+    server = postroad()
+    log, stderr = server.home / "log", server.home / "stderr"
+    for conf, said in (("", "configuration reloaded"), ("limits { message-size = much }\n", "reload refused")):
+        send(server)
+        conftest.until(lambda: "finished" in log.read_text(), "the log")
+        old = log.rename(server.home / f"log.{said[0]}")
+        server.write_conf(conf)
+        server.process.send_signal(signal.SIGHUP)
+        conftest.until(lambda: said in stderr.read_text(), said)
+
+        def is_written_anew():
+            before = old.stat().st_size
+            send(server)
+            return old.stat().st_size == before and log.exists() and "received" in log.read_text()
+        conftest.until(is_written_anew, "a new log")
 
 
 def test_questions_without_a_server(postroad):
