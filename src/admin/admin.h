@@ -20,6 +20,7 @@
 #include "events/counters.h"
 #include "events/feed.h"
 #include "events/sink.h"
+#include "keys/plan.h"
 #include "queue/survey.h"
 #include "reports/reports.h"
 #include "route/hosts.h"
@@ -33,6 +34,7 @@ enum {
 	ADMIN_RECIPIENTS_MAX = 10000,
 	ADMIN_TRACE_MAX = 20,
 	ADMIN_TAILS_MAX = 16, /* Requests that wait for events at one time. */
+	ADMIN_KEYS_MAX = 100, /* Of DKIM that "stats" tells. */
 	ADMIN_EXPLAIN_MAX = 100 /* Destinations of an alias; each may cost DNS queries. */
 };
 
@@ -63,6 +65,9 @@ struct admin_settings {
 	void (*in_force)(void *context, struct replay_side *out_side);
 	/* Those that clients see. Borrows until the next turn of the loop. NULL: it cannot be told. */
 	size_t (*certificates)(void *context, const struct tls_certificate_facts **out_facts);
+	/* The plan of the keys that sign (NULL: none do), and the times that it keeps. Borrows until the next turn of the loop. NULL: it
+	 * cannot be told. */
+	const struct key_plan *(*keys)(void *context, struct plan_settings *out_settings);
 	/* The proxy by which the mail of a pool leaves. False: it has none. NULL: no pool has. */
 	bool (*pool_proxy)(void *context, struct text pool, struct endpoint *out_proxy);
 	/* Ask the supervisor: false when it cannot be reached. */
@@ -89,6 +94,9 @@ void admin_request(struct admin *admin, const json_t *request, uint32_t uid, adm
 /* "queue list", "queue show", "queue pauses", "trace", "reports", "replay list", answered from a spool alone. Gives the answer,
  * or NULL when the request is none of these. */
 json_t *admin_ask(struct spool *spool, const json_t *request);
+
+/* A DKIM key as "stats" and `postroad dkim list --json` tell it; `next` as of key_plan_next. Gives. */
+json_t *admin_key(const struct planned_key *key, const struct plan_settings *settings, int64_t now_s, struct text next);
 
 /* {"ok": false, ...}; gives. */
 [[gnu::format(printf, 2, 3)]] json_t *admin_failure(int exit_code, const char *format, ...);

@@ -99,6 +99,9 @@ json_t *admin_reports(struct spool *spool, const json_t *request);
 void admin_reports_send(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
 /* "tail": events as they happen. */
 void admin_tail(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
+/* How many keys are in which state, and at most ADMIN_KEYS_MAX of them: those whose next step is nearest, in the plan's order. Gives;
+ * null: nothing is signed. */
+json_t *admin_keys(const struct admin_settings *settings, int64_t now_s);
 void admin_stats(struct admin *admin, admin_answered *answered, void *context);
 void admin_explain(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
 

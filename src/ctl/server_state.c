@@ -67,6 +67,20 @@ static void print_certificates(const json_t *certificates)
 		printf("  %-28s until %s\n", ctl_string(one, "name", "?"), ctl_string(one, "until", "?"));
 }
 
+static void print_keys(const json_t *dkim)
+{
+	const json_t *one;
+	size_t i;
+
+	if (json_is_object(dkim))
+		puts("DKIM keys");
+	print_numbers(dkim);
+	json_array_foreach (json_object_get(dkim, "keys"), i, one)
+		printf("  %s %s %s: %s since %s, %s\n", ctl_string(one, "domain", "?"), ctl_string(one, "selector", "?"),
+		    ctl_string(one, "algorithm", "?"), ctl_string(one, "state", "?"), ctl_string(one, "since", "?"),
+		    ctl_string(one, "next", "-"));
+}
+
 /* A request of one word with nothing behind it. */
 static json_t *ask_plainly(const struct ctl_place *place, const char *verb, int count, char **rest, bool *out_json, int *out_code)
 {
@@ -103,6 +117,7 @@ int ctl_stats(const struct ctl_place *place, int count, char **rest)
 		puts("host");
 		print_numbers(json_object_get(answer, "host"));
 		print_certificates(json_object_get(answer, "certificates"));
+		print_keys(json_object_get(answer, "dkim"));
 		print_busiest(json_object_get(answer, "busiest"));
 		puts("since the start");
 		print_numbers(json_object_get(answer, "counters"));

@@ -78,13 +78,19 @@ static const char *signing(struct place *place, int64_t now_s, bool right)
 {
 	static char selector[64];
 	struct dkim_signing found[DKIM_KEYS_MAX];
+	struct key_plan plan = { .arena = place->arena };
 	struct signing_keys *keys;
 	struct buffer packet;
 
 	buffer_init(&packet, KEYS_PACKET_MAX);
 	assert_int_equal(keys_pack(place->path, 1000, &packet, &place->complaints), right);
-	keys = keys_unpack(buffer_text(&packet), &manner);
+	keys = keys_unpack(buffer_text(&packet), &manner, &plan);
 	assert_non_null(keys);
+	/* The plan is whole, whatever became of a key. */
+	assert_int_equal(plan.count, 2);
+	assert_true(text_equal(plan.keys[0].selector, TEXT("one")) && text_equal(plan.keys[1].domain, domain));
+	assert_int_equal(plan.keys[0].until_s, 4600);
+	assert_int_equal(plan.keys[1].active_s, 4600);
 	const size_t count = signing_keys_find(keys, TEXT("news.example.org"), now_s, found);
 
 	assert_true(count <= 1);
@@ -158,8 +164,8 @@ static void nonsense_is_no_packet(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		assert_null(keys_unpack(text_of(rows[i]), &manner));
-	struct signing_keys *keys = keys_unpack(TEXT_EMPTY, &manner);
+		assert_null(keys_unpack(text_of(rows[i]), &manner, NULL));
+	struct signing_keys *keys = keys_unpack(TEXT_EMPTY, &manner, NULL);
 
 	assert_non_null(keys);
 	signing_keys_unref(keys);

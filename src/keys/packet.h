@@ -10,11 +10,12 @@
 
 enum { KEYS_PACKET_MAX = 64 << 20 };
 
-/* All keys of the folder that sign or will sign, read and looked at. False: one cannot be had, or the folder; complaints
- * tell. The others are packed all the same. Warnings do not make it false. */
+/* The whole plan, with those keys of the folder that sign or will sign, read and looked at. False: one cannot be had, or the folder; complaints
+ * tell. The others are packed all the same, and of one that cannot be had only its plan. Warnings do not make it false. */
 [[nodiscard]] bool keys_pack(const char *path, int64_t now_s, struct buffer *out, struct buffer *complaints);
 
-/* Gives the snapshot, which copies the manner; NULL: it is no such packet, or there is no memory. */
-[[nodiscard]] struct signing_keys *keys_unpack(struct text packet, const struct dkim_manner *manner);
+/* Gives the snapshot, which copies the manner, and fills a plan, without a secret, that begins with nothing but its arena (NULL: it is
+ * not wanted). NULL: it is no such packet, or there is no memory; what the plan has is then of no use. */
+[[nodiscard]] struct signing_keys *keys_unpack(struct text packet, const struct dkim_manner *manner, struct key_plan *plan);
 
 #endif

@@ -48,6 +48,7 @@ struct plan_settings {
 };
 
 enum key_state key_state_at(const struct planned_key *key, int64_t now_s);
+enum { KEY_STATE_COUNT = KEY_RETIRED + 1 };
 const char *key_state_word(enum key_state state);
 
 /* Since when it is in that state. */
@@ -56,6 +57,19 @@ int64_t key_state_since(const struct planned_key *key, int64_t now_s);
 /* It signs, has no successor yet, and is old enough to get one. */
 bool key_plan_is_due(const struct key_plan *plan, const struct planned_key *key, const struct plan_settings *settings,
     int64_t now_s);
+
+/* When time alone brings its next step: it signs, another one does, it is old enough for a successor, its record may go. In
+ * Unix time; 0: there is none, or an operator is to do it. */
+int64_t key_plan_next_s(const struct planned_key *key, const struct plan_settings *settings, int64_t now_s);
+
+/* What comes next for this key, or what an operator does about it: "signs from 2026-11-25T19:00:00Z"; "-": nothing. In the arena.
+ * False: no memory. */
+[[nodiscard]] bool key_plan_next(const struct key_plan *plan, const struct planned_key *key,
+    const struct plan_settings *settings, int64_t now_s, struct arena *arena, struct text *out_words);
+
+/* "2026-11-25T19:00:00Z", as `postroad dkim` has all its moments. Fills and returns the room. */
+enum { KEY_TIME_SIZE = 24 };
+const char *key_time_print(int64_t moment_s, char room[KEY_TIME_SIZE]);
 
 /* The key that will follow: of this domain and kind, new or waiting. NULL: none. */
 const struct planned_key *key_plan_coming(

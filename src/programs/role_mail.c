@@ -290,6 +290,7 @@ static void finish(struct mail *mail)
 		spool_close(mail->spool);
 	router_unref(mail->router);
 	signing_keys_unref(mail->signing);
+	arena_free(mail->key_plan.arena);
 	snapshot_tls_done(&mail->tls);
 	logins_unref(mail->logins);
 	log_writer_close(mail->log);

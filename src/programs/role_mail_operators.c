@@ -48,6 +48,16 @@ static size_t certificates(void *context, const struct tls_certificate_facts **o
 	return tls_server_certificates(mail->tls.server, out_facts);
 }
 
+static const struct key_plan *keys(void *context, struct plan_settings *out_settings)
+{
+	const struct mail *mail = context;
+
+	*out_settings = (struct plan_settings){ .wait_s = mail->conf->dkim.publish_wait_ms / 1000,
+		.retire_s = mail->conf->dkim.retire_after_ms / 1000,
+		.rotate_s = mail->conf->dkim.rotate_after_ms / 1000 };
+	return mail->signing != NULL ? &mail->key_plan : NULL;
+}
+
 static bool proxy_of_pool(void *context, struct text pool, struct endpoint *out_proxy)
 {
 	const struct mail *mail = context;
@@ -95,6 +105,7 @@ bool mail_control_open(struct mail *mail)
 		.survey = survey,
 		.in_force = in_force,
 		.certificates = certificates,
+		.keys = keys,
 		.pool_proxy = proxy_of_pool,
 		.reload = ask_reload,
 		.upgrade = ask_upgrade,

@@ -57,6 +57,7 @@ struct mail {
 	struct handed *handed;         /* At the start: what the paths of conf lead to. */
 	int signing_fd;                /* What signs: a memory file, until it is read; -1: none came. */
 	struct signing_keys *signing;  /* NULL: nothing is signed. */
+	struct key_plan key_plan;      /* Of these keys, and of those that sign no more or not yet; for operators. */
 	int names;                     /* What the users are called: a memory file; -1: not here yet. */
 	bool started, stopping;
 	bool predecessor_died;         /* Of its own making (suspects.h U2). */

@@ -2,6 +2,8 @@
 #include "programs/role_mail_private.h"
 #include "programs/signing.h"
 
+enum { KEY_PLAN_BYTES_MAX = 64 << 20 };
+
 static void job_signing(struct lane *lane, void *context)
 {
 	struct signing_keys *keys = context;
@@ -16,7 +18,11 @@ void mail_signing_read(struct mail *mail, const struct conf *conf)
 
 	mail->signing_fd = -1;
 	signing_keys_unref(mail->signing);
-	mail->signing = signing_read(fd, conf);
+	arena_free(mail->key_plan.arena);
+	mail->key_plan = (struct key_plan){ .arena = fd >= 0 ? arena_new(KEY_PLAN_BYTES_MAX) : NULL };
+	mail->signing = signing_read(fd, conf, mail->key_plan.arena ? &mail->key_plan : NULL);
+	if (mail->signing == NULL)
+		mail->key_plan.count = 0;
 }
 
 void mail_signing_spread(struct mail *mail)

@@ -49,7 +49,7 @@ int signing_fd(const struct conf *conf)
 	return fd;
 }
 
-struct signing_keys *signing_read(int fd, const struct conf *conf)
+struct signing_keys *signing_read(int fd, const struct conf *conf, struct key_plan *plan)
 {
 	const struct dkim_manner manner = { .lifetime_s = conf->dkim.expire_ms / 1000,
 		.oversigned = conf->dkim.oversigned,
@@ -59,7 +59,7 @@ struct signing_keys *signing_read(int fd, const struct conf *conf)
 	struct text packet;
 
 	if (arena != NULL && snapshot_read_fd(fd, arena, &packet)) {
-		keys = keys_unpack(packet, &manner);
+		keys = keys_unpack(packet, &manner, plan);
 		explicit_bzero((char *)packet.bytes, packet.length);
 	}
 	arena_free(arena);

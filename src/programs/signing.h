@@ -7,6 +7,7 @@
 
 #include "auth/signing_keys.h"
 #include "conf/conf.h"
+#include "keys/plan.h"
 
 /* Can all of them be used? Else complaints tell; warnings are added, too, where all is right. */
 [[nodiscard]] bool signing_is_right(const struct conf *conf, struct buffer *complaints);
@@ -14,7 +15,7 @@
 /* Gives a memory file; -1: nothing is to be signed. */
 [[nodiscard]] int signing_fd(const struct conf *conf);
 
-/* Gives what such a file holds; NULL: nothing, or it cannot be read. Takes fd, which may be -1. */
-[[nodiscard]] struct signing_keys *signing_read(int fd, const struct conf *conf);
+/* Gives what such a file holds; NULL: nothing, or it cannot be read. Takes fd, which may be -1. The plan as for keys_unpack. */
+[[nodiscard]] struct signing_keys *signing_read(int fd, const struct conf *conf, struct key_plan *plan);
 
 #endif

@@ -56,7 +56,7 @@ static bool side_open(const char *path, struct side *out_side)
 	if (side.conf != NULL)
 		side.router = router_of(side.conf, &complaints);
 	if (side.router != NULL)
-		side.signing = signing_read(signing_fd(side.conf), side.conf);
+		side.signing = signing_read(signing_fd(side.conf), side.conf, NULL);
 	else
 		fprintf(stderr, "%.*s", TEXT_FORMAT(buffer_text(&complaints)));
 	buffer_done(&complaints);

@@ -170,6 +170,60 @@ static bool put_certificates(const json_t *certificates, struct buffer *out)
 	return ok;
 }
 
+static bool put_label(const char *before, const json_t *object, const char *member, struct buffer *out)
+{
+	const char *value = json_string_value(json_object_get(object, member));
+
+	return buffer_append(out, text_of(before)) && put_escaped(text_of(value), true, out);
+}
+
+/* How many there are of each state; a state that the answer does not have is left out. */
+static bool put_key_states(const json_t *dkim, struct buffer *out)
+{
+	const json_t *value;
+	const char *state;
+	bool ok = put_head("dkim_keys", "", "gauge", "keys of DKIM, by state", out);
+
+	json_object_foreach ((json_t *)dkim, state, value)
+		if (ok && json_is_integer(value))
+			ok = buffer_print(out, "postroad_dkim_keys{state=\"%s\"} %lld\n", state, (long long)json_integer_value(value));
+	return ok;
+}
+
+static bool put_key_state(const json_t *key, struct buffer *out)
+{
+	return put_label("postroad_dkim_key_state{domain=\"", key, "domain", out) && put_label("\",selector=\"", key, "selector", out) &&
+	    put_label("\",algorithm=\"", key, "algorithm", out) && put_label("\",state=\"", key, "state", out) &&
+	    buffer_append(out, TEXT("\"} 1\n"));
+}
+
+static bool put_key_next(const json_t *key, struct buffer *out)
+{
+	const json_t *next_s = json_object_get(key, "next-at-s");
+
+	return !json_is_integer(next_s) ||
+	    (put_label("postroad_dkim_key_next_timestamp_seconds{domain=\"", key, "domain", out) &&
+	        put_label("\",selector=\"", key, "selector", out) &&
+	        buffer_print(out, "\"} %lld\n", (long long)json_integer_value(next_s)));
+}
+
+static bool put_keys(const json_t *dkim, struct buffer *out)
+{
+	const json_t *keys = json_object_get(dkim, "keys");
+	bool ok = !json_is_object(dkim) || put_key_states(dkim, out);
+
+	if (json_array_size(keys) == 0)
+		return ok;
+	ok = ok && put_head("dkim_key_state", "", "gauge", "always 1; its label tells the state of a key of DKIM", out);
+	for (size_t i = 0; ok && i < json_array_size(keys); i++)
+		ok = put_key_state(json_array_get(keys, i), out);
+	ok = ok && put_head("dkim_key_next", "_timestamp_seconds", "gauge",
+	    "when time brings the next step of a key's plan, in Unix time", out);
+	for (size_t i = 0; ok && i < json_array_size(keys); i++)
+		ok = put_key_next(json_array_get(keys, i), out);
+	return ok;
+}
+
 bool web_metrics_print(const json_t *stats, struct buffer *out)
 {
 	const char *version = json_string_value(json_object_get(stats, "version"));
@@ -178,6 +232,7 @@ bool web_metrics_print(const json_t *stats, struct buffer *out)
 	    buffer_append(out, TEXT("postroad_build_info{version=\"")) && put_escaped(text_of(version), true, out) &&
 	    buffer_append(out, TEXT("\"} 1\n")) && put_numbers(stats, out) &&
 	    put_outcomes(json_object_get(stats, "busiest"), out) && put_certificates(json_object_get(stats, "certificates"), out) &&
+	    put_keys(json_object_get(stats, "dkim"), out) &&
 	    put_histograms(json_object_get(stats, "times"), out) &&
 	    put_counters(json_object_get(stats, "counters"), out);
 }

@@ -50,6 +50,31 @@ static void names_become_labels(void **state)
 	json_decref(stats);
 }
 
+static void keys_become_gauges(void **state)
+{
+	json_t *stats = json_loads("{\"version\": \"1\", \"dkim\": {\"new\": 1, \"active\": 1, \"keys\": ["
+		"{\"domain\": \"a.test\", \"selector\": \"s1\", \"algorithm\": \"rsa\", \"state\": \"active\", \"next-at-s\": 12},"
+		"{\"domain\": \"b.test\", \"selector\": \"s2\", \"algorithm\": \"ed25519\", \"state\": \"new\", \"next-at-s\": null}]}}", 0, NULL);
+	struct buffer out;
+
+	(void)state;
+	assert_non_null(stats);
+	buffer_init(&out, 1 << 20);
+	assert_true(web_metrics_print(stats, &out));
+	const struct text text = buffer_text(&out);
+
+	assert_true(text_find(text, TEXT("\npostroad_dkim_keys{state=\"active\"} 1\n")) < text.length);
+	assert_true(text_find(text, TEXT("\npostroad_dkim_key_state{domain=\"b.test\",selector=\"s2\",algorithm=\"ed25519\",state=\"new\"} 1\n")) < text.length);
+	assert_true(text_find(text, TEXT("\npostroad_dkim_key_next_timestamp_seconds{domain=\"a.test\",selector=\"s1\"} 12\n")) < text.length);
+	assert_true(text_find(text, TEXT("next_timestamp_seconds{domain=\"b.test\"")) == text.length);
+	json_object_set_new(stats, "dkim", json_null());
+	buffer_clear(&out);
+	assert_true(web_metrics_print(stats, &out));
+	assert_true(text_find(buffer_text(&out), TEXT("dkim_key")) == out.length);
+	buffer_done(&out);
+	json_decref(stats);
+}
+
 static void too_little_room_is_told(void **state)
 {
 	json_t *stats = json_object();
@@ -67,6 +92,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_become_metrics),
 		cmocka_unit_test(names_become_labels),
+		cmocka_unit_test(keys_become_gauges),
 		cmocka_unit_test(too_little_room_is_told),
 	};
 

@@ -4,6 +4,8 @@ import stat
 import subprocess
 
 import pytest
+from conftest import until
+from test_web import serving, values  # noqa: F401
 
 DAY = 86400
 T0 = 1_700_000_000
@@ -120,3 +122,35 @@ def test_what_we_send_is_signed(postroad, tmp_path):
     received = [entry for entry in server.log() if entry["event"] == "received"]
     assert [entry.get("signed") for entry in received] == ["example.org", "example.org", None, "example.org"]
     assert server.ask("stats")["counters"]["signed"] == 4
+
+
+def test_the_state_of_keys_is_told_and_nothing_secret(serving):  # noqa: F811
+    server = serving()
+    assert server.ask("stats")["dkim"] is None and "dkim_key" not in server.web.ask("GET", "/metrics").bytes.decode()
+    server.conf.write_text(server.conf.read_text() + CONF)
+    zone = published(dkim(server, "generate", "example.org", "--algorithm", "rsa", "--selector", "one").stdout)
+
+    def keys():
+        return {key["selector"]: key for key in (server.web.json("GET", "/v1/stats")["dkim"] or {"keys": []})["keys"]}
+
+    until(lambda: keys().get("one", {}).get("state") == "new", "the new key")
+    assert keys()["one"]["next-at"] is None and "postroad dkim record example.org" in keys()["one"]["next"]
+    server.set_zone(zone)
+    dkim(server, "check")
+    until(lambda: keys()["one"]["state"] == "active", "it to sign")
+    assert keys()["one"] == {**server.ask("dkim", "list")[0]}
+    successor = published(dkim(server, "rotate", "example.org").stdout)
+    two = next(iter(successor)).partition(".")[0]
+    server.set_zone(zone | successor)
+    dkim(server, "check")
+    until(lambda: keys().get(two, {}).get("state") == "published", "its successor")
+    assert keys()["one"]["signs-until"] == keys()[two]["signs-from"] == keys()[two]["next-at"]
+    told = server.web.ask("GET", "/metrics").bytes.decode()
+    metrics = values(told)
+    assert metrics['postroad_dkim_keys{state="published"}'] == metrics['postroad_dkim_keys{state="active"}'] == 1
+    assert metrics[f'postroad_dkim_key_state{{domain="example.org",selector="{two}",algorithm="rsa",state="published"}}'] == 1
+    assert metrics[f'postroad_dkim_key_next_timestamp_seconds{{domain="example.org",selector="{two}"}}'] == keys()[two]["next-at-s"]
+    words = server.run("stats").stdout
+    assert re.search(rf"^ +example\.org {two} rsa: published since \S+, signs from ", words, re.M), words
+    secrets = {line for path in (server.home / "dkim").glob("*.pem") for line in path.read_text().splitlines()}
+    assert secrets and not [line for line in secrets for text in (told, words, str(server.ask("stats"))) if line in text]

@@ -4,12 +4,15 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from conftest import postroad  # noqa: E402,F401
+from conftest import postroad, until  # noqa: E402,F401
 from test_web import serving, submit  # noqa: E402,F401
 
 
 def test_promtool_has_no_complaint(serving):  # noqa: F811
     server = serving()
+    server.conf.write_text(server.conf.read_text() + 'dkim { keys = "dkim" }\n')
+    server.run("dkim", "generate", "example.org")
+    until(lambda: b"dkim_key_state{" in server.web.ask("GET", "/metrics").bytes, "the keys")
     submit(server, "alice@example.org")
     server.mail("alice")
     metrics = server.web.ask("GET", "/metrics").bytes
