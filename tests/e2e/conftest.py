@@ -132,6 +132,15 @@ class Postroad(servers.Server):
         lines = (self.home / "log").read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    def told(self, kind, count=1, **fields):
+        """The lines of a kind that the log has, and is to have `count` of: each is written a moment after what it tells."""
+        def found():
+            lines = [line for line in self.log() if line["event"] == kind and fields.items() <= line.items()]
+            return len(lines) >= count and lines
+        lines = until(found, f"{count} lines that tell {kind}")
+        assert len(lines) == count, lines
+        return lines
+
 
 @pytest.fixture
 def postroad(tmp_path):

@@ -183,4 +183,4 @@ def test_early_talkers_and_slow_replies(postroad):
     # Nobody who may relay waits.
     with server.smtp() as trusted:
         trusted.sendmail("a@client.test", ["alice@example.org"], HELLO)
-    assert [e["code"] for e in server.log() if e["event"] == "rejected"] == [554]
+    assert [event["code"] for event in server.told("rejected")] == [554]

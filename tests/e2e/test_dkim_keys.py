@@ -119,7 +119,7 @@ def test_what_we_send_is_signed(postroad, tmp_path):
         path.write_bytes(message)
         found = server.ask("verify", "dkim", str(path))["dkim"]
         assert all((one["result"], one["domain"]) == ("pass", "example.org") for one in found), found
-    received = [entry for entry in server.log() if entry["event"] == "received"]
+    received = server.told("received", 4)
     assert [entry.get("signed") for entry in received] == ["example.org", "example.org", None, "example.org"]
     assert server.ask("stats")["counters"]["signed"] == 4
 

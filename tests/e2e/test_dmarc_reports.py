@@ -95,7 +95,7 @@ def test_a_report(postroad, remote, tmp_path):
     assert rows == {(CLIENT, "good.test", "good.test", "pass", "pass", "pass", "2"),
                     (FOREIGN, "sub.good.test", "far.test", "quarantine", "fail", "none", "1"),
                     (FOREIGN, "good.test", "far.test", "reject", "fail", "none", "1")}
-    [told] = [event for event in server.log() if event["event"] == "report-sent"]
+    [told] = server.told("report-sent")
     assert told["about"] == "dmarc" and told["domain"] == "good.test"
     assert [entry for entry in server.ask("reports") if entry["kind"] == "dmarc"] == []
 

@@ -62,7 +62,7 @@ def test_a_failure_is_reported(postroad, remote):
     assert told["Original-Mail-From"] == "<redacted@far.test>" and told["Delivery-Result"] == "spam"
     assert "dmarc=fail" in told["Authentication-Results"]
     assert "Message-ID: <42@good.test>" in header.get_payload() and "From: <redacted@good.test>" in header.get_payload()
-    [event] = [event for event in server.log() if event["event"] == "failure-reported"]
+    [event] = server.told("failure-reported")
     assert event["domain"] == "good.test" and event["client"] == FOREIGN
     assert "delivered" in server.run("trace", event["report"]).stdout
     assert server.ask("stats")["counters"]["failures-reported"] == 1

@@ -34,10 +34,6 @@ def hand_in(server, to="tickets@example.org", sender="a@good.test", letter=LETTE
         client.sendmail(sender, [to], letter)
 
 
-def words(server, event):
-    return [line for line in server.log() if line["event"] == event]
-
-
 def test_a_command_gets_the_message(postroad, folder):
     server = postroad(aliases="help: tickets+new@example.org\n",
                       conf=pipe(f"cat > {folder}/mail; env > {folder}/env; cat /proc/self/status > {folder}/status; "
@@ -57,7 +53,7 @@ def test_a_command_gets_the_message(postroad, folder):
     status = dict(line.split(":\t", 1) for line in (folder / "status").read_text().splitlines() if ":\t" in line)
     assert "0" not in status["Uid"].split() or os.geteuid() != 0
     assert status["CapEff"].strip("0") == "" and status["CapPrm"].strip("0") == "" and status["NoNewPrivs"] == "1"
-    [delivered] = words(server, "delivered")
+    [delivered] = server.told("delivered")
     assert delivered["host"] == "pipe ticket" and delivered["reply"] == "taken by the command: ticket 17"
     assert (delivered["code"], delivered["status"]) in (("250", "2.0.0"), (250, "2.0.0"))
 
@@ -86,7 +82,7 @@ def test_tried_again(postroad, folder):
     hand_in(server)
     until(server.queue_is_empty, "the third try")
     assert len((folder / "tries").read_text().splitlines()) == 3
-    assert {(line["status"], line["reply"]) for line in words(server, "deferred")} == {
+    assert {(line["status"], line["reply"]) for line in server.told("deferred", 2)} == {
         ("4.3.0", "the command ended with code 75")}
 
 
@@ -97,8 +93,8 @@ def test_a_command_that_is_gone(postroad, folder):
     server = postroad(conf=pipe(command))
     command.unlink()
     hand_in(server)
-    until(lambda: words(server, "deferred"), "an attempt")
-    assert words(server, "deferred")[0]["status"] == "4.3.5" and "cannot be executed" in words(server, "deferred")[0]["reply"]
+    deferred = until(lambda: [line for line in server.log() if line["event"] == "deferred"], "an attempt")[0]
+    assert deferred["status"] == "4.3.5" and "cannot be executed" in deferred["reply"]
     command.write_text("#!/bin/sh\nexit 0\n")
     command.chmod(0o755)
     until(server.queue_is_empty, "the next attempt")
@@ -107,8 +103,8 @@ def test_a_command_that_is_gone(postroad, folder):
 def test_time_is_limited(postroad, folder):
     server = postroad(conf=pipe(f"sleep 300 & echo $! > {folder}/pid; echo half; wait", more='time-limit = "1s"'))
     hand_in(server)
-    until(lambda: words(server, "deferred"), "the time to be over")
-    assert words(server, "deferred")[0]["reply"] == "the command took too long: half"
+    deferred = until(lambda: [line for line in server.log() if line["event"] == "deferred"], "the time to be over")[0]
+    assert deferred["reply"] == "the command took too long: half"
     pid = int((folder / "pid").read_text())
     until(lambda: not pathlib.Path(f"/proc/{pid}").exists() or "Z" in pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2],
           "its children to be gone")
@@ -137,7 +133,7 @@ def test_the_role_dies_and_comes_again(postroad, folder):
     os.kill(role, signal.SIGKILL)
     (folder / "go").touch()
     until(server.queue_is_empty, "the next attempt")
-    assert "nobody runs commands now" in words(server, "deferred")[0]["reply"]
+    assert "nobody runs commands now" in server.told("deferred")[0]["reply"]
     assert role_of(server) != [role]
 
 

@@ -20,10 +20,6 @@ def send(server, *recipients, sender="alice@example.org"):
         client.sendmail(sender, recipients, LETTER)
 
 
-def facts(server, kind):
-    return {(event["from"], event["to"]): event for event in server.log() if event["event"] == kind}
-
-
 def test_the_route_decides_whence_mail_leaves(postroad, remote):
     """One host, three ways to it: that of everybody, that of a route for a sender, and that of a smarthost's route."""
     mx = remote()
@@ -35,8 +31,7 @@ route "via.test" {{ via = {{"127.0.0.1:{mx.port}"}} pool = "news" }}
     send(server, "carol@remote.test", sender="news@example.org")
     send(server, "carol@via.test")
     conftest.until(lambda: len(mx.messages) == 3 and server.queue_is_empty(), "three messages")
-    delivered = facts(server, "delivered")
-    assert {pair: event["source"] for pair, event in delivered.items()} == {
+    assert {(event["from"], event["to"]): event["source"] for event in server.told("delivered", 3)} == {
         ("alice@example.org", "carol@remote.test"): "127.0.0.6", ("news@example.org", "carol@remote.test"): "127.0.0.5",
         ("alice@example.org", "carol@via.test"): "127.0.0.5"}
     assert sorted(mx.peers) == ["127.0.0.5", "127.0.0.5", "127.0.0.6"]
@@ -65,9 +60,8 @@ def test_a_destination_keeps_its_address(postroad, remote):
             send(server, f"carol@{name}.test")
         conftest.until(server.queue_is_empty, "an empty queue")
     sources = {}
-    for event in server.log():
-        if event["event"] == "delivered":
-            sources.setdefault(event["to"], set()).add(event["source"])
+    for event in server.told("delivered", 3 * len(names)):
+        sources.setdefault(event["to"], set()).add(event["source"])
     assert len(sources) == len(names) and all(len(found) == 1 for found in sources.values())
     assert set().union(*sources.values()) == set(mx.peers) == {"127.0.0.5", "127.0.0.6"}
 
@@ -79,8 +73,8 @@ def test_mail_that_cannot_leave_from_its_pool_waits(postroad, remote):
     lost = 'pool "lost" { addresses = {"192.0.2.77"} }\nroute "far.test" { pool = "lost" }\n'
     server = postroad(zone=domains, outbound_port=mx.port, outbound='pool = "usual"', retry=("1s",), conf=POOLS + lost)
     send(server, "carol@strange.test", "carol@far.test")
-    conftest.until(lambda: len(facts(server, "deferred")) == 2, "two that wait")
-    strange, far = (facts(server, "deferred")["alice@example.org", f"carol@{name}.test"] for name in ("strange", "far"))
+    strange, far = (conftest.until(lambda: [line for line in server.log() if line["event"] == "deferred" and line["to"] == to],
+                                   f"{to} to wait")[0] for to in ("carol@strange.test", "carol@far.test"))
     assert "no address of the host's family" in strange["reply"] and "source" not in strange
     assert far["source"] == "192.0.2.77"
 

@@ -30,8 +30,7 @@ def deliver(postroad, remote, hole, good, outbound=""):
         with server.smtp() as client:
             client.sendmail("alice@example.org", ["carol@remote.test"], LETTER)
         conftest.until(server.queue_is_empty, "an empty queue")
-        delivered = [event for event in server.log() if event["event"] == "delivered"]
-        assert [event["host"] for event in delivered] == [f"mx.remote.test[{good}]"]
+        assert [event["host"] for event in server.told("delivered")] == [f"mx.remote.test[{good}]"]
         assert len(host.messages) == host.connections == 1
         assert sum(command.startswith("EHLO") for command in host.commands) == 1
 

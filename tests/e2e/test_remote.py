@@ -293,7 +293,7 @@ def test_a_rate_that_runs_out(postroad, remote):
     stats = server.ask("stats")
     assert len(mx.messages) == 1 and stats["counters"]["paced"] == 1 and stats["queue"]["in_trouble"] == 0
     assert stats["counters"]["attempts"] == 1 and stats["counters"]["deferred"] == 0
-    [told] = [event for event in server.log() if event["event"] == "paced"]
+    [told] = server.told("paced")
     assert told["reason"] == "1 messages in 3600 s, fixed by destination big" and told["host"] == "provider big"
     state = server.ask("explain", "carol@two.test")["destinations"][0]["state"]
     assert (state["gate"], state["trouble"], state["paced_until"][:13]) == ("paced", False, told["next"][:13])

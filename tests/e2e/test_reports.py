@@ -116,7 +116,7 @@ def test_a_report_by_mail(postroad, remote, receiver, tmp_path):
     assert "failure-details" not in policy or policy["failure-details"] == []
 
     # It is told and traced; what was sent is counted no more, and the reports' own sessions never.
-    told = {event["domain"]: event for event in server.log() if event["event"] == "report-sent"}
+    told = {event["domain"]: event for event in server.told("report-sent", 2)}
     assert set(told) == {"clear.test", "good.test"} and told["good.test"]["about"] == "tls"
     assert "delivered" in server.run("trace", told["good.test"]["report"]).stdout
     assert server.ask("reports") == []

@@ -82,7 +82,7 @@ def test_mail_goes_by_a_provider(provider, client, tls):
     [message] = provider.mail("bob", "provider.test")
     assert b"with ESMTPSA (TLSv1.3 " in message
     conftest.until(server.queue_is_empty, "the message to leave")
-    [line] = events(provider, "received")
+    [line] = provider.told("received")
     assert line["user"] == "carol"
     assert counter(server, "host-logins") == 1 and counter(server, "host-logins-failed") == 0
     [destination] = server.ask("explain", "bob@provider.test")["destinations"]
@@ -96,7 +96,7 @@ def test_a_wrong_password_waits_for_the_right_one(provider, client):
     send(server)
     waiting_because(server, 'the login as "carol" was refused: 535 5.7.8')
     conftest.until(lambda: counter(server, "host-logins-failed") >= 2, "another attempt")
-    [line] = events(server, "host-login-failed")  # Told once.
+    [line] = server.told("host-login-failed")  # Once.
     assert line["user"] == "carol" and line["host"].startswith("127.0.0.1:") and '"carol" was refused: 535' in line["reason"]
     assert events(server, "bounced") == [] and events(provider, "received") == []
 
@@ -104,7 +104,7 @@ def test_a_wrong_password_waits_for_the_right_one(provider, client):
     server.run("reload")
     provider.mail("bob", "provider.test")
     conftest.until(server.queue_is_empty, "the message to leave")
-    [line] = conftest.until(lambda: events(server, "host-login-works"), "the log line")
+    [line] = server.told("host-login-works")
     assert line["user"] == "carol"
     # Nowhere is the password told.
     told = (server.home / "log").read_text() + server.said() + server.run("trace", "bob@provider.test").stdout
@@ -126,7 +126,7 @@ def test_no_auth_offered(client, authority):
     send(server)
     waiting_because(server, 'we are to log in as "carol", and the host does not offer AUTH without TLS')
     assert not any(command.upper().startswith(("MAIL", "AUTH")) for command in remote.commands)
-    [line] = events(server, "host-login-failed")
+    [line] = server.told("host-login-failed")
     assert "does not offer AUTH" in line["reason"]
     remote.close()
 

@@ -115,7 +115,7 @@ route "home.test" {{ via = {{"127.0.0.1:{home.port}"}} }}
     conftest.until(lambda: len(mx.messages) == 2 and home.messages and server.queue_is_empty(), "three messages")
     assert sorted(way.asked) == [("192.0.2.1", mx.port), ("2001:db8::1", mx.port)]
     assert "EHLO far.example.org" in mx.commands
-    delivered = events(server, "delivered")
+    delivered = {event["to"]: event for event in server.told("delivered", 3)}
     assert delivered["carol@four.test"]["source"] == delivered["carol@six.test"]["source"] == f"socks5 127.0.0.1:{way.port}"
     assert delivered["carol@four.test"]["host"] == "mx.four.test[192.0.2.1]"
     assert "source" not in delivered["carol@home.test"]
@@ -191,8 +191,8 @@ pool "far" {{ socks5 = "127.0.0.1:{way.port}" }}
         return len([event for event in server.log() if event["event"] == "deferred" and event["to"] == f"carol@{domain}.test"])
 
     conftest.until(lambda: min(map(tries, troubled)) >= 3, "attempts that are enough to call a host dead")
-    down = [event["host"] for event in server.log() if event["event"] == "hosts-down"]
-    assert len(down) == 1 and "mx.dead.test" in down[0]
+    [down] = server.told("hosts-down")
+    assert "mx.dead.test" in down["host"]
 
 
 def test_a_proxy_that_gets_nowhere_in_time(postroad, proxy, remote):

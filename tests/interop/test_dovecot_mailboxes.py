@@ -91,4 +91,4 @@ def test_dovecot_takes_mail_by_lmtp(postroad, dovecot):  # noqa: F811
     send(server, "bob@example.org", "by LMTP")
     conftest.until(lambda: subjects(dovecot, "bob@example.org") == ["by LMTP"], "Dovecot to have it")
     conftest.until(server.queue_is_empty, "an empty queue")
-    assert [line for line in server.log() if line["event"] == "delivered"][0]["code"] == 250
+    assert server.told("delivered")[0]["code"] == 250
