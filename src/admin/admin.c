@@ -109,6 +109,11 @@ void admin_request(struct admin *admin, const json_t *request, uint32_t uid, adm
 {
 	const struct admin_settings *settings = &admin->settings;
 	const struct text verb = admin_member(request, "do");
+
+	if (text_equal(verb, TEXT("queue destinations"))) {
+		admin_destinations(admin, answered, context);
+		return;
+	}
 	json_t *answer = admin_ask(settings->spool, request);
 
 	if (answer == NULL && text_starts(verb, TEXT("queue ")) &&

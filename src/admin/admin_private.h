@@ -81,6 +81,9 @@ json_t *admin_trace(struct spool *spool, const json_t *request);
 
 /* "queue destinations": what waits, by domain, as far as the oldest messages tell. */
 json_t *admin_queue_destinations(struct spool *spool);
+/* The same, with what the queues know of each whose mail may not leave now, in "state" as "explain" has it. What goes to another host
+ * than the domain's own ("via HOST") is in "held_back". */
+void admin_destinations(struct admin *admin, admin_answered *answered, void *context);
 
 /* "queue retry|hold|release|delete|expire|bounce|reroute|resume": the word behind "queue ". False: not one of them. */
 bool admin_queue_change(struct admin *admin, const json_t *request, struct text action, uint32_t uid,

@@ -4,6 +4,7 @@
  * seconds. "complete" says whether that was the whole queue. */
 #include <stdlib.h>
 #include <sysexits.h>
+#include <utlist.h>
 
 #include "admin/admin_private.h"
 
@@ -118,4 +119,78 @@ json_t *admin_queue_destinations(struct spool *spool)
 	}
 	arena_free(sum.arena);
 	return answer;
+}
+
+/* -- with what the queues know ------------------------------------------------------ */
+
+struct looking {
+	struct admin_pending pending;
+	struct admin *admin;
+	admin_answered *answered;
+	void *context;
+};
+
+static json_t *row_of(const json_t *destinations, struct text domain)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (destinations, i, row)
+		if (text_equal_nocase(admin_member(row, "domain"), domain))
+			return row;
+	return NULL;
+}
+
+static void add_states(json_t *answer, const struct queue_survey *survey)
+{
+	json_t *others = json_array(), *destinations = json_object_get(answer, "destinations");
+
+	for (size_t i = 0; i < survey->held_back_count; i++) {
+		const struct queue_destination *destination = &survey->held_back[i].destination;
+		json_t *state = admin_destination(destination), *row = row_of(destinations, destination->key);
+
+		json_object_set_new(state, "same_hosts", json_integer(destination->site_destinations));
+		if (row != NULL)
+			json_object_set_new(row, "state", state);
+		else
+			json_array_append_new(others, json_pack("{s:o, s:o}", "destination", admin_string(destination->key), "state", state));
+	}
+	json_object_set_new(answer, "held_back", others);
+}
+
+static void looked(void *context, const struct queue_survey *survey)
+{
+	struct looking *looking = context;
+	json_t *answer = admin_queue_destinations(looking->admin->settings.spool);
+
+	DL_DELETE(looking->admin->pending, &looking->pending);
+	if (json_is_true(json_object_get(answer, "ok")))
+		add_states(answer, survey);
+	looking->answered(looking->context, answer);
+	free(looking);
+}
+
+static void give_up(struct admin_pending *pending)
+{
+	struct looking *looking = (struct looking *)pending;
+
+	looking->answered(looking->context, admin_stopping());
+	free(looking);
+}
+
+void admin_destinations(struct admin *admin, admin_answered *answered, void *context)
+{
+	const struct admin_question all = { TEXT_EMPTY, TEXT_EMPTY };
+	struct looking *looking = calloc(1, sizeof *looking);
+
+	if (looking == NULL)
+		goto no_memory;
+	*looking = (struct looking){ { .give_up = give_up }, admin, answered, context };
+	DL_APPEND(admin->pending, &looking->pending);
+	if (admin->settings.survey(admin->settings.context, &all, looked, looking))
+		return;
+	DL_DELETE(admin->pending, &looking->pending);
+	free(looking);
+no_memory:
+	answered(context, admin_failure(EX_OSERR, "out of memory"));
 }

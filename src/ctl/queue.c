@@ -227,6 +227,10 @@ static void print_waiting(const json_t *destination)
 	printf("%s%s\n", ctl_string(destination, "next", NULL) ? ", next try " : "", ctl_string(destination, "next", ""));
 	if (ctl_string(destination, "last", NULL) != NULL)
 		printf("        %s\n", ctl_string(destination, "last", ""));
+	if (json_object_get(destination, "state") != NULL) {
+		printf("        ");
+		ctl_print_state(json_object_get(destination, "state"), "        ");
+	}
 }
 
 static int list_destinations(const struct ctl_place *place, struct ctl_words *words)
@@ -243,6 +247,10 @@ static int list_destinations(const struct ctl_place *place, struct ctl_words *wo
 		ctl_make_printable(answer);
 		json_array_foreach (destinations, i, destination)
 			print_waiting(destination);
+		json_array_foreach (json_object_get(answer, "held_back"), i, destination) {
+			printf("%s: ", ctl_string(destination, "destination", "?"));
+			ctl_print_state(json_object_get(destination, "state"), "        ");
+		}
 		if (json_array_size(destinations) == 0)
 			puts("The queue is empty.");
 		if (!json_is_true(json_object_get(answer, "complete")))

@@ -94,10 +94,9 @@ static void refresh(struct top *top)
 
 /* -- drawing --------------------------------------------------------------------- */
 
-static void draw(const struct top *top, unsigned rows, unsigned columns)
+static struct top_view view_of(const struct top *top, unsigned rows, unsigned columns)
 {
-	struct buffer out;
-	const struct top_view view = { .stats = top->stats,
+	return (struct top_view){ .stats = top->stats,
 		.destinations = top->destinations,
 		.now = &top->now,
 		.before = top->has_before ? &top->before : NULL,
@@ -107,12 +106,27 @@ static void draw(const struct top *top, unsigned rows, unsigned columns)
 		.rows = rows,
 		.columns = columns,
 		.styled = top->styled };
+}
+
+static void draw(const struct top *top, unsigned rows, unsigned columns)
+{
+	const struct top_view view = view_of(top, rows, columns);
+	struct buffer out;
 
 	buffer_init(&out, TOP_FRAME_BYTES);
 	if (top_frame(&view, &out))
 		printf("%s%.*s%s", top->styled ? "\033[H" : "", TEXT_FORMAT(buffer_text(&out)), top->styled ? "\033[J" : "\n");
 	buffer_done(&out);
 	fflush(stdout);
+}
+
+static void print_json(const struct top *top)
+{
+	const struct top_view view = view_of(top, 0, 0);
+	json_t *told = top_frame_json(&view);
+
+	ctl_print_json(told);
+	json_decref(told);
 }
 
 static void draw_on_terminal(const struct top *top)
@@ -218,10 +232,11 @@ static bool take_once(int *count, char **words)
 	return once;
 }
 
+/* *out_ms is as it was when none is given. */
 static bool read_interval(const json_t *request, int64_t *out_ms)
 {
 	const char *given = ctl_string(request, "interval", NULL);
-	uint64_t ms = INTERVAL_MS;
+	uint64_t ms = (uint64_t)*out_ms;
 
 	if (given != NULL && (!value_duration(text_of(given), &ms) || ms < INTERVAL_MS_MIN || ms > 3'600'000)) {
 		fprintf(stderr, "postroad: %s is not an interval like 500ms or 5s\n", given);
@@ -237,18 +252,20 @@ int ctl_top(const struct ctl_place *place, int count, char **words_given)
 	const bool once = take_once(&count, words_given) || !isatty(STDOUT_FILENO);
 	struct top *top = calloc(1, sizeof *top);
 	struct ctl_words words = { 0 };
-	int64_t interval_ms;
+	int64_t interval_ms = INTERVAL_MS;
 	json_t *answer;
 	int code = EX_USAGE;
 
 	if (top == NULL)
 		return EX_OSERR;
-	if (!ctl_words_read("stats", options, count, words_given, &words) || words.first != NULL || words.json ||
+	if (!ctl_words_read("stats", options, count, words_given, &words) || words.first != NULL ||
 	    !read_interval(words.request, &interval_ms)) {
 		ctl_usage("top");
 		goto done;
 	}
 	top->place = place;
+	const bool twice = words.json && json_object_del(words.request, "interval") == 0;
+
 	json_object_del(words.request, "interval");
 	/* The first question says whether there is a server, and what is wrong if there is none. */
 	answer = ctl_ask(place, words.request, false, &code);
@@ -256,9 +273,15 @@ int ctl_top(const struct ctl_place *place, int count, char **words_given)
 		goto done;
 	json_decref(answer);
 	refresh(top);
-	if (top->stats == NULL) {
+	if (twice) {
+		(void)poll(NULL, 0, (int)interval_ms);
+		refresh(top);
+	}
+	if (top->stats == NULL || (words.json && top->trouble != NULL)) {
 		fprintf(stderr, "postroad: %s\n", top->trouble);
 		code = EX_UNAVAILABLE;
+	} else if (words.json) {
+		print_json(top);
 	} else if (once) {
 		draw(top, 0, 0);
 	} else {

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "ctl/ask.h"
+#include "mail/date.h"
 
 enum { LINE_BYTES = 2048 };
 
@@ -103,6 +104,10 @@ static const char *until(const struct top_view *view, const json_t *value, char 
 
 enum { RATE_IN, RATE_REFUSED, RATE_HERE, RATE_OUT, RATE_DEFERRED, RATE_BOUNCED };
 
+static const char *const time_names[TOP_TIMES] = { "time-to-250", "time-in-queue" };
+static const char *const rate_names[TOP_RATES] = { [RATE_IN] = "in", [RATE_REFUSED] = "refused", [RATE_HERE] = "to mailboxes here",
+	[RATE_OUT] = "to other hosts", [RATE_DEFERRED] = "deferred", [RATE_BOUNCED] = "failed for good" };
+
 static uint64_t count_of(const json_t *counters, const char *key)
 {
 	return (uint64_t)json_integer_value(json_object_get(counters, key));
@@ -110,7 +115,6 @@ static uint64_t count_of(const json_t *counters, const char *key)
 
 struct top_sample top_sample_of(const json_t *stats)
 {
-	static const char *const times[TOP_TIMES] = { "time-to-250", "time-in-queue" };
 	const json_t *counters = json_object_get(stats, "counters"), *lanes = json_object_get(stats, "lanes");
 	const uint64_t delivered = count_of(counters, "delivered"), here = count_of(counters, "delivered-here");
 	struct top_sample sample = { .uptime_ms = json_integer_value(json_object_get(json_object_get(stats, "host"), "uptime_ms")),
@@ -128,7 +132,7 @@ struct top_sample top_sample_of(const json_t *stats)
 		sample.lanes[sample.lane_count][1] = count_of(lane, "attempts");
 	}
 	for (unsigned i = 0; i < TOP_TIMES; i++) {
-		const json_t *counts = json_object_get(json_object_get(json_object_get(stats, "times"), times[i]), "counts");
+		const json_t *counts = json_object_get(json_object_get(json_object_get(stats, "times"), time_names[i]), "counts");
 
 		for (size_t place = 0; place < json_array_size(counts) && place < TOP_PLACES_MAX; place++)
 			sample.times[i][place] = (uint64_t)json_integer_value(json_array_get(counts, place));
@@ -145,12 +149,13 @@ static double rate(const struct top_sample *from, const struct top_sample *to, u
 	return ms > 0 ? (double)(same ? after - before : after) * 1000 / (double)ms : 0;
 }
 
-/* Below the bound that this share of them met; "-": there were none. */
-static void put_quantile(const struct top_view *view, unsigned kind, double share, char room[32])
+/* The bound that this share of them stayed below; *out_above: there is no such bound, and this is the last one. False: there were
+ * none. */
+static bool quantile(const struct top_view *view, unsigned kind, double share, int64_t *out_ms, bool *out_above)
 {
-	static const char *const names[TOP_TIMES] = { "time-to-250", "time-in-queue" };
-	const json_t *bounds = json_object_get(json_object_get(json_object_get(view->stats, "times"), names[kind]), "bounds");
+	const json_t *bounds = json_object_get(json_object_get(json_object_get(view->stats, "times"), time_names[kind]), "bounds");
 	const struct top_sample *from = view->minute != NULL && view->minute->uptime_ms < view->now->uptime_ms ? view->minute : NULL;
+	const size_t last = json_array_size(bounds) > 0 ? json_array_size(bounds) - 1 : 0;
 	uint64_t counts[TOP_PLACES_MAX], all = 0, seen = 0;
 	size_t place = 0;
 
@@ -158,21 +163,27 @@ static void put_quantile(const struct top_view *view, unsigned kind, double shar
 		counts[i] = view->now->times[kind][i] - (from != NULL ? from->times[kind][i] : 0);
 		all += counts[i];
 	}
-	if (all == 0) {
-		snprintf(room, 32, "-");
-		return;
-	}
+	if (all == 0)
+		return false;
 	while (place + 1 < TOP_PLACES_MAX && (double)(seen += counts[place]) < share * (double)all)
 		place++;
-	const size_t last = json_array_size(bounds) > 0 ? json_array_size(bounds) - 1 : 0;
-	const int64_t ms = json_integer_value(json_array_get(bounds, place < last ? place : last));
-	const char *than = place <= last ? "<=" : ">";
-	char plain[24];
+	*out_ms = json_integer_value(json_array_get(bounds, place < last ? place : last));
+	*out_above = place > last;
+	return true;
+}
 
-	if (ms < 1000)
-		snprintf(room, 32, "%s %" PRId64 " ms", than, ms);
+static void put_quantile(const struct top_view *view, unsigned kind, double share, char room[32])
+{
+	char plain[24];
+	int64_t ms;
+	bool above;
+
+	if (!quantile(view, kind, share, &ms, &above))
+		snprintf(room, 32, "-");
+	else if (ms < 1000)
+		snprintf(room, 32, "%s %" PRId64 " ms", above ? ">" : "<=", ms);
 	else
-		snprintf(room, 32, "%s %s", than, duration(ms, plain));
+		snprintf(room, 32, "%s %s", above ? ">" : "<=", duration(ms, plain));
 }
 
 /* -- the parts ---------------------------------------------------------------------- */
@@ -199,8 +210,6 @@ static void put_title(struct frame *frame)
 
 static void put_rates(struct frame *frame)
 {
-	static const char *const names[TOP_RATES] = { [RATE_IN] = "in", [RATE_REFUSED] = "refused", [RATE_HERE] = "to mailboxes here",
-		[RATE_OUT] = "to other hosts", [RATE_DEFERRED] = "deferred", [RATE_BOUNCED] = "failed for good" };
 	const struct top_view *view = frame->view;
 	char to250[32], to250_most[32], queue[32], queue_most[32];
 
@@ -212,7 +221,7 @@ static void put_rates(struct frame *frame)
 			snprintf(now, sizeof now, "%.1f", rate(view->before, view->now, view->before->counts[i], view->now->counts[i]));
 		if (view->minute != NULL)
 			snprintf(minute, sizeof minute, "%.1f", rate(view->minute, view->now, view->minute->counts[i], view->now->counts[i]));
-		put(frame, PLAIN, "%-17s %6s %10s %10.1f %12" PRIu64, names[i], now, minute, rate(NULL, view->now, 0, view->now->counts[i]),
+		put(frame, PLAIN, "%-17s %6s %10s %10.1f %12" PRIu64, rate_names[i], now, minute, rate(NULL, view->now, 0, view->now->counts[i]),
 		    view->now->counts[i]);
 	}
 	put_quantile(view, 0, 0.5, to250);
@@ -267,6 +276,20 @@ static void put_trouble(struct frame *frame)
 	}
 }
 
+/* Why what is due does not leave; "": it does, or nobody knows of a reason. */
+static const char *gate_words(const json_t *state)
+{
+	static const struct {
+		const char *gate, *words;
+	} all[] = { { "paced", "waits for its rate" }, { "full", "waits for a place" }, { "paused", "rests after trouble" },
+		{ "down", "its hosts take nothing" } };
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (strcmp(all[i].gate, ctl_string(state, "gate", "")) == 0)
+			return all[i].words;
+	return "";
+}
+
 static void put_destinations(struct frame *frame)
 {
 	const json_t *destinations = json_object_get(frame->view->destinations, "destinations"), *destination;
@@ -278,13 +301,13 @@ static void put_destinations(struct frame *frame)
 	}
 	put(frame, BOLD, "waiting   held  oldest   next try  domain");
 	json_array_foreach (destinations, i, destination) {
-		const char *last = ctl_string(destination, "last", "");
+		const char *why = gate_words(json_object_get(destination, "state")), *last = ctl_string(destination, "last", "");
 		char age[32], next[32];
 
-		put(frame, PLAIN, "%7lld %6lld  %-7s  %-8s  %s%s%s", member(destination, "recipients"),
+		put(frame, PLAIN, "%7lld %6lld  %-7s  %-8s  %s%s%s%s%s", member(destination, "recipients"),
 		    member(destination, "held") + member(destination, "paused"), since(frame->view, json_object_get(destination, "oldest"), age),
 		    until(frame->view, json_object_get(destination, "next"), next), ctl_string(destination, "domain", "?"),
-		    last[0] != '\0' ? "  " : "", last);
+		    why[0] != '\0' ? "  " : "", why, last[0] != '\0' ? "  " : "", last);
 	}
 	if (!json_is_true(json_object_get(frame->view->destinations, "complete")))
 		put(frame, DIM, "and more: only the oldest messages were counted");
@@ -302,4 +325,75 @@ bool top_frame(const struct top_view *view, struct buffer *out)
 	put_trouble(&frame);
 	put_destinations(&frame);
 	return !frame.failed;
+}
+
+/* -- for programs ------------------------------------------------------------------- */
+
+/* Hyphens between words, as counters have them. */
+static const char *const rate_keys[TOP_RATES] = { [RATE_IN] = "in", [RATE_REFUSED] = "refused", [RATE_HERE] = "here",
+	[RATE_OUT] = "out", [RATE_DEFERRED] = "deferred", [RATE_BOUNCED] = "failed" };
+
+static json_t *rate_json(const struct top_sample *from, const struct top_sample *to, uint64_t before, uint64_t after)
+{
+	return json_real(rate(from, to, before, after));
+}
+
+static json_t *rates_json(const struct top_view *view)
+{
+	const struct top_sample *now = view->now, *before = view->before;
+	json_t *rates = json_object();
+
+	for (unsigned i = 0; i < TOP_RATES; i++)
+		json_object_set_new(rates, rate_keys[i], json_pack("{s:I, s:o, s:o}", "all", (json_int_t)now->counts[i], "a_second",
+		    rate_json(NULL, now, 0, now->counts[i]), "a_second_now",
+		    before != NULL ? rate_json(before, now, before->counts[i], now->counts[i]) : json_null()));
+	return rates;
+}
+
+static json_t *quantile_json(const struct top_view *view, unsigned kind, double share)
+{
+	int64_t ms;
+	bool above;
+
+	return quantile(view, kind, share, &ms, &above) && !above ? json_integer(ms) : json_null();
+}
+
+static json_t *times_json(const struct top_view *view)
+{
+	json_t *told = json_object();
+
+	for (unsigned i = 0; i < TOP_TIMES; i++)
+		json_object_set_new(told, time_names[i], json_pack("{s:o, s:o}", "half_below_ms", quantile_json(view, i, 0.5),
+		    "95_percent_below_ms", quantile_json(view, i, 0.95)));
+	return told;
+}
+
+static json_t *lanes_json(const struct top_view *view)
+{
+	const struct top_sample *now = view->now;
+	json_t *lanes = json_array();
+
+	for (unsigned i = 0; i < now->lane_count; i++)
+		json_array_append_new(lanes, json_pack("{s:I, s:I}", "in", (json_int_t)now->lanes[i][0], "attempts", (json_int_t)now->lanes[i][1]));
+	return lanes;
+}
+
+/* As answered; null where it is not there. */
+static json_t *copy_of(const json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	return value != NULL ? json_incref(value) : json_null();
+}
+
+json_t *top_frame_json(const struct top_view *view)
+{
+	char room[DATE_TEXT_SIZE];
+	const struct text time = date_print_rfc3339(view->unix_ms, room);
+
+	return json_pack("{s:s%, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", time.bytes, time.length, "version",
+	    copy_of(view->stats, "version"), "uptime_ms", (json_int_t)view->now->uptime_ms, "rates", rates_json(view), "times",
+	    times_json(view), "lanes", lanes_json(view), "spool", copy_of(view->stats, "spool"), "queue", copy_of(view->stats, "queue"),
+	    "host", copy_of(view->stats, "host"), "destinations", copy_of(view->destinations, "destinations"), "held_back",
+	    copy_of(view->destinations, "held_back"), "complete", copy_of(view->destinations, "complete"));
 }

@@ -39,4 +39,8 @@ struct top_view {                       /* Borrows all. */
 /* False: no memory. */
 [[nodiscard]] bool top_frame(const struct top_view *view, struct buffer *out);
 
+/* The same for programs: rates a second since the start, and (null without `before`) since then; of times the bounds that half and 95
+ * percent stayed below (null: none was measured, or there is no such bound); the rest as it was answered. Gives. */
+json_t *top_frame_json(const struct top_view *view);
+
 #endif

@@ -94,6 +94,43 @@ static void rates_are_of_what_came_since(void **state)
 	assert_holds(draw(world), "in                  10.0       10.0       10.0         1000");
 }
 
+static void programs_get_the_same(void **state)
+{
+	struct world *world = *state;
+
+	world->before = world->now;
+	world->before.uptime_ms -= 2000;
+	world->before.counts[0] -= 50;
+	json_t *first = top_frame_json(&world->view), *in = json_object_get(json_object_get(first, "rates"), "in");
+	const json_t *time = json_object_get(json_object_get(first, "times"), "time-to-250");
+
+	assert_string_equal(json_string_value(json_object_get(first, "time")), "2023-11-14T22:13:20.000Z");
+	assert_int_equal(json_integer_value(json_object_get(in, "all")), 1000);
+	assert_true(json_real_value(json_object_get(in, "a_second")) == 10);
+	assert_true(json_is_null(json_object_get(in, "a_second_now")));
+	assert_int_equal(json_integer_value(json_object_get(time, "half_below_ms")), 10);
+	assert_int_equal(json_integer_value(json_object_get(time, "95_percent_below_ms")), 100);
+	assert_true(json_is_null(json_object_get(json_object_get(json_object_get(first, "times"), "time-in-queue"), "half_below_ms")));
+	assert_true(json_equal(json_object_get(first, "destinations"), json_object_get(world->destinations, "destinations")));
+	assert_true(json_is_null(json_object_get(first, "held_back")));
+	assert_true(json_is_false(json_object_get(first, "complete")));
+	assert_int_equal(json_array_size(json_object_get(first, "lanes")), 2);
+	json_decref(first);
+	world->view.before = &world->before;
+	first = top_frame_json(&world->view);
+	assert_true(json_real_value(json_object_get(json_object_get(json_object_get(first, "rates"), "in"), "a_second_now")) == 25);
+	json_decref(first);
+}
+
+static void what_is_held_back_is_told(void **state)
+{
+	struct world *world = *state;
+
+	json_object_set_new(json_array_get(json_object_get(world->destinations, "destinations"), 0), "state",
+	    json_pack("{s:s}", "gate", "paced"));
+	assert_holds(draw(world), "slow.test  waits for its rate  mx said: 451 later");
+}
+
 static void fits_any_screen(void **state)
 {
 	struct world *world = *state;
@@ -132,6 +169,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(shows_what_there_is, begin, end),
 		cmocka_unit_test_setup_teardown(rates_are_of_what_came_since, begin, end),
+		cmocka_unit_test_setup_teardown(programs_get_the_same, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_held_back_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(fits_any_screen, begin, end),
 	};
 

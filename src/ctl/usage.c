@@ -51,8 +51,8 @@ static const struct {
 	{ "tail", "usage: postroad tail [ID | ADDRESS] [FILTER ...] [--json]\n"
 		  "FILTER: --event WORD[,WORD ...] (those of the log: received, deferred, bounced ...), --sender A, --recipient A\n"
 		  "        (A: an address, or @domain), --domain D (of recipients), --id ID, --since 10m (what the server remembers of it)\n" },
-	{ "top", "usage: postroad top [--interval 2s] [--once]\n"
-		 "       q ends it, the space bar asks at once; --once prints one picture (programs ask for stats and queue destinations)\n" },
+	{ "top", "usage: postroad top [--interval 2s] [--once | --json]\n"
+		 "       q ends it, the space bar asks at once; --once prints one picture, --json the same for programs\n" },
 	{ "trace", "usage: postroad trace ID|ADDRESS [--json]\n" },
 	{ "upgrade", "usage: postroad upgrade [--json]\n" },
 	{ "user", "usage: postroad user add|remove|password NAME\n"

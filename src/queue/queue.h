@@ -139,6 +139,7 @@ struct queue_destination {              /* Borrows; valid during the call. */
 	struct text site;               /* Where its mail really goes; what follows is shared with all that goes there: */
 	uint32_t site_destinations;     /* How many there are, */
 	bool site_first;                /* and this is the first one told. */
+	bool idle;                      /* Nothing waits for this one, and nothing is under way to it. */
 	enum queue_gate gate;
 	uint32_t in_flight, concurrency;  /* Deliveries under way, and how many may be now. */
 	struct text shape;              /* The `destination` that fixes limits for it; empty: none does. */

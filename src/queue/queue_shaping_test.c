@@ -222,6 +222,21 @@ static void test_a_provider_is_one_for_all_his_hosts(void **state)
 	assert_string_equal(look(world, "s4.test").site, "mx2.shared.test:25");
 }
 
+/* How many destinations a survey finds held back. */
+static size_t held_back(struct world *world)
+{
+	struct queue_survey survey;
+
+	assert_true(queue_survey_init(&survey, TEXT_EMPTY));
+	queue_survey_visit(&survey, world->queue, 0);
+	const size_t count = survey.held_back_count;
+
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(survey.held_back[i].destination.gate, QUEUE_GATE_PACED);
+	queue_survey_done(&survey);
+	return count;
+}
+
 static void test_a_rate_holds(void **state)
 {
 	struct world *world = *state;
@@ -233,6 +248,7 @@ static void test_a_rate_holds(void **state)
 	world_settle(world);
 	assert_int_equal(world->deliveries, 1);
 	assert_int_equal(look(world, "s1.test").destination.gate, QUEUE_GATE_PACED);
+	assert_int_equal(held_back(world), 3);
 	for (unsigned minute = 1; minute < 9; minute++) {
 		assert_true(queue_paced(world->queue) > 0);
 		world_sleep(world, MINUTE_MS);
@@ -240,6 +256,7 @@ static void test_a_rate_holds(void **state)
 	}
 	assert_true(world_is_empty(world));
 	assert_int_equal(queue_paced(world->queue), 0);
+	assert_int_equal(held_back(world), 0);
 	assert_int_equal(world_events(world, "paced"), 1);
 
 	/* Not again for what comes soon after, but for what comes much later. */

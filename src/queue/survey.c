@@ -8,11 +8,13 @@ bool queue_survey_init(struct queue_survey *survey, struct text key)
 	struct text copy;
 	struct busiest_place *busy = arena ? arena_array(arena, QUEUE_SURVEY_BUSY_MAX, sizeof *busy) : NULL;
 
-	if (busy == NULL || !arena_copy(arena, key, &copy)) {
+	struct queue_surveyed *held_back = busy ? arena_array(arena, QUEUE_SURVEY_HELD_BACK_MAX, sizeof *held_back) : NULL;
+
+	if (held_back == NULL || !arena_copy(arena, key, &copy)) {
 		arena_free(arena);
 		return false;
 	}
-	*survey = (struct queue_survey){ .arena = arena, .key = copy, .busy = busy };
+	*survey = (struct queue_survey){ .arena = arena, .key = copy, .held_back = held_back, .busy = busy };
 	return true;
 }
 
@@ -25,6 +27,11 @@ void queue_survey_done(struct queue_survey *survey)
 bool queue_destination_in_trouble(const struct queue_destination *destination)
 {
 	return destination->paused_until_ms > 0;
+}
+
+bool queue_destination_held_back(const struct queue_destination *destination)
+{
+	return !destination->idle && destination->waiting_domains > 0 && destination->gate != QUEUE_GATE_OPEN;
 }
 
 const char *queue_gate_word(enum queue_gate gate)
@@ -56,6 +63,17 @@ struct visit {
 	unsigned lane;
 };
 
+static void keep_held_back(struct queue_survey *survey, const struct queue_destination *destination, unsigned lane)
+{
+	struct queue_surveyed *kept = &survey->held_back[survey->held_back_count];
+
+	if (survey->held_back_count == QUEUE_SURVEY_HELD_BACK_MAX || !queue_destination_held_back(destination))
+		return;
+	kept->lane = lane;
+	if (copy_destination(survey->arena, destination, &kept->destination))
+		survey->held_back_count++;
+}
+
 static void see(void *context, const struct queue_destination *destination)
 {
 	const struct visit *visit = context;
@@ -63,6 +81,8 @@ static void see(void *context, const struct queue_destination *destination)
 	const bool wanted = survey->key.length > 0 ? text_equal(destination->key, survey->key)
 						   : queue_destination_in_trouble(destination);
 
+	if (survey->key.length == 0)
+		keep_held_back(survey, destination, visit->lane);
 	if (!wanted)
 		return;
 	survey->matching++;

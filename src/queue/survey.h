@@ -6,7 +6,8 @@
  *       `matching` counts those beyond as well.
  *   U2  At most QUEUE_SURVEY_BUSY_MAX of the busiest destinations, which is all of 16 queues; the others are summed up.
  *   U3  Of all in trouble one destination stands for its site: hosts that serve a thousand domains are in trouble once for each
- *       lane. `matching` counts destinations. */
+ *       lane. `matching` counts destinations.
+ *   U4  When all are asked for: at most QUEUE_SURVEY_HELD_BACK_MAX of those whose mail may not leave now, for whatever reason. */
 #ifndef QUEUE_SURVEY_H
 #define QUEUE_SURVEY_H
 
@@ -17,10 +18,11 @@
 
 enum {
 	QUEUE_SURVEY_MAX = 50,
+	QUEUE_SURVEY_HELD_BACK_MAX = 200,
 	QUEUE_SURVEY_HOSTS_MAX = 20,
 	QUEUE_SURVEY_TEXT_MAX = 1000,   /* Of each text of a destination. */
 	QUEUE_SURVEY_BUSY_MAX = 16 * BUSIEST_MAX,
-	QUEUE_SURVEY_BYTES_MAX = QUEUE_SURVEY_MAX * 6 * (QUEUE_SURVEY_TEXT_MAX + 16) + (256 << 10)
+	QUEUE_SURVEY_BYTES_MAX = (QUEUE_SURVEY_MAX + QUEUE_SURVEY_HELD_BACK_MAX) * 6 * (QUEUE_SURVEY_TEXT_MAX + 16) + (256 << 10)
 };
 
 struct queue_surveyed {
@@ -44,6 +46,8 @@ struct queue_survey {
 	struct queue_surveyed found[QUEUE_SURVEY_MAX];
 	size_t found_count;
 	size_t matching;                /* >= found_count */
+	struct queue_surveyed *held_back; /* In the arena; in trouble or not. */
+	size_t held_back_count;
 	struct busiest_place *busy;     /* In the arena; each name once. */
 	size_t busy_count;
 	uint64_t others[BUSIEST_OUTCOME_COUNT];
@@ -60,6 +64,9 @@ void queue_survey_visit(struct queue_survey *survey, const struct queue *queue, 
 
 /* In trouble: the last answer was one, be its pause over or not. */
 bool queue_destination_in_trouble(const struct queue_destination *destination);
+
+/* Something waits for it, and its gate is shut: by a rate, by limits, or after trouble. */
+bool queue_destination_held_back(const struct queue_destination *destination);
 
 /* "open", "full", "paced", "paused", "down" */
 const char *queue_gate_word(enum queue_gate gate);

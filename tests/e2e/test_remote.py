@@ -298,6 +298,11 @@ def test_a_rate_that_runs_out(postroad, remote):
     state = server.ask("explain", "carol@two.test")["destinations"][0]["state"]
     assert (state["gate"], state["trouble"], state["paced_until"][:13]) == ("paced", False, told["next"][:13])
     assert "paced (its rate is used up) until 2" in server.run("explain", "carol@two.test").stdout
+    rows = server.ask("queue", "destinations")["destinations"]
+    assert [row["state"]["limits"]["rate"] for row in rows] == ["1 messages in 3600 s"] * 2
+    assert {row["state"]["gate"] for row in rows} == {"paced"} and {row["state"]["same_hosts"] for row in rows} == {2}
+    assert "paced (its rate is used up) until 2" in server.run("queue", "destinations").stdout
+    assert re.search(r"  one\.test  waits for its rate", server.run("top", "--once").stdout)
     with urllib.request.urlopen(f"http://127.0.0.1:{web_port}/metrics") as page:
         metrics = page.read().decode()
     assert "postroad_paced_total 1\n" in metrics and "postroad_queue_paced 2\n" in metrics

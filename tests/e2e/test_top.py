@@ -83,6 +83,17 @@ def test_one_picture_for_whoever_has_no_terminal(busy):
     assert slow.split()[0] == "1" and "4.4.3" in slow
 
 
+def test_programs_get_one_frame_and_no_more(busy):
+    told = busy.ask("top")
+    assert told["rates"]["in"]["all"] == 2 and told["rates"]["in"]["a_second"] > 0 and told["rates"]["in"]["a_second_now"] is None
+    assert told["rates"]["here"]["all"] == 1 and told["times"]["time-to-250"]["half_below_ms"] > 0
+    [slow] = told["destinations"]
+    assert (slow["domain"], slow["recipients"]) == ("slow.test", 1) and "4.4.3" in slow["last"] and told["complete"]
+    assert told["spool"]["messages"] == 1 and sum(lane["in"] for lane in told["lanes"]) == 2
+    # An interval is waited for once, and its rates are told.
+    assert busy.ask("top", "--interval", "200ms")["rates"]["in"]["a_second_now"] == 0
+
+
 def test_the_terminal_shows_what_happens_and_is_given_back(busy, terminal):
     screen = terminal(busy, "--interval", "200ms", rows=20, columns=70)
     until(screen.pictures, "the first picture")
@@ -122,7 +133,7 @@ def test_a_server_that_goes_is_told(busy, terminal):
 
 
 def test_what_is_wrong_is_said(busy):
-    for words, part in ((("--interval", "x"), "interval"), (("--interval", "1ms"), "interval"), (("what",), "usage"), (("--json",), "programs ask for stats")):
+    for words, part in ((("--interval", "x"), "interval"), (("--interval", "1ms"), "interval"), (("what",), "usage")):
         result = busy.run("top", *words, check=False)
         assert result.returncode == 64 and part in result.stderr
     busy.stop()
