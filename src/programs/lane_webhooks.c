@@ -52,19 +52,21 @@ void lane_webhooks_reload(struct webhooks *webhooks, const struct conf *conf)
 {
 	struct webhook_settings settings[WEBHOOKS_MAX];
 	char rooms[WEBHOOKS_MAX][SECRET_ROOM_BYTES];
-	size_t count = 0;
 
 	must(conf->webhook_count <= WEBHOOKS_MAX);
 	for (size_t i = 0; i < conf->webhook_count; i++) {
 		const struct conf_webhook *webhook = &conf->webhooks[i];
 		struct text secret;
-		const char *problem = secret_file_read(webhook->secret_file, false, rooms[count], &secret);
+		const char *problem = secret_file_read(webhook->secret_file, false, rooms[i], &secret);
 
-		if (problem == NULL)
-			settings[count++] = (struct webhook_settings){ webhook->name, webhook->url, secret, kinds_of(webhook) };
-		else
+		if (problem != NULL)
 			fprintf(stderr, "postroad: %s:%d: webhook secret-file cannot be used: %s\n", conf->path, webhook->line, problem);
+		settings[i] = (struct webhook_settings){ .name = webhook->name,
+			.url = webhook->url,
+			.secret = problem == NULL ? secret : TEXT_EMPTY,
+			.kinds = kinds_of(webhook),
+			.problem = problem };
 	}
-	webhooks_reload(webhooks, settings, count);
+	webhooks_reload(webhooks, settings, conf->webhook_count);
 	explicit_bzero(rooms, sizeof rooms);
 }

@@ -1,34 +1,20 @@
-#include "reports/webhooks.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/arena.h"
 #include "base/must.h"
 #include "crypto/hmac.h"
+#include "reports/webhooks_private.h"
 
 enum { RESPONSE_BYTES_MAX = 64 << 10, ARENA_BYTES = 16 << 10 };
 
 _Static_assert(EVENT_KIND_COUNT <= 64, "a kind is a bit");
 
-struct webhook {
-	struct webhooks *owner;
-	struct webhook_settings settings; /* In the arena. */
-	struct arena *arena;
-	struct loop_timer *timer;
-	struct web_request *request;
-	struct journal_place behind;      /* What is under way. */
-	uint64_t events;                  /* How many these are. */
-	int64_t wait_ms;                  /* 0: the last attempt went well. */
-};
-
-struct webhooks {
-	struct webhooks_parts parts;
-	struct webhook all[WEBHOOKS_MAX];
-	size_t count;
-	struct buffer body;
-	char room[JOURNAL_RECORD_MAX];
-};
+int64_t webhook_wait_ms(int64_t before_ms)
+{
+	if (before_ms >= WEBHOOK_WAIT_MS_MAX / 2)
+		return WEBHOOK_WAIT_MS_MAX;
+	return before_ms == 0 ? WEBHOOK_WAIT_MS_MIN : 2 * before_ms;
+}
 
 bool webhook_sign(struct text secret, int64_t time_s, struct text body, char out_field[WEBHOOK_SIGNATURE_SIZE])
 {
@@ -49,10 +35,21 @@ bool webhook_sign(struct text secret, int64_t time_s, struct text body, char out
 	return true;
 }
 
+static int64_t now_ms(const struct webhook *webhook)
+{
+	return loop_unix_ms(webhook->owner->parts.loop);
+}
+
+static void plan(struct webhook *webhook, int64_t delay_ms)
+{
+	webhook->next_ms = now_ms(webhook) + delay_ms;
+	loop_timer_set(webhook->timer, delay_ms);
+}
+
 static void tell(const struct webhook *webhook, enum event_kind kind, struct text reason)
 {
 	const struct event_sink *sink = &webhook->owner->parts.sink;
-	struct event event = { .kind = kind, .time_ms = loop_unix_ms(webhook->owner->parts.loop) };
+	struct event event = { .kind = kind, .time_ms = now_ms(webhook) };
 
 	event.fields[EVENT_FIELD_ABOUT] = webhook->settings.name;
 	event.fields[EVENT_FIELD_TARGETS] = webhook->settings.url;
@@ -61,10 +58,13 @@ static void tell(const struct webhook *webhook, enum event_kind kind, struct tex
 	sink->report(sink->context, &event);
 }
 
-static void tell_dropped(const struct webhook *webhook, uint64_t missed)
+static void drop(struct webhook *webhook, uint64_t missed)
 {
 	char room[64];
 
+	if (missed == 0)
+		return;
+	webhook->past.dropped += missed;
 	snprintf(room, sizeof room, "%llu events", (unsigned long long)missed);
 	tell(webhook, EVENT_WEBHOOK_DROPPED, text_of(room));
 }
@@ -91,8 +91,7 @@ static void gather(struct webhook *webhook)
 	struct text stored;
 	queue_id id;
 
-	if (missed > 0)
-		tell_dropped(webhook, missed);
+	drop(webhook, missed);
 	buffer_clear(&webhooks->body);
 	(void)!buffer_append(&webhooks->body, TEXT("["));
 	webhook->events = 0;
@@ -108,42 +107,67 @@ static void gather(struct webhook *webhook)
 	}
 }
 
-static void later(struct webhook *webhook, struct text reason)
+/* An attempt has ended. The trouble empty: well. */
+static void note(struct webhook *webhook, unsigned status, struct text trouble)
 {
-	if (webhook->wait_ms == 0)
+	struct webhook_past *past = &webhook->past;
+
+	past->asked_ms = now_ms(webhook);
+	past->status = status;
+	snprintf(past->trouble, sizeof past->trouble, "%.*s", TEXT_FORMAT(trouble));
+	if (trouble.length == 0) {
+		past->worked_ms = past->asked_ms;
+		past->failing_since_ms = 0;
+	} else if (past->failing_since_ms == 0) {
+		past->failing_since_ms = past->asked_ms;
+	}
+}
+
+static void later(struct webhook *webhook, unsigned status, struct text reason)
+{
+	if (webhook->past.failing_since_ms == 0)
 		tell(webhook, EVENT_WEBHOOK_FAILED, reason);
-	webhook->wait_ms = webhook->wait_ms == 0 ? WEBHOOK_WAIT_MS_MIN : 2 * webhook->wait_ms;
-	if (webhook->wait_ms > WEBHOOK_WAIT_MS_MAX)
-		webhook->wait_ms = WEBHOOK_WAIT_MS_MAX;
-	loop_timer_set(webhook->timer, webhook->wait_ms);
+	note(webhook, status, reason);
+	webhook->wait_ms = webhook_wait_ms(webhook->wait_ms);
+	plan(webhook, webhook->wait_ms);
+}
+
+/* No timer: it rests. Told each time, for it is the last word of this webhook. */
+static void stop(struct webhook *webhook, unsigned status, struct text reason)
+{
+	tell(webhook, EVENT_WEBHOOK_FAILED, reason);
+	note(webhook, status, reason);
+	webhook->stopped = true;
+}
+
+static void took(struct webhook *webhook, unsigned status)
+{
+	journal_place_put(webhook->owner->parts.journal, webhook->settings.name, webhook->behind);
+	counters_add(webhook->owner->parts.counters, COUNTER_WEBHOOK_EVENTS, webhook->events);
+	if (webhook->past.failing_since_ms != 0)
+		tell(webhook, EVENT_WEBHOOK_WORKS, TEXT_EMPTY);
+	note(webhook, status, TEXT_EMPTY);
+	webhook->past.taken += webhook->events;
+	webhook->wait_ms = 0;
+	plan(webhook, webhook->events == WEBHOOK_EVENTS_MAX ? 0 : WEBHOOK_LOOK_MS);
 }
 
 static void answered(void *context, const struct https_response *response)
 {
 	struct webhook *webhook = context;
-	struct webhooks *webhooks = webhook->owner;
 	char reason[64];
 
 	webhook->request = NULL;
 	if (response->end != HTTPS_ANSWERED) {
-		later(webhook, response->trouble);
-		return;
+		later(webhook, 0, response->trouble);
+	} else if (response->status / 100 == 2) {
+		took(webhook, response->status);
+	} else if (response->status == 410) {
+		stop(webhook, response->status, TEXT("it answers 410, and is told nothing until a reload"));
+	} else {
+		snprintf(reason, sizeof reason, "it answers %u", response->status);
+		later(webhook, response->status, text_of(reason));
 	}
-	if (response->status / 100 != 2) {
-		snprintf(reason, sizeof reason, "it answers %u%s", response->status,
-		    response->status == 410 ? ", and is told nothing until a reload" : "");
-		if (response->status == 410)
-			tell(webhook, EVENT_WEBHOOK_FAILED, text_of(reason)); /* No timer: it rests. */
-		else
-			later(webhook, text_of(reason));
-		return;
-	}
-	journal_place_put(webhooks->parts.journal, webhook->settings.name, webhook->behind);
-	counters_add(webhooks->parts.counters, COUNTER_WEBHOOK_EVENTS, webhook->events);
-	if (webhook->wait_ms != 0)
-		tell(webhook, EVENT_WEBHOOK_WORKS, TEXT_EMPTY);
-	webhook->wait_ms = 0;
-	loop_timer_set(webhook->timer, webhook->events == WEBHOOK_EVENTS_MAX ? 0 : WEBHOOK_LOOK_MS);
 }
 
 static void look(void *context)
@@ -157,16 +181,16 @@ static void look(void *context)
 	gather(webhook);
 	if (webhook->events == 0) {
 		journal_place_put(webhooks->parts.journal, webhook->settings.name, webhook->behind);
-		loop_timer_set(webhook->timer, WEBHOOK_LOOK_MS);
+		plan(webhook, WEBHOOK_LOOK_MS);
 		return;
 	}
 	if (!https_url_split(webhook->settings.url, &host, &port)) {
-		later(webhook, TEXT("its URL has no host"));
+		later(webhook, 0, TEXT("its URL has no host"));
 		return;
 	}
 	if (!buffer_append(&webhooks->body, TEXT("]")) ||
-	    !webhook_sign(webhook->settings.secret, loop_unix_ms(webhooks->parts.loop) / 1000, buffer_text(&webhooks->body), field)) {
-		later(webhook, TEXT("out of memory"));
+	    !webhook_sign(webhook->settings.secret, now_ms(webhook) / 1000, buffer_text(&webhooks->body), field)) {
+		later(webhook, 0, TEXT("out of memory"));
 		return;
 	}
 	const struct https_order order = { .url = webhook->settings.url,
@@ -178,7 +202,7 @@ static void look(void *context)
 
 	webhook->request = web_ask(webhooks->parts.web, &order, answered, webhook);
 	if (webhook->request == NULL)
-		later(webhook, TEXT("out of memory"));
+		later(webhook, 0, TEXT("out of memory"));
 }
 
 struct webhooks *webhooks_new(const struct webhooks_parts *parts)
@@ -192,26 +216,29 @@ struct webhooks *webhooks_new(const struct webhooks_parts *parts)
 	return webhooks;
 }
 
-static void end(struct webhook *webhook)
+/* What is under way is posted again by who comes after it. */
+static void rest(struct webhook *webhook)
 {
 	web_cancel(webhook->request);
 	loop_timer_free(webhook->timer);
+	webhook->request = NULL;
+	webhook->timer = NULL;
+}
+
+static void end(struct webhook *webhook)
+{
+	rest(webhook);
 	if (webhook->arena != NULL)
 		arena_wipe(webhook->arena);
 	arena_free(webhook->arena);
-}
-
-static void end_all(struct webhooks *webhooks)
-{
-	while (webhooks->count > 0)
-		end(&webhooks->all[--webhooks->count]);
 }
 
 void webhooks_free(struct webhooks *webhooks)
 {
 	if (webhooks == NULL)
 		return;
-	end_all(webhooks);
+	while (webhooks->count > 0)
+		end(&webhooks->all[--webhooks->count]);
 	buffer_done(&webhooks->body);
 	free(webhooks);
 }
@@ -223,28 +250,47 @@ static bool begin(struct webhook *webhook, const struct webhook_settings *settin
 	webhook->arena = arena_new(ARENA_BYTES);
 	webhook->timer = loop_timer_new(webhook->owner->parts.loop, look, webhook);
 	webhook->settings.kinds = settings->kinds;
+	webhook->settings.problem = settings->problem;
 	if (webhook->arena == NULL || webhook->timer == NULL || !arena_copy(webhook->arena, settings->name, &webhook->settings.name) ||
 	    !arena_copy(webhook->arena, settings->url, &webhook->settings.url) ||
 	    !arena_copy(webhook->arena, settings->secret, &webhook->settings.secret))
 		return false;
 	(void)journal_place_get(webhook->owner->parts.journal, settings->name, &missed); /* W4 */
-	if (missed > 0)
-		tell_dropped(webhook, missed);
-	loop_timer_set(webhook->timer, WEBHOOK_LOOK_MS);
+	drop(webhook, missed);
+	if (settings->problem == NULL)
+		plan(webhook, WEBHOOK_LOOK_MS);
 	return true;
+}
+
+/* W5 */
+static struct webhook_past past_of(const struct webhook *all, size_t count, struct text name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(all[i].settings.name, name))
+			return all[i].past;
+	return (struct webhook_past){ 0 };
 }
 
 void webhooks_reload(struct webhooks *webhooks, const struct webhook_settings *settings, size_t count)
 {
+	struct webhook old[WEBHOOKS_MAX];
+	size_t old_count = webhooks->count;
+
 	must(count <= WEBHOOKS_MAX);
-	end_all(webhooks);
+	for (size_t i = 0; i < old_count; i++) {
+		rest(&webhooks->all[i]); /* Where it stands: its timer and its request know it by that. */
+		old[i] = webhooks->all[i];
+	}
+	webhooks->count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct webhook *webhook = &webhooks->all[webhooks->count];
 
-		*webhook = (struct webhook){ .owner = webhooks };
+		*webhook = (struct webhook){ .owner = webhooks, .past = past_of(old, old_count, settings[i].name) };
 		if (begin(webhook, &settings[i]))
 			webhooks->count++;
 		else
 			end(webhook);
 	}
+	while (old_count > 0)
+		end(&old[--old_count]);
 }

@@ -154,9 +154,23 @@ struct journal_place journal_end(struct webhook_journal *journal)
 	return end;
 }
 
+struct journal_place journal_start(struct webhook_journal *journal)
+{
+	pthread_mutex_lock(&journal->lock);
+	const struct journal_place start = journal->file->tail;
+
+	pthread_mutex_unlock(&journal->lock);
+	return start;
+}
+
+static uint64_t hash_of(struct text name)
+{
+	return XXH3_64bits(name.bytes, name.length) | 1;
+}
+
 static struct reader *reader_of(struct file *file, struct text name)
 {
-	const uint64_t hash = XXH3_64bits(name.bytes, name.length) | 1;
+	const uint64_t hash = hash_of(name);
 	struct reader *oldest = &file->readers[0];
 
 	for (size_t i = 0; i < JOURNAL_READERS; i++) {
@@ -201,6 +215,22 @@ void journal_place_put(struct webhook_journal *journal, struct text reader, stru
 	pthread_mutex_lock(&journal->lock);
 	reader_of(journal->file, reader)->place = place;
 	pthread_mutex_unlock(&journal->lock);
+}
+
+bool journal_place_look(struct webhook_journal *journal, struct text reader, struct journal_place *out_place)
+{
+	const struct file *file = journal->file;
+	const uint64_t hash = hash_of(reader);
+	bool found = false;
+
+	pthread_mutex_lock(&journal->lock);
+	for (size_t i = 0; !found && i < JOURNAL_READERS; i++) {
+		found = file->readers[i].name == hash;
+		if (found)
+			*out_place = file->readers[i].place;
+	}
+	pthread_mutex_unlock(&journal->lock);
+	return found;
 }
 
 static bool read_record(struct file *file, struct journal_place *place, char *room, struct record *out_record)

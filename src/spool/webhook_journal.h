@@ -37,12 +37,16 @@ void journal_close(struct webhook_journal *journal); /* NULL is fine. */
 /* `stored`: as event_encode makes it. What is larger than JOURNAL_RECORD_MAX is left out. */
 void journal_add(struct webhook_journal *journal, queue_id id, struct text stored);
 
-/* Where the next event will be. */
+/* Where the next event will be; and where the oldest is that there still is (the same when there is none). */
 struct journal_place journal_end(struct webhook_journal *journal);
+struct journal_place journal_start(struct webhook_journal *journal);
 
 /* The place of a reader; of one that is new, the end. Moved on first when what was there is gone: past *out_missed events. */
 struct journal_place journal_place_get(struct webhook_journal *journal, struct text reader, uint64_t *out_missed);
 void journal_place_put(struct webhook_journal *journal, struct text reader, struct journal_place place);
+
+/* The same to look at: nothing is moved, what was there may be gone. False: no such reader is known. */
+[[nodiscard]] bool journal_place_look(struct webhook_journal *journal, struct text reader, struct journal_place *out_place);
 
 /* Copy the event at the place into the room, and move the place behind it. False: there is none, or it is gone. */
 [[nodiscard]] bool journal_read(struct webhook_journal *journal, struct journal_place *place, char room[JOURNAL_RECORD_MAX],

@@ -96,7 +96,28 @@ static void the_oldest_gives_way_and_is_counted(void **state)
 		assert_true(text_equal(stored, event));
 	}
 	assert_int_equal(missed + read, 2000);
+	assert_int_equal(journal_start(journal).number, missed);
 	(void)place_of(journal, "slow", 0);
+	journal_close(journal);
+}
+
+static void to_look_moves_nothing(void **state)
+{
+	struct webhook_journal *journal = open_at(NULL);
+	struct journal_place place, looked;
+
+	(void)state;
+	assert_false(journal_place_look(journal, TEXT("one"), &looked));
+	place = place_of(journal, "one", 0);
+	journal_add(journal, 1, TEXT("first"));
+	assert_true(journal_place_look(journal, TEXT("one"), &looked));
+	assert_memory_equal(&looked, &place, sizeof place);
+	assert_memory_equal(&looked, &(struct journal_place){ 0 }, sizeof looked);
+	assert_int_equal(journal_start(journal).number, 0);
+	assert_int_equal(journal_end(journal).number, 1);
+	expect(journal, &looked, 1, TEXT("first"));
+	assert_int_equal(place_of(journal, "one", 0).number, 0);
+	assert_false(journal_place_look(journal, TEXT("two"), &looked));
 	journal_close(journal);
 }
 
@@ -120,6 +141,7 @@ int main(void)
 		cmocka_unit_test(what_waits_survives_the_process),
 		cmocka_unit_test(the_oldest_gives_way_and_is_counted),
 		cmocka_unit_test(what_is_too_large_is_left_out),
+		cmocka_unit_test(to_look_moves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
