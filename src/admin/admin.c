@@ -141,6 +141,8 @@ void admin_request(struct admin *admin, const json_t *request, uint32_t uid, adm
 	}
 	if (answer == NULL && text_equal(verb, TEXT("replay")))
 		answer = replay(settings, request);
+	if (answer == NULL && text_equal(verb, TEXT("webhooks")))
+		answer = json_pack("{s:b, s:o}", "ok", 1, "webhooks", admin_webhooks(settings));
 	if (answer == NULL && text_equal(verb, TEXT("claim")))
 		answer = claim(settings, request);
 	if (answer == NULL && text_equal(verb, TEXT("reload")))

@@ -23,6 +23,7 @@
 #include "keys/plan.h"
 #include "queue/survey.h"
 #include "reports/reports.h"
+#include "reports/webhooks.h"
 #include "route/hosts.h"
 #include "route/router.h"
 #include "spool/spool.h"
@@ -55,6 +56,7 @@ struct admin_settings {
 	const struct hosts_settings *hosts;
 	struct event_sink sink;
 	struct reports *reports; /* NULL: none are sent. */
+	struct webhooks *webhooks; /* NULL: there are none. */
 	struct feed *feed;       /* NULL: events are not kept for who looks on. */
 	void (*sum_counters)(void *context, struct counters *out_sum);
 	const struct counters *(*lane_counters)(void *context, unsigned lane); /* NULL behind the last one. */

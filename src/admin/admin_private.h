@@ -100,6 +100,8 @@ json_t *admin_pause_read(
 json_t *admin_reports(struct spool *spool, const json_t *request);
 /* "reports send": of one day, or of all that are over. Answers when they have left. */
 void admin_reports_send(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
+/* How each webhook fares: an array of objects. */
+json_t *admin_webhooks(const struct admin_settings *settings);
 /* "tail": events as they happen. */
 void admin_tail(struct admin *admin, const json_t *request, admin_answered *answered, void *context);
 /* How many keys are in which state, and at most ADMIN_KEYS_MAX of them: those whose next step is nearest, in the plan's order. Gives;

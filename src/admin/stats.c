@@ -1,4 +1,4 @@
-/* "stats": the size of the spool, the work of the queues and what is in trouble, and the counters. */
+/* "stats": the size of the spool, the work of the queues and what is in trouble, how webhooks fare, and the counters. */
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -161,12 +161,12 @@ static json_t *answer_of(const struct admin *admin, const struct queue_survey *s
 
 	if (spool_totals(settings->spool, &totals) != OK)
 		return admin_failure(EX_IOERR, "the spool cannot be read");
-	return json_pack("{s:b, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "version", POSTROAD_VERSION,
+	return json_pack("{s:b, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "version", POSTROAD_VERSION,
 	    "spool", "messages", (json_int_t)totals.messages, "recipients", (json_int_t)totals.recipients, "history",
 	    (json_int_t)totals.history_messages, "commits", (json_int_t)totals.commits, "changes",
 	    (json_int_t)totals.changes, "queue", queue_json(survey), "counters", counters_json(settings), "lanes", lanes_json(settings), "times",
 	    times_json(settings), "host", host_json(admin), "busiest", busiest_json(survey), "certificates",
-	    certificates_json(settings), "dkim", admin_keys(settings, clock_unix_ms() / 1000));
+	    certificates_json(settings), "dkim", admin_keys(settings, clock_unix_ms() / 1000), "webhooks", admin_webhooks(settings));
 }
 
 static void surveyed(void *context, const struct queue_survey *survey)

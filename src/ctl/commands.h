@@ -12,12 +12,13 @@ struct ctl_place {
 	const char *spool;   /* Folder of the spool, read directly when no server runs. */
 };
 
-/* postroad queue, trace, explain, reports, stats, top, tail, reload, upgrade, stop. */
+/* postroad queue, trace, explain, reports, stats, webhooks, top, tail, reload, upgrade, stop. */
 int ctl_queue(const struct ctl_place *place, int count, char **words);
 int ctl_trace(const struct ctl_place *place, int count, char **words);
 int ctl_explain(const struct ctl_place *place, int count, char **words);
 int ctl_reports(const struct ctl_place *place, int count, char **words);
 int ctl_stats(const struct ctl_place *place, int count, char **words);
+int ctl_webhooks(const struct ctl_place *place, int count, char **words);
 int ctl_top(const struct ctl_place *place, int count, char **words);
 int ctl_tail(const struct ctl_place *place, int count, char **words);
 int ctl_reload(const struct ctl_place *place, int count, char **words);

@@ -118,6 +118,7 @@ static void look(struct doctor *doctor)
 	doctor_look_at_clock(doctor);
 	doctor_look_at_names(doctor);
 	doctor_look_at_pools(doctor);
+	doctor_look_at_webhooks(doctor);
 	if (doctor->dns == NULL)
 		return;
 	doctor_look_at_host(doctor);

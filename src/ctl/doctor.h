@@ -1,6 +1,6 @@
 /* postroad doctor: what is around a server, looked at from where it is: its files and this machine (doctor_local.c), and what the
- * DNS says of it (doctor_dns.c, doctor_sts.c), where its mail leaves from (doctor_pools.c, doctor_reach.c), and who reads what is for
- * those whom everybody may write to (doctor_names.c).
+ * DNS says of it (doctor_dns.c, doctor_sts.c), where its mail leaves from (doctor_pools.c, doctor_reach.c), who reads what is for
+ * those whom everybody may write to (doctor_names.c), and whether those are told of deliveries who want to be (doctor_webhooks.c).
  *
  * Each finding has its meaning and what mends it. Nothing is changed.
  *
@@ -53,6 +53,7 @@ void doctor_look_at_keys(struct doctor *doctor);
 void doctor_look_at_reach(struct doctor *doctor);
 void doctor_look_at_pools(struct doctor *doctor);
 void doctor_look_at_names(struct doctor *doctor);
+void doctor_look_at_webhooks(struct doctor *doctor);
 
 /* -- Parts of these -- */
 
@@ -62,6 +63,9 @@ void doctor_look_at_spf(struct doctor *doctor, const struct endpoint *address, s
 
 /* MTA-STS of one of our domains: the record, and the policy that it names. */
 void doctor_look_at_sts(struct doctor *doctor, struct text domain);
+
+/* What the server tells of a webhook (admin/webhooks.c). */
+void doctor_judge_webhook(struct doctor *doctor, const json_t *webhook);
 
 bool doctor_has_failed(const struct dns_answer *answer);
 void doctor_complain_of_dns(struct doctor *doctor, const char *subject);

@@ -54,6 +54,8 @@ void doctor_look_at_files(struct doctor *doctor)
 	for (size_t i = 0; i < conf->tls.certificate_count; i++)
 		look_at_secret(doctor, "key", conf->tls.keys[i].bytes);
 	look_at_secret(doctor, "folder of DKIM keys", conf->dkim.keys);
+	for (size_t i = 0; i < conf->webhook_count; i++)
+		look_at_secret(doctor, doctor_print(doctor, "secret of webhook %.*s", TEXT_FORMAT(conf->webhooks[i].name)), conf->webhooks[i].secret_file);
 }
 
 /* -- Ports ------------------------------------------------------------------------------- */

@@ -81,6 +81,18 @@ static void print_keys(const json_t *dkim)
 		    ctl_string(one, "next", "-"));
 }
 
+static void print_webhooks(const json_t *webhooks)
+{
+	const json_t *one;
+	size_t i;
+
+	if (json_array_size(webhooks) > 0)
+		puts("webhooks");
+	json_array_foreach (webhooks, i, one)
+		printf("  %s: %s, waiting: %lld\n", ctl_string(one, "name", "?"), ctl_string(one, "state", "?"),
+		    (long long)json_integer_value(json_object_get(one, "waiting")));
+}
+
 /* A request of one word with nothing behind it. */
 static json_t *ask_plainly(const struct ctl_place *place, const char *verb, int count, char **rest, bool *out_json, int *out_code)
 {
@@ -118,6 +130,7 @@ int ctl_stats(const struct ctl_place *place, int count, char **rest)
 		print_numbers(json_object_get(answer, "host"));
 		print_certificates(json_object_get(answer, "certificates"));
 		print_keys(json_object_get(answer, "dkim"));
+		print_webhooks(json_object_get(answer, "webhooks"));
 		print_busiest(json_object_get(answer, "busiest"));
 		puts("since the start");
 		print_numbers(json_object_get(answer, "counters"));

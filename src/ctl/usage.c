@@ -62,6 +62,7 @@ static const struct {
 		    "       postroad verify spf --ip A [--helo H] [--mail-from F]       needs no message\n"
 		    "       postroad verify dmarc --from-domain D [--spf-pass-domain D] [--dkim-pass-domain D ...]   nor does this\n" },
 	{ "version", "usage: postroad version\n" },
+	{ "webhooks", "usage: postroad webhooks [--json]\n" },
 };
 
 enum { USAGE_COUNT = sizeof usages / sizeof usages[0] };

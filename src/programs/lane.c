@@ -643,6 +643,7 @@ const struct outbound *lane_outbound(const struct lane *lane) { return lane->out
 const struct queue *lane_queue(const struct lane *lane) { return lane->queue; }
 const struct counters *lane_counters(const struct lane *lane) { return &lane->counters; }
 struct reports *lane_reports(struct lane *lane) { return lane->reports; }
+struct webhooks *lane_webhooks(struct lane *lane) { return lane->webhooks; }
 struct event_sink lane_sink(struct lane *lane)
 {
 	return (struct event_sink){ report, lane };

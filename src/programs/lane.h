@@ -14,6 +14,7 @@
 #include "io/log_writer.h"
 #include "outbound/logins.h"
 #include "reports/reports.h"
+#include "reports/webhooks.h"
 #include "route/hosts.h"
 #include "spool/greylist.h"
 #include "spool/in_doubt.h"
@@ -109,6 +110,7 @@ struct inbound *lane_inbound(struct lane *lane);
 const struct outbound *lane_outbound(const struct lane *lane); /* The same. */
 const struct queue *lane_queue(const struct lane *lane); /* On its own thread. */
 struct reports *lane_reports(struct lane *lane); /* Lane 0 has them; NULL: another one. */
+struct webhooks *lane_webhooks(struct lane *lane); /* The same. */
 struct event_sink lane_sink(struct lane *lane);
 const struct counters *lane_counters(const struct lane *lane); /* Readable by any thread. */
 

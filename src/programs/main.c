@@ -53,6 +53,7 @@ static int help(FILE *out)
 	      "  reports [list|send]         what is counted for the reports of a day, and sending them now\n"
 	      "  reports FILE|MAILDIR ...    what the reports of others say about our domains\n"
 	      "  stats                       what is in the spool, what works and what is in trouble, and counters\n"
+	      "  webhooks                    how those fare who are told of deliveries\n"
 	      "  top                         what the server does, on a terminal, from moment to moment\n"
 	      "  tail [ID|ADDRESS] [FILTER ...]\n"
 	      "                              events as they happen\n"
@@ -274,7 +275,7 @@ static int ask_server(const char *name, const struct invocation *invocation)
 		ctl_command *command;
 	} commands[] = {
 		{ "queue", ctl_queue }, { "trace", ctl_trace }, { "explain", ctl_explain }, { "reports", ctl_reports },
-		{ "stats", ctl_stats }, { "top", ctl_top }, { "tail", ctl_tail },
+		{ "stats", ctl_stats }, { "webhooks", ctl_webhooks }, { "top", ctl_top }, { "tail", ctl_tail },
 		{ "reload", ctl_reload }, { "upgrade", ctl_upgrade }, { "stop", ctl_stop },
 	};
 	struct buffer complaints;

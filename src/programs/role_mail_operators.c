@@ -99,6 +99,7 @@ bool mail_control_open(struct mail *mail)
 		.hosts = lane_hosts(lane),
 		.sink = lane_sink(lane),
 		.reports = lane_reports(lane),
+		.webhooks = lane_webhooks(lane),
 		.feed = mail->feed,
 		.sum_counters = sum_counters,
 		.lane_counters = counters_of_lane,

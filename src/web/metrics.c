@@ -224,6 +224,36 @@ static bool put_keys(const json_t *dkim, struct buffer *out)
 	return ok;
 }
 
+static const struct {
+	const char *member, *name, *suffix, *type, *prose;
+	bool is_ms;
+} webhook_numbers[] = {
+	{ "waiting", "webhook_waiting_events", "", "gauge", "events that a webhook wants and has not taken", false },
+	{ "oldest_age_ms", "webhook_oldest_age", "_seconds", "gauge", "how long the oldest of them has waited; 0: none waits", true },
+	{ "dropped", "webhook_dropped_events", "_total", "counter", "events that gave way to newer ones before a webhook took them", false },
+};
+
+static bool put_webhooks(const json_t *webhooks, struct buffer *out)
+{
+	bool ok = true;
+
+	for (size_t k = 0; json_array_size(webhooks) > 0 && k < sizeof webhook_numbers / sizeof webhook_numbers[0]; k++) {
+		const char *name = webhook_numbers[k].name, *suffix = webhook_numbers[k].suffix;
+
+		ok = ok && put_head(name, suffix, webhook_numbers[k].type, webhook_numbers[k].prose, out);
+		for (size_t i = 0; ok && i < json_array_size(webhooks); i++) {
+			const json_t *one = json_array_get(webhooks, i);
+			const json_int_t value = json_integer_value(json_object_get(one, webhook_numbers[k].member));
+
+			ok = buffer_print(out, "postroad_%s%s", name, suffix) && put_label("{webhook=\"", one, "name", out) &&
+			    buffer_append(out, TEXT("\"} ")) &&
+			    (webhook_numbers[k].is_ms ? put_seconds(value, out) : buffer_print(out, "%lld", (long long)value)) &&
+			    buffer_append(out, TEXT("\n"));
+		}
+	}
+	return ok;
+}
+
 bool web_metrics_print(const json_t *stats, struct buffer *out)
 {
 	const char *version = json_string_value(json_object_get(stats, "version"));
@@ -233,6 +263,6 @@ bool web_metrics_print(const json_t *stats, struct buffer *out)
 	    buffer_append(out, TEXT("\"} 1\n")) && put_numbers(stats, out) &&
 	    put_outcomes(json_object_get(stats, "busiest"), out) && put_certificates(json_object_get(stats, "certificates"), out) &&
 	    put_keys(json_object_get(stats, "dkim"), out) &&
-	    put_histograms(json_object_get(stats, "times"), out) &&
+	    put_webhooks(json_object_get(stats, "webhooks"), out) && put_histograms(json_object_get(stats, "times"), out) &&
 	    put_counters(json_object_get(stats, "counters"), out);
 }

@@ -34,7 +34,9 @@ static void names_become_labels(void **state)
 	json_t *stats = json_loads("{\"version\": \"1\", \"busiest\": ["
 		"{\"destination\": \"a\\\"b.test\", \"delivered\": 5, \"deferred\": 2, \"failed\": 1},"
 		"{\"destination\": null, \"delivered\": 9, \"deferred\": 0, \"failed\": 0}],"
-		"\"certificates\": [{\"name\": \"mx.test\", \"not_after_s\": 12}, {\"name\": \"mx.test\", \"not_after_s\": 13}]}", 0, NULL);
+		"\"certificates\": [{\"name\": \"mx.test\", \"not_after_s\": 12}, {\"name\": \"mx.test\", \"not_after_s\": 13}],"
+		"\"webhooks\": [{\"name\": \"billing\", \"waiting\": 3, \"oldest_age_ms\": 1500, \"dropped\": 2},"
+		"{\"name\": \"shop\", \"waiting\": 0, \"oldest_age_ms\": 0, \"dropped\": 0}]}", 0, NULL);
 	struct buffer out;
 
 	(void)state;
@@ -46,6 +48,11 @@ static void names_become_labels(void **state)
 	assert_true(text_find(text, TEXT("\npostroad_outcomes_total{destination=\"a\\\"b.test\",outcome=\"deferred\"} 2\n")) < text.length);
 	assert_true(text_find(text, TEXT("\npostroad_outcomes_total{destination=\"other\",outcome=\"delivered\"} 9\n")) < text.length);
 	assert_true(text_find(text, TEXT("\npostroad_certificate_expiry_timestamp_seconds{certificate=\"2\",name=\"mx.test\"} 13\n")) < text.length);
+	assert_true(text_find(text, TEXT("\n# TYPE postroad_webhook_waiting_events gauge\npostroad_webhook_waiting_events{webhook=\"billing\"} 3\n"
+		"postroad_webhook_waiting_events{webhook=\"shop\"} 0\n")) < text.length);
+	assert_true(text_find(text, TEXT("\npostroad_webhook_oldest_age_seconds{webhook=\"billing\"} 1.5")) < text.length);
+	assert_true(text_find(text, TEXT("\n# TYPE postroad_webhook_dropped_events_total counter\n")) < text.length);
+	assert_true(text_find(text, TEXT("\npostroad_webhook_dropped_events_total{webhook=\"billing\"} 2\n")) < text.length);
 	buffer_done(&out);
 	json_decref(stats);
 }

@@ -20,6 +20,7 @@ static const struct web_endpoint endpoints[] = {
 	{ "POST", "/v1/pauses", WEB_ANSWER_API, WEB_CHANGE, "queue pause" },
 	{ "DELETE", "/v1/pauses", WEB_ANSWER_API, WEB_CHANGE, "queue resume" },
 	{ "GET", "/v1/destinations", WEB_ANSWER_API, WEB_READ, "queue destinations" },
+	{ "GET", "/v1/webhooks", WEB_ANSWER_API, WEB_READ, "webhooks" },
 	{ "GET", "/v1/events", WEB_ANSWER_API, WEB_READ, "tail" },
 	{ "POST", "/v1/messages", WEB_ANSWER_MAIL, WEB_SEND, NULL },
 	{ "GET", "/v1/messages", WEB_ANSWER_API, WEB_READ, "trace" },

@@ -18,6 +18,8 @@ static const struct {
 	{ "GET", "/v1/queue", WEB_FOUND, "queue list", "", "" },
 	{ "GET", "/v1/queue/", WEB_NO_PATH, NULL, "", "" },
 	{ "GET", "/v1/queue/ABC", WEB_FOUND, "queue show", "ABC", "" },
+	{ "GET", "/v1/webhooks", WEB_FOUND, "webhooks", "", "" },
+	{ "POST", "/v1/webhooks", WEB_NO_METHOD, NULL, "", "" },
 	{ "POST", "/v1/queue/retry", WEB_FOUND, NULL, "retry", "" },
 	{ "POST", "/v1/messages/ABC/hold", WEB_FOUND, NULL, "ABC", "hold" },
 	{ "DELETE", "/v1/messages/ABC", WEB_FOUND, "queue delete", "ABC", "" },

@@ -49,7 +49,7 @@ def stopped(postroad):
 
 
 WRONG = [("serve", "x"), ("check", "x"), ("check", "--colour"), ("queue", "nonsense"), ("queue", "list", "--colour"), ("queue", "show"), ("queue", "retry"),
-         ("queue", "pause", "x"), ("trace",), ("trace", "a", "b"), ("explain",), ("explain", "--colour", "x"), ("stats", "x"), ("reload", "x"),
+         ("queue", "pause", "x"), ("trace",), ("trace", "a", "b"), ("explain",), ("explain", "--colour", "x"), ("stats", "x"), ("webhooks", "x"), ("webhooks", "--colour"), ("reload", "x"),
          ("upgrade", "--colour"), ("stop", "x"), ("user",), ("user", "list", "x"), ("dkim",), ("dkim", "nonsense"), ("sign",),
          ("verify", "spf"), ("verify", "--colour"), ("quickstart",), ("doctor", "x"), ("reports", "--colour"), ("top", "x"), ("tail", "--colour")]
 
@@ -62,7 +62,7 @@ def test_wrong_words_are_told_and_nothing_is_done(stopped, words):
 
 
 def test_no_server(stopped):
-    for words in (("explain", "a@b.test"), ("stats",), ("reload",), ("upgrade",), ("stop",), ("queue", "retry", "all"), ("top",), ("tail",), ("reports", "send")):
+    for words in (("explain", "a@b.test"), ("stats",), ("webhooks",), ("reload",), ("upgrade",), ("stop",), ("queue", "retry", "all"), ("top",), ("tail",), ("reports", "send")):
         said = stopped.run(*words, check=False)
         assert said.returncode == 69 and said.stdout == "", words
         assert said.stderr == f"postroad: no server at {stopped.home}/control.sock: not found (is it running?)\n"
