@@ -88,7 +88,7 @@ def test_trace_tells_the_life(postroad):
     server = postroad()
     with server.smtp() as client:
         client.sendmail("a@client.test", ["alice@example.org"], HELLO)
-    server.mail("alice")
+    conftest.until(server.queue_is_empty, "the delivery to be settled")
     [life] = [life for life in server.ask("trace", "alice@example.org")]
     events = [step["event"] for step in life["steps"]]
     assert events[0] == "received" and "delivered" in events

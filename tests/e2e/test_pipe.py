@@ -73,7 +73,8 @@ def test_returned_to_the_sender(postroad, code, status):
     report = " ".join(server.mail("alice")[0].decode().split())
     assert f" Status: {status} " in report and f"the command ended with code {code}: nobody reads that" in report
     assert "and more" not in report
-    assert "Remote-MTA" not in report and "pipe ticket said: 55" in report and server.queue_is_empty()
+    assert "Remote-MTA" not in report and "pipe ticket said: 55" in report
+    until(server.queue_is_empty, "the report to be settled")
 
 
 def test_tried_again(postroad, folder):

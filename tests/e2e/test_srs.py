@@ -54,6 +54,7 @@ def test_there_and_back(forwarder):
     report = good.messages.pop()
     assert report["from"].startswith("MAIL FROM:<>") and report["to"][0].startswith("RCPT TO:<Ann@good.test>")
     assert b"Sorry." in report["body"]
+    until(server.queue_is_empty, "all to be settled")
 
     steps = [step for life in server.ask("trace", "Ann@good.test") for step in life["steps"]]
     assert [step["sent-as"] for step in steps if step["event"] == "delivered" and step["to"] == "friend@far.test"] == [path]
