@@ -38,8 +38,8 @@ static json_t *webhook_json(const struct webhook_status *status, int64_t now_ms)
 		[WEBHOOK_UNUSABLE] = "unusable" };
 	const struct webhook_settings *settings = status->settings;
 	const struct webhook_past *past = &status->past;
-	json_t *webhook = json_pack("{s:o, s:o, s:o, s:s, s:o}", "name", admin_string(settings->name), "url", admin_string(settings->url),
-	    "events", events_json(settings->kinds), "state", words[status->state], "problem",
+	json_t *webhook = json_pack("{s:o, s:o, s:o, s:s, s:o}", "name", admin_string(settings->name), "url",
+	    admin_string(settings->url), "events", events_json(settings->kinds), "state", words[status->state], "problem",
 	    settings->problem ? json_string(settings->problem) : json_null());
 
 	json_object_set_new(webhook, "waiting", json_integer((json_int_t)status->waiting));

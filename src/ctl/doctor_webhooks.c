@@ -40,11 +40,11 @@ static void judge_failing(struct doctor *doctor, const char *subject, const json
 {
 	const json_int_t failing_ms = number_of(webhook, "failing_age_ms"), oldest_ms = number_of(webhook, "oldest_age_ms");
 	const json_int_t ms = failing_ms > oldest_ms ? failing_ms : oldest_ms;
-	const char *error = ctl_string(json_object_get(webhook, "last"), "error", "?");
+	const char *error = ctl_string(json_object_get(webhook, "last"), "error", "?"), *url = ctl_string(webhook, "url", "its url");
 
 	doctor_find(doctor, ms >= LONG_MS ? DOCTOR_ERROR : DOCTOR_WARNING, subject,
 	    doctor_print(doctor, "it has taken nothing for %s (%s)%s", print_span(doctor, ms), error, print_waiting(doctor, webhook)),
-	    doctor_print(doctor, "see to %s: it is to answer 2xx; postroad reload tries at once", ctl_string(webhook, "url", "its url")));
+	    doctor_print(doctor, "see to %s: it is to answer 2xx; postroad reload tries at once", url));
 }
 
 static void judge_working(struct doctor *doctor, const char *subject, const json_t *webhook)

@@ -15,7 +15,8 @@ static void print_state(const json_t *webhook)
 {
 	const char *since = ctl_string(webhook, "failing_since", NULL), *next = ctl_string(webhook, "next", NULL);
 
-	printf("%s: %s%s%s", ctl_string(webhook, "name", "?"), ctl_string(webhook, "state", "?"), since ? " since " : "", since ? since : "");
+	printf("%s: %s%s%s", ctl_string(webhook, "name", "?"), ctl_string(webhook, "state", "?"), since ? " since " : "",
+	    since ? since : "");
 	if (number_of(webhook, "waiting") > 0)
 		printf(", waiting: %lld, the oldest since %s", number_of(webhook, "waiting"), ctl_string(webhook, "oldest", "?"));
 	else

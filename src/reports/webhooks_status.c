@@ -4,7 +4,8 @@
 
 enum { STARTS_MAX = 8 };
 
-/* Where what it has not taken begins. What gave way since it looked last is dropped, but for what is under way: that may be taken yet. */
+/* Where what it has not taken begins. What gave way since it looked last is dropped, but for what is under way: that may be
+ * taken yet. */
 static struct journal_place look_at_place(const struct webhook *webhook, struct webhook_status *status)
 {
 	struct webhook_journal *journal = webhook->owner->parts.journal;
@@ -28,7 +29,8 @@ static enum webhook_state state_of(const struct webhook *webhook)
 	                                                : WEBHOOK_WORKS;
 }
 
-static void count_event(const struct event *event, uint64_t number, const struct journal_place *places, size_t count, struct webhook_status *statuses)
+static void count_event(const struct event *event, uint64_t number, const struct journal_place *places, size_t count,
+    struct webhook_status *statuses)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct webhook_status *status = &statuses[i];
