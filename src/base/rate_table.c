@@ -73,43 +73,87 @@ static struct entry *entry_of(struct rate_table *table, uint64_t hash)
 	return least;
 }
 
-static int64_t ask(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate, uint32_t amount,
-    int64_t now_ms, bool takes)
+static uint64_t hash_of_taking(const struct rate_table *table, const struct rate_taking *taking)
 {
-	const int64_t now_us = now_ms * 1000, period_us = rate->period_ms * 1000;
+	return hash_of(table, taking->kind, taking->key);
+}
 
-	must(rate->count <= RATE_COUNT_MAX);
-	if (rate->count == 0 || amount == 0)
-		return 0;
-	must(rate->period_ms >= RATE_PERIOD_MS_MIN && rate->period_ms <= RATE_PERIOD_MS_MAX);
-	if (amount > rate->count)
-		return INT64_MAX;
-	const uint64_t hash = hash_of(table, kind, key);
-	const int64_t cost_us = period_us * amount / rate->count; /* < 2^62: both factors are bounded. */
+/* Where the rate is unlimited, or nothing is asked for, there is no bucket. */
+static bool has_bucket(const struct rate_taking *taking)
+{
+	return taking->rate->count > 0 && taking->amount > 0;
+}
 
-	pthread_mutex_lock(&table->lock);
-	struct entry *entry = entry_of(table, hash);
+/* With the amount, what is missing in the bucket until it is full. Under the lock. */
+static int64_t debt_with(struct rate_table *table, const struct rate_taking *taking, int64_t now_us)
+{
+	const int64_t period_us = taking->rate->period_ms * 1000;
+	const uint64_t hash = hash_of_taking(table, taking);
+	const struct entry *entry = entry_of(table, hash);
 	int64_t debt_us = entry->hash == hash && entry->full_us > now_us ? entry->full_us - now_us : 0;
 
 	/* More is missing than the bucket holds: the rate was another when it was taken (L3). */
 	if (debt_us > period_us)
 		debt_us = period_us;
-	const int64_t over_us = debt_us + cost_us - period_us;
+	return debt_us + period_us * taking->amount / taking->rate->count; /* < 2^62: both factors are bounded. */
+}
 
-	if (over_us <= 0 && takes)
-		*entry = (struct entry){ hash, now_us + debt_us + cost_us };
-	pthread_mutex_unlock(&table->lock);
+/* How long it would have to wait. Under the lock. */
+static int64_t wait_for(struct rate_table *table, const struct rate_taking *taking, int64_t now_us)
+{
+	const struct rate *rate = taking->rate;
+
+	must(rate->count <= RATE_COUNT_MAX);
+	if (!has_bucket(taking))
+		return 0;
+	must(rate->period_ms >= RATE_PERIOD_MS_MIN && rate->period_ms <= RATE_PERIOD_MS_MAX);
+	if (taking->amount > rate->count)
+		return INT64_MAX;
+	const int64_t over_us = debt_with(table, taking, now_us) - rate->period_ms * 1000;
+
 	return over_us > 0 ? (over_us + 999) / 1000 : 0;
+}
+
+static void take(struct rate_table *table, const struct rate_taking *taking, int64_t now_us)
+{
+	const uint64_t hash = hash_of_taking(table, taking);
+	const int64_t full_us = now_us + debt_with(table, taking, now_us);
+
+	*entry_of(table, hash) = (struct entry){ hash, full_us };
+}
+
+static int64_t ask(struct rate_table *table, const struct rate_taking *takings, size_t count, int64_t now_ms, bool takes)
+{
+	const int64_t now_us = now_ms * 1000;
+	int64_t longest_ms = 0;
+
+	pthread_mutex_lock(&table->lock);
+	for (size_t i = 0; i < count; i++) {
+		const int64_t wait_ms = wait_for(table, &takings[i], now_us);
+
+		if (wait_ms > longest_ms)
+			longest_ms = wait_ms;
+	}
+	for (size_t i = 0; takes && longest_ms == 0 && i < count; i++)
+		if (has_bucket(&takings[i]))
+			take(table, &takings[i], now_us);
+	pthread_mutex_unlock(&table->lock);
+	return longest_ms;
+}
+
+int64_t rate_table_take_all(struct rate_table *table, const struct rate_taking *takings, size_t count, int64_t now_ms)
+{
+	return ask(table, takings, count, now_ms, true);
 }
 
 int64_t rate_table_take(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate,
     uint32_t amount, int64_t now_ms)
 {
-	return ask(table, kind, key, rate, amount, now_ms, true);
+	return ask(table, &(struct rate_taking){ kind, key, rate, amount }, 1, now_ms, true);
 }
 
 int64_t rate_table_look(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate,
     uint32_t amount, int64_t now_ms)
 {
-	return ask(table, kind, key, rate, amount, now_ms, false);
+	return ask(table, &(struct rate_taking){ kind, key, rate, amount }, 1, now_ms, false);
 }

@@ -40,7 +40,19 @@ void rate_table_free(struct rate_table *table); /* NULL is fine. */
 [[nodiscard]] int64_t rate_table_take(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate,
     uint32_t amount, int64_t now_ms);
 
-/* The same answer, and nothing is taken. */
+/* What is asked of one bucket. Borrows. */
+struct rate_taking {
+	unsigned kind;
+	struct text key;
+	const struct rate *rate;
+	uint32_t amount;
+};
+
+/* All of them, each of another bucket, or none: then the answer is that of which the wait is the longest. */
+[[nodiscard]] int64_t rate_table_take_all(
+    struct rate_table *table, const struct rate_taking *takings, size_t count, int64_t now_ms);
+
+/* The same answer as rate_table_take, and nothing is taken. */
 [[nodiscard]] int64_t rate_table_look(struct rate_table *table, unsigned kind, struct text key, const struct rate *rate,
     uint32_t amount, int64_t now_ms);
 

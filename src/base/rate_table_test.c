@@ -49,6 +49,25 @@ static void several_tokens_are_taken_or_none(void **state)
 	rate_table_free(table);
 }
 
+static void of_several_buckets_all_are_taken_from_or_none(void **state)
+{
+	static const struct rate two_a_minute = { 2, 60 * 1000 }, no_limit = { 0 };
+	struct rate_table *table = rate_table_new(8, SEED);
+	struct rate_taking takings[] = { { KIND, TEXT("alice"), &three_an_hour, 1 }, { OTHER_KIND, TEXT("alice"), &two_a_minute, 3 },
+		{ OTHER_KIND, TEXT("bob"), &no_limit, 7 } };
+
+	(void)state;
+	assert_true(rate_table_take_all(table, takings, 3, 0) == INT64_MAX);
+	takings[1].amount = 2;
+	assert_int_equal(rate_table_take_all(table, takings, 3, 0), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(rate_table_take_all(table, takings, 3, 0), 60 * 1000);
+	assert_int_equal(take_one(table, "alice", 0), 0); /* The one of the first time is all that is gone. */
+	assert_int_equal(take_one(table, "alice", 0), 0);
+	assert_int_equal(rate_table_take_all(table, takings, 3, 0), HOUR_MS / 3); /* The longest wait of all. */
+	rate_table_free(table);
+}
+
 static void keys_and_kinds_do_not_meet(void **state)
 {
 	struct rate_table *table = rate_table_new(64, SEED);
@@ -171,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bucket_empties_and_fills_evenly),
 		cmocka_unit_test(several_tokens_are_taken_or_none),
+		cmocka_unit_test(of_several_buckets_all_are_taken_from_or_none),
 		cmocka_unit_test(keys_and_kinds_do_not_meet),
 		cmocka_unit_test(a_look_takes_nothing),
 		cmocka_unit_test(no_limit_takes_no_room),

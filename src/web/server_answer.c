@@ -149,12 +149,11 @@ static void put_policy(struct web_exchange *exchange)
 static unsigned limit(struct web_exchange *exchange, const struct web_letter *letter, const char **out_why)
 {
 	const struct web_rates rates = web_rules_rates(exchange->rules);
-	const int64_t now_ms = clock_monotonic_ms();
-	int64_t wait_ms = rate_table_take(exchange->rates, RATE_OF_MESSAGES, exchange->name, &rates.messages, 1, now_ms);
+	const struct rate_taking takings[] = { { RATE_OF_MESSAGES, exchange->name, &rates.messages, 1 },
+		{ RATE_OF_RECIPIENTS, exchange->name, &rates.recipients, (uint32_t)letter->recipient_count } };
+	const int64_t wait_ms =
+	    rate_table_take_all(exchange->rates, takings, sizeof takings / sizeof *takings, clock_monotonic_ms());
 
-	if (wait_ms == 0)
-		wait_ms = rate_table_take(exchange->rates, RATE_OF_RECIPIENTS, exchange->name, &rates.recipients,
-		    (uint32_t)letter->recipient_count, now_ms);
 	if (wait_ms == 0)
 		return 0;
 	*out_why = wait_ms == INT64_MAX ? "more recipients than are allowed at all" : "more than is allowed now, come again later";

@@ -65,3 +65,15 @@ def test_a_token_has_its_limit(serving):
     hand_in(news, {**LETTER, "to": ["alice@example.org", "bob@example.org"]}, key="a", status=202)
     hand_in(news, {**LETTER, "to": ["alice@example.org", "bob@example.org", "postmaster@example.org"]}, key="b", status=429)
     hand_in(news, {**LETTER, "to": [f"u{n}@far.test" for n in range(5)]}, key="c", status=422)
+
+
+def test_what_a_limit_refuses_takes_nothing_of_the_other(serving):
+    server = serving({"shop": "send"}, web='messages = "2/1d" recipients = "3/1d"')
+    shop = Web(server.web.port, "shop")
+    two = {**LETTER, "to": ["alice@example.org", "bob@example.org"]}
+    hand_in(shop, two, key="first", status=202)
+    for number in range(3):
+        hand_in(shop, two, key=f"again-{number}", status=429)
+        hand_in(shop, {**LETTER, "to": [f"u{n}@example.org" for n in range(4)]}, key=f"never-{number}", status=422)
+    hand_in(shop, key="second", status=202)  # Of both limits one was left.
+    assert shop.status("POST", "/v1/messages", LETTER) == 429
