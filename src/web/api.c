@@ -5,7 +5,7 @@
 
 /* What a call may say, in its query or its body; anything else is a mistake that would widen what is hit. */
 static const char *const words[] = { "sender", "recipient", "domain", "user", "state", "host", "error", "older", "id", "after",
-	"limit", "via", "address", "from", "about", "event", "since", "all" };
+	"limit", "via", "address", "from", "about", "event", "since", "day", "all" };
 
 static const char *const actions[] = { "retry", "hold", "release", "delete", "expire", "bounce", "reroute" };
 

@@ -36,6 +36,8 @@ static const struct {
 	{ "DELETE", "/v1/messages/ABC", "{}", "", "{\"do\": \"queue delete\", \"id\": \"ABC\"}" },
 	{ "POST", "/v1/pauses", "{}", "{\"domain\": \"a.test\"}", "{\"do\": \"queue pause\", \"domain\": \"a.test\"}" },
 	{ "DELETE", "/v1/pauses", "{\"domain\": \"a.test\"}", "", "{\"do\": \"queue resume\", \"domain\": \"a.test\"}" },
+	{ "GET", "/v1/reports", "{\"domain\": \"a.test\"}", "", "{\"do\": \"reports\", \"domain\": \"a.test\"}" },
+	{ "POST", "/v1/reports", "{}", "{\"day\": \"today\"}", "{\"do\": \"reports send\", \"day\": \"today\"}" },
 	{ "POST", "/v1/reload", "{}", "", "{\"do\": \"reload\"}" },
 };
 

@@ -112,6 +112,15 @@ static json_t *ask_all(struct ctl_client *client, json_t *request)
 	return answer;
 }
 
+/* A change of one message that is not there, or is as it would become. */
+static bool found_nothing(const struct web_call *call, const json_t *request, const json_t *answer)
+{
+	const bool of_one = call->target.second.length > 0 || text_equal(text_of(call->target.endpoint->method), TEXT("DELETE"));
+
+	return of_one && web_api_is_change(request) && json_object_get(request, "id") != NULL &&
+	    json_is_true(json_object_get(answer, "ok")) && json_integer_value(json_object_get(answer, "messages")) == 0;
+}
+
 static void put_api(struct web_exchange *exchange)
 {
 	struct ctl_client *client = NULL;
@@ -127,11 +136,14 @@ static void put_api(struct web_exchange *exchange)
 	if (ctl_client_open(exchange->control, &client) == OK)
 		answer = web_api_is_change(request) ? ask_all(client, request) : ask(client, request);
 	ctl_client_close(client);
-	json_decref(request);
 	if (answer == NULL)
 		web_answer_failure(exchange, 503, "the server does not answer");
+	else if (found_nothing(&exchange->call, request, answer))
+		web_answer_failure(exchange, 404, "nothing to do for it (not in the queue, or in that state already)");
 	else
-		put_json(exchange, web_api_status(answer), answer);
+		put_json(exchange, web_api_status(answer), json_incref(answer));
+	json_decref(answer);
+	json_decref(request);
 }
 
 /* RFC 8461 §3.2 */

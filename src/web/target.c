@@ -28,6 +28,8 @@ static const struct web_endpoint endpoints[] = {
 	{ "DELETE", "/v1/messages/*", WEB_ANSWER_API, WEB_CHANGE, "queue delete" },
 	{ "POST", "/v1/messages/*/*", WEB_ANSWER_API, WEB_CHANGE, NULL },
 	{ "GET", "/v1/explain", WEB_ANSWER_API, WEB_READ, "explain" },
+	{ "GET", "/v1/reports", WEB_ANSWER_API, WEB_READ, "reports" },
+	{ "POST", "/v1/reports", WEB_ANSWER_API, WEB_CHANGE, "reports send" },
 	{ "POST", "/v1/reload", WEB_ANSWER_API, WEB_ADMIN, "reload" },
 	{ "POST", "/v1/upgrade", WEB_ANSWER_API, WEB_ADMIN, "upgrade" },
 	{ "POST", "/v1/stop", WEB_ANSWER_API, WEB_ADMIN, "stop" },
