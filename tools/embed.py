@@ -1,4 +1,5 @@
-"""Files as C arrays: embed.py OUT.c NAME=FILE ... makes `const unsigned char NAME[]` and `const size_t NAME_size` of each."""
+"""Files as C arrays: embed.py OUT.c NAME=FILE[,FILE] ... makes `const unsigned char NAME[]` and `const size_t NAME_size` of each, or of
+several one behind the other."""
 import pathlib
 import sys
 
@@ -11,7 +12,7 @@ def array(name, data):
 
 def main(out, *files):
     pairs = [file.split("=", 1) for file in files]
-    text = '#include "web/page.h"\n\n' + "\n".join(array(name, pathlib.Path(path).read_bytes()) for name, path in pairs)
+    text = '#include "web/page.h"\n\n' + "\n".join(array(name, b"".join(pathlib.Path(path).read_bytes() for path in paths.split(","))) for name, paths in pairs)
     pathlib.Path(out).write_text(text, encoding="ascii")
 
 

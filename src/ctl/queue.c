@@ -225,7 +225,7 @@ static void print_waiting(const json_t *destination)
 	if (paused > 0)
 		printf(", %lld paused", paused);
 	printf("%s%s\n", ctl_string(destination, "next", NULL) ? ", next try " : "", ctl_string(destination, "next", ""));
-	if (ctl_string(destination, "last", NULL) != NULL)
+	if (ctl_string(destination, "last", NULL) != NULL && !json_is_true(json_object_get(json_object_get(destination, "state"), "trouble")))
 		printf("        %s\n", ctl_string(destination, "last", ""));
 	if (json_object_get(destination, "state") != NULL) {
 		printf("        ");

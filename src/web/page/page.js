@@ -1,120 +1,8 @@
-/* The page: asks the server for its numbers every few seconds and draws them. Words of strangers (addresses, replies) reach the page as
- * text only, never as markup: every element is made by `make`. */
-"use strict";
+/* The page: asks the server for its numbers every few seconds and draws them. */
 
 const EVERY_MS = 2000, WAITS_EVERY = 3, KEPT = 300;
 const samples = [];
-let token = sessionStorage.getItem("token"), rounds = 0, asking = false, shown = null;
-
-/* -- Making elements ------------------------------------------------------------ */
-
-const $ = id => document.getElementById(id);
-
-function make(kind, attributes = {}, ...children) {
-	const drawn = ["svg", "path", "rect", "line", "text", "circle", "title"].includes(kind);
-	const element = drawn ? document.createElementNS("http://www.w3.org/2000/svg", kind) : document.createElement(kind);
-
-	for (const [name, value] of Object.entries(attributes))
-		if (name === "click")
-			element.addEventListener("click", value);
-		else if (value !== null)
-			element.setAttribute(name, value);
-	element.append(...children.filter(child => child !== null));
-	return element;
-}
-
-/* In place of what was there, unless somebody's focus is in it: a button must not vanish under a finger. */
-function fill(id, ...children) {
-	const place = $(id), focused = document.activeElement;
-	const key = place.contains(focused) ? focused.dataset.key : null;
-
-	place.replaceChildren(...children);
-	if (key)
-		[...place.querySelectorAll("[data-key]")].find(element => element.dataset.key === key)?.focus();
-}
-
-/* -- Words ------------------------------------------------------------------------ */
-
-const number = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const few = value => value >= 100 || Number.isInteger(value) ? number.format(value) : value >= 10 ? value.toFixed(0) : value.toFixed(1);
-const short = value => value >= 1e6 ? (value / 1e6).toFixed(1) + " M" : value >= 1e4 ? (value / 1e3).toFixed(0) + " k" : few(value);
-const plural = (count, word) => `${number.format(count)} ${word}${count === 1 ? "" : "s"}`;
-
-function span(ms) {
-	const s = Math.max(0, ms) / 1000;
-
-	if (s < 1)
-		return `${Math.round(s * 1000)} ms`;
-	if (s < 90)
-		return `${s < 10 ? s.toFixed(1).replace(/\.0$/, "") : Math.round(s)} s`;
-	if (s < 5400)
-		return `${Math.round(s / 60)} min`;
-	return s < 129600 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
-}
-
-const ago = time => `${span(Date.now() - Date.parse(time))} ago`;
-const until = time => Date.parse(time) <= Date.now() ? "now" : `in ${span(Date.parse(time) - Date.now())}`;
-const bytes = value => value >= 2 ** 40 ? (value / 2 ** 40).toFixed(1) + " TiB" : value >= 2 ** 30 ? (value / 2 ** 30).toFixed(1) + " GiB" : Math.round(value / 2 ** 20) + " MiB";
-
-/* -- Asking -------------------------------------------------------------------------- */
-
-async function ask(method, path, body) {
-	const headers = body ? { "Content-Type": "application/json" } : {};
-
-	if (token)
-		headers.Authorization = `Bearer ${token}`;
-	const answer = await fetch(path, { method, headers, body: body ? JSON.stringify(body) : undefined, credentials: "omit" });
-
-	if (answer.status === 401) {
-		if (!$("token-dialog").open)
-			$("token-dialog").showModal();
-		throw new Error("a token is needed");
-	}
-	const value = await answer.json();
-
-	if (!answer.ok)
-		throw new Error(value.error);
-	return value;
-}
-
-function say(words) {
-	$("toast").textContent = words;
-	$("toast").hidden = false;
-	clearTimeout(say.timer);
-	say.timer = setTimeout(() => { $("toast").hidden = true; }, 5000);
-}
-
-async function act(button, what, method, path, body) {
-	button.disabled = true;
-	try {
-		const answer = await ask(method, path, body);
-
-		say(answer.recipients === undefined ? `${what}: done` : `${what}: ${plural(answer.recipients, "recipient")}`);
-		rounds = 0;
-		if (shown)
-			await find(shown, false);
-		await look();
-	} catch (error) {
-		say(`${what}: ${error.message}`);
-	}
-	button.disabled = false;
-}
-
-/* Bouncing and deleting cannot be undone: the button is pressed twice. */
-function button(words, about, method, path, body, danger) {
-	const element = make("button", { type: "button", "data-key": `${words} ${about}`, "aria-label": `${words} ${about}`, class: danger ? "danger" : null }, words);
-
-	element.addEventListener("click", () => {
-		if (danger && element.dataset.sure !== "yes") {
-			element.dataset.sure = "yes";
-			element.textContent = "Sure?";
-			setTimeout(() => { element.dataset.sure = "no"; element.textContent = words; }, 3000);
-			return;
-		}
-		act(element, `${words} ${about}`, method, path, body);
-	});
-	return element;
-}
+let rounds = 0, asking = false, shown = null, only = null;
 
 /* -- Rates ------------------------------------------------------------------------------ */
 
@@ -124,7 +12,7 @@ const series = [
 	{ key: "local", words: "Into mailboxes", of: c => c["delivered-here"] },
 	{ key: "defer", words: "Deferred", of: c => c["deferred"] },
 ];
-const refused = c => c["rejected"] + c["limited"];
+const turnedAway = c => c["rejected"] + c["limited"];
 
 /* A minute's worth of what `of` counts, at each sample. A counter that went back is that of a server started anew. */
 function rates(of) {
@@ -174,7 +62,7 @@ function path(values, width, height, most, room = 2) {
 
 function spark(values, kind) {
 	const kept = values.slice(-60), most = Math.max(1, ...kept), width = 120, height = 34;
-	const step = kept.length > 1 ? width / 59 : 0, begin = width - step * (kept.length - 1);
+	const step = kept.length > 1 ? width / (Math.max(20, kept.length) - 1) : 0, begin = width - step * (kept.length - 1);
 	const d = kept.map((value, i) => `${i ? "L" : "M"}${(begin + i * step).toFixed(1)} ${(height - 2 - value / most * (height - 6)).toFixed(1)}`).join("");
 	const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
 
@@ -233,12 +121,12 @@ function drawTiles() {
 	};
 
 	fill("tiles",
-		tile("In", few(now(series[0].of)), "/min", time("time-to-250", "until their 250"), rates(series[0].of), "in"),
+		tile("In", few(now(series[0].of)), "/min", time("time-to-250", "no mail yet"), rates(series[0].of), "in"),
 		tile("Out", few(now(series[1].of)), "/min", `${last.queue.deliveries} under way`, rates(series[1].of), "out"),
-		tile("Into mailboxes", few(now(series[2].of)), "/min", time("time-in-queue", "time in the queue"), rates(series[2].of), "local"),
+		tile("Into mailboxes", few(now(series[2].of)), "/min", time("time-in-queue", "no mail yet"), rates(series[2].of), "local"),
 		tile("Waiting", short(last.spool.recipients), "", plural(last.spool.messages, "message"), samples.map(sample => sample.spool.recipients), "wait"),
 		tile("Deferred", few(now(series[3].of)), "/min", `${short(last.counters["bounced"])} bounced in all`, rates(series[3].of), "defer"),
-		tile("Refused", few(now(refused)), "/min", `${short(last.counters["logins-failed"] + last.counters["logins-refused"])} bad logins in all`, rates(refused), "bad"));
+		tile("Refused", few(now(turnedAway)), "/min", `${short(last.counters["logins-failed"] + last.counters["logins-refused"])} bad logins in all`, rates(turnedAway), "bad"));
 }
 
 /* Shares of a whole, as one bar. */
@@ -257,6 +145,8 @@ function measure(words, parts, says) {
 	return make("div", { class: "measure" }, make("span", { title: words }, words), make("span", { class: "bar" }, svg), make("span", { class: "num" }, says));
 }
 
+const fact = (words, says) => make("div", { class: "measure fact" }, make("span", {}, words), make("span", { class: "num" }, says));
+
 function drawSecurity() {
 	const c = samples.at(-1).counters;
 	const verdicts = (words, good, bad) => measure(words, [{ value: good, kind: "local" }, { value: bad, kind: "bad" }],
@@ -274,14 +164,6 @@ function drawSecurity() {
 		verdicts("Logins", c["logins"], c["logins-failed"] + c["logins-refused"]));
 }
 
-/* Of 90 days, which is how long most are made for. */
-function certificate(one) {
-	const days = (Date.parse(one.until) - Date.now()) / 86400000;
-
-	return measure(one.name || "Certificate", [{ value: Math.min(90, Math.max(0, days)), kind: days < 7 ? "bad" : days < 21 ? "defer" : "local" }, { value: 90 - Math.min(90, Math.max(0, days)) }],
-		days <= 0 ? "expired" : `ends in ${span(days * 86400000)}`);
-}
-
 function drawHost() {
 	const last = samples.at(-1), host = last.host, rows = [];
 
@@ -296,13 +178,53 @@ function drawHost() {
 			measure("Load", [{ value: Math.min(load, host.processors), kind: kind(load / host.processors / 1.2) }, { value: Math.max(0, host.processors - load) }], `${load.toFixed(2)} on ${host.processors}`));
 		$("uptime").textContent = `up ${span(host.uptime_ms)}`;
 	}
-	rows.push(...(last.certificates ?? []).map(certificate));
 	rows.push(measure("Flushes shared", [{ value: last.spool.changes - last.spool.commits, kind: "local" }, { value: last.spool.commits }],
 		last.spool.commits ? `${(last.spool.changes / last.spool.commits).toFixed(1)} each` : "none yet"),
-		measure("History", [], plural(last.spool.history, "message")),
-		measure("Troubles", [{ value: last.counters["troubles"] - last.counters["troubles-over"], kind: "bad" }, { value: 0.001 }],
-			last.counters["troubles"] > last.counters["troubles-over"] ? `${last.counters["troubles"] - last.counters["troubles-over"]} open` : "none"));
+		fact("History", plural(last.spool.history, "message")),
+		fact("Troubles", last.counters["troubles"] > last.counters["troubles-over"] ? `${last.counters["troubles"] - last.counters["troubles-over"]} open` : "none"));
 	fill("host", ...rows);
+}
+
+/* -- What ends ------------------------------------------------------------------------------- */
+
+/* What it is, its state as a tag, since when, and what comes next. */
+function term(name, more, [kind, word], since, next) {
+	return make("tr", {}, make("th", { scope: "row" }, make("span", { class: "term" }, name), make("span", { class: "dim" }, more)), make("td", {}, make("span", { class: `tag ${kind}` }, word)),
+		make("td", { class: "num dim since" }, since), make("td", { class: "next num" }, next));
+}
+
+function certificate(one) {
+	const left = Date.parse(one.until) - Date.now(), days = left / 86400000;
+
+	return term(one.name || "without a name", "certificate", days <= 0 ? ["bad", "expired"] : days < 7 ? ["bad", "ends soon"] : days < 21 ? ["warn", "to be renewed"] : ["good", "valid"],
+		"", days <= 0 ? `ended ${ago(one.until)}` : `ends in ${span(left)}`);
+}
+
+const keyStates = { new: ["warn", "not used yet"], published: ["", "not used yet"], active: ["good", "signs"], retiring: ["idle", "signs no more"], retired: ["warn", "retired"] };
+
+/* Steps of its plan come by themselves; the others are an operator's, and the server says which. */
+function keyNext(key) {
+	switch (key.state) {
+	case "published":
+		return `its record is published; signs ${until(key["signs-from"])}`;
+	case "active":
+		return key["signs-until"] ? `its successor signs ${until(key["signs-until"])}` : key.next !== "-" ? key.next : key["next-at"] ? `due for a successor ${until(key["next-at"])}` : "no change is planned";
+	case "retiring":
+		return `its record may go ${until(key["record-until"])}`;
+	default:
+		return key.next;
+	}
+}
+
+function drawTerms() {
+	const { certificates = [], dkim } = samples.at(-1), keys = dkim?.keys ?? [];
+	const all = dkim ? Object.keys(keyStates).reduce((sum, state) => sum + dkim[state], 0) : 0;
+
+	$("terms-section").hidden = certificates.length + all === 0;
+	$("terms-sum").textContent = all === 0 ? "" : `${number.format(dkim.active)} of ${plural(all, "key")} ${dkim.active === 1 ? "signs" : "sign"}${all > keys.length ? `; the ${keys.length} whose next step is nearest` : ""}`;
+	keys.sort((one, other) => one.domain.localeCompare(other.domain) || (other.state === "active") - (one.state === "active"));
+	fill("terms", ...certificates.map(certificate), ...keys.map(key => term(key.domain, `${key.selector} · ${key.algorithm === "rsa" ? "RSA" : "Ed25519"}`, keyStates[key.state] ?? ["", key.state],
+		`since ${ago(key.since)}`.replace(" ago", ""), keyNext(key))));
 }
 
 function drawVerdict() {
@@ -320,33 +242,59 @@ function drawVerdict() {
 
 /* -- What waits ----------------------------------------------------------------------------- */
 
-function destination(one) {
+/* Why mail that is due does not leave, in plain words; null: it may. */
+function heldBack(state) {
+	if (!state)
+		return null;
+	const rate = /^(\d+) messages in (\d+) s$/.exec(state.limits?.rate ?? ""), fixed = state.limits ? `the section destination "${state.limits.by}"` : "";
+	const others = state.same_hosts > 1 ? ` It shares this with ${plural(state.same_hosts - 1, "other domain")} at the same hosts.` : "";
+	const words = {
+		paced: `The rate is used up${rate ? `: ${plural(Number(rate[1]), "message")} in ${rate[2] % 3600 ? span(rate[2] * 1000) : `${rate[2] / 3600} h`}, fixed by ${fixed}` : ""}. The next may leave ${state.paced_until ? until(state.paced_until) : "soon"}.`,
+		full: `All ${plural(state.concurrency, "place")} at its hosts ${state.concurrency === 1 ? "is" : "are"} taken, as many as ${state.limits?.concurrency || state.limits?.connections ? `${fixed} fixes` : "was learned from their answers"}.`,
+		paused: `Its hosts rest after trouble; the next attempt is ${state.paused_until ? until(state.paused_until) : "soon"}.`,
+		down: `Its hosts take nothing; one attempt is made ${state.paused_until ? until(state.paused_until) : "soon"}.`,
+	}[state.gate];
+
+	return words ? words + others : null;
+}
+
+function destination(one, pauses) {
 	const still = one.held + one.paused === one.recipients;
-	const facts = [`oldest ${ago(one.oldest)}`, one.next ? `next attempt ${until(one.next)}` : null, one.held ? `${number.format(one.held)} held` : null, one.paused ? `${number.format(one.paused)} paused` : null];
-	const filter = { domain: one.domain };
+	const facts = [`oldest ${ago(one.oldest)}`, one.next && !heldBack(one.state) ? `next attempt ${until(one.next)}` : null, one.held ? `${number.format(one.held)} held` : null, one.paused ? `${number.format(one.paused)} paused` : null];
+	const paused = one.paused > 0 || pauses.has(one.domain.toLowerCase()), filter = { domain: one.domain }, why = heldBack(one.state);
 
 	return make("div", { class: "row" },
-		make("div", { class: "name" }, one.domain, make("span", { class: "count num" }, plural(one.recipients, "recipient")), one.paused ? make("span", { class: "tag paused" }, "paused") : null),
+		make("div", { class: "name" }, make("button", { type: "button", class: "link strong", title: "See its messages", "data-key": `messages ${one.domain}`, click: () => showOnly(one.domain) }, one.domain),
+			make("span", { class: "count num" }, plural(one.recipients, "recipient")),
+			paused ? make("span", { class: "tag paused" }, "paused") : null, why ? make("span", { class: "tag warn" }, "held back") : null),
 		make("div", { class: "why num" }, facts.filter(Boolean).join(" · ")),
+		why ? make("div", { class: "pace num" }, why) : null,
 		one.last ? make("div", { class: "reply mono" }, one.last) : null,
 		make("div", { class: "buttons" },
 			button("Retry", one.domain, "POST", "/v1/queue/retry", filter),
 			still && one.held ? button("Release", one.domain, "POST", "/v1/queue/release", filter) : button("Hold", one.domain, "POST", "/v1/queue/hold", filter),
-			one.paused ? button("Resume", one.domain, "DELETE", `/v1/pauses?domain=${encodeURIComponent(one.domain)}`) : button("Pause", one.domain, "POST", "/v1/pauses", filter),
+			paused ? button("Resume", one.domain, "DELETE", `/v1/pauses?domain=${encodeURIComponent(one.domain)}`) : button("Pause", one.domain, "POST", "/v1/pauses", filter),
 			button("Bounce", one.domain, "POST", "/v1/queue/bounce", filter, true)));
 }
 
-function drawWaits(answer) {
+function drawWaits(answer, paused) {
+	const pauses = new Set(paused.pauses.filter(pause => pause.of === "domain").map(pause => pause.subject.toLowerCase()));
 	const recipients = answer.destinations.reduce((sum, one) => sum + one.recipients, 0);
 
 	$("waits-sum").textContent = recipients === 0 ? "" : `${answer.complete ? "" : "of the oldest: "}${plural(recipients, "recipient")} for ${plural(answer.destinations.length, "domain")}`;
-	fill("waits", ...(recipients === 0 ? [make("div", { class: "empty" }, make("b", {}, "Nothing waits."), "Every message has arrived, or its sender knows why not.")]
-		: answer.destinations.map(destination)));
+	/* Mail that goes to another host than the domain's own. */
+	const others = (answer.held_back ?? []).filter(one => heldBack(one.state)).map(one => make("div", { class: "row" },
+		make("div", { class: "name" }, one.destination, make("span", { class: "tag warn" }, "held back")), make("div", { class: "pace num" }, heldBack(one.state))));
+
+	fill("waits", ...others, ...(recipients === 0 ? [make("div", { class: "empty" }, make("b", {}, "Nothing waits."), "Every message has arrived, or its sender knows why not.")]
+		: answer.destinations.map(one => destination(one, pauses))));
 }
 
 function drawQueue(answer) {
+	$("queue-title").textContent = only ? `Oldest for ${only}` : "Oldest in the queue";
 	$("queue-sum").textContent = answer.next ? "the first 10" : "";
-	fill("queue", ...(answer.messages.length === 0 ? [make("div", { class: "empty" }, "The queue is empty.")] : answer.messages.map(message =>
+	$("queue-all").hidden = !only;
+	fill("queue", ...(answer.messages.length === 0 ? [make("div", { class: "empty" }, only ? "Nothing waits for it." : "The queue is empty.")] : answer.messages.map(message =>
 		make("div", { class: "row" },
 			make("div", { class: "name" }, make("button", { type: "button", class: "link mono", title: "See its life", "data-key": message.id, click: () => find(message.id, true) }, message.id),
 				make("span", { class: "count num" }, `${ago(message.arrived)} · ${bytes(Math.max(message.size, 2 ** 20)).startsWith("1 ") ? `${Math.ceil(message.size / 1024)} KiB` : bytes(message.size)}`)),
@@ -355,6 +303,20 @@ function drawQueue(answer) {
 			make("div", { class: "buttons" }, button("Retry", message.id, "POST", `/v1/messages/${message.id}/retry`),
 				button(message.recipients.some(one => one.state === "held") ? "Release" : "Hold", message.id, "POST", `/v1/messages/${message.id}/${message.recipients.some(one => one.state === "held") ? "release" : "hold"}`),
 				button("Bounce", message.id, "POST", `/v1/messages/${message.id}/bounce`, undefined, true))))));
+}
+
+const askQueue = () => ask("GET", `/v1/queue?limit=10${only ? `&domain=${encodeURIComponent(only)}` : ""}`);
+
+/* The messages for one domain, or all again. */
+async function showOnly(domain) {
+	only = domain;
+	try {
+		drawQueue(await askQueue());
+		$("queue-title").focus();
+		$("queue-title").scrollIntoView({ block: "center" });
+	} catch (error) {
+		say(error.message);
+	}
 }
 
 /* -- The life of a message -------------------------------------------------------------------- */
@@ -379,7 +341,7 @@ async function find(about, loud) {
 		const open = new Set([...document.querySelectorAll("#found-list details[open]")].map(one => one.dataset.id));
 
 		fill("found-list", ...answer.messages.toReversed().map((message, i) => make("details", { class: "message", "data-id": message.id, open: (loud ? i === 0 : open.has(message.id)) ? "" : null },
-			make("summary", {}, make("span", { class: "mono" }, message.id), make("span", { class: `tag ${message.state}` }, message.state),
+			make("summary", { "data-key": `life ${message.id}` }, make("span", { class: "mono" }, message.id), make("span", { class: `tag ${message.state}` }, message.state),
 				make("span", { class: "dim num" }, message.steps.length ? ` ${message.steps[0].event ?? ""} ${message.steps[0].time ? ago(message.steps[0].time) : ""}` : "")),
 			make("div", { class: "title" }, message.state === "finished" ? null : make("div", { class: "buttons" }, button("Retry", message.id, "POST", `/v1/messages/${message.id}/retry`),
 					button("Hold", message.id, "POST", `/v1/messages/${message.id}/hold`), button("Release", message.id, "POST", `/v1/messages/${message.id}/release`),
@@ -412,9 +374,11 @@ async function look() {
 		drawTraffic();
 		drawSecurity();
 		drawHost();
+		drawTerms();
+		$("token-again").hidden = true;
 		if (rounds++ % WAITS_EVERY === 0) {
-			drawWaits(await ask("GET", "/v1/destinations"));
-			drawQueue(await ask("GET", "/v1/queue?limit=10"));
+			drawWaits(await ask("GET", "/v1/destinations"), await ask("GET", "/v1/pauses"));
+			drawQueue(await askQueue());
 		}
 	} catch (error) {
 		$("verdict").className = "pill bad";
@@ -423,17 +387,27 @@ async function look() {
 	asking = false;
 }
 
+async function lookAgain() {
+	rounds = 0;
+	if (shown)
+		await find(shown, false);
+	await look();
+}
+
 $("search").addEventListener("submit", event => {
 	event.preventDefault();
 	if ($("about").value.trim())
 		find($("about").value.trim(), true);
 });
-$("found-close").addEventListener("click", () => { $("found").hidden = true; shown = null; });
+$("found-close").addEventListener("click", () => { $("found").hidden = true; shown = null; $("about").focus(); });
+$("queue-all").addEventListener("click", () => showOnly(null));
+$("token-again").addEventListener("click", () => $("token-dialog").showModal());
 $("token-form").addEventListener("submit", event => {
 	event.preventDefault();
 	token = $("token").value.trim();
 	sessionStorage.setItem("token", token);
 	$("token").value = "";
+	refused = false;
 	$("token-dialog").close();
 	rounds = 0;
 	look();
@@ -442,7 +416,7 @@ document.addEventListener("keydown", event => {
 	if (event.key === "/" && !["INPUT", "TEXTAREA"].includes(document.activeElement.tagName)) {
 		event.preventDefault();
 		$("about").focus();
-	} else if (event.key === "Escape" && !$("found").hidden && !$("token-dialog").open) {
+	} else if (event.key === "Escape" && !$("found").hidden && !document.querySelector("dialog[open]")) {
 		$("found-close").click();
 	}
 });
