@@ -4,7 +4,7 @@ A chapter is CommonMark with tables. The fence of a code block says what it is, 
 
     sh run          typed by a test, in the chapter's one shell, from the first block to the last
     sh run until    the same, again and again until what is shown behind it has come true
-    sh              not typed: what it does is tried elsewhere, and tests/e2e/test_manual.py says where
+    sh              of README.md and the start: typed in a copy of this tree by tests/e2e/test_readme.py; else for an administrator to type
     text shown      what the block before it prints: "..." stands for any text, a line of it for any lines
     conf            a whole configuration if it names a hostname, else a part of one; `postroad check` takes it
     text dovecot    a piece of dovecot.conf

@@ -25,18 +25,15 @@ CHAPTERS = [path for path in manual.chapters() if path.parent == manual.FOLDER]
 PROGRAM = conftest.servers.PROGRAM
 BUILD = pathlib.Path(os.environ.get("POSTROAD_BUILD", ROOT / "build"))
 
-# What is shown to type and not typed here.
-ELSEWHERE = {
-    "./dev run": "test_the_story_of_the_readme",
-    "./dev test": "runs these tests",
-    "./dev build": "builds the program of these tests",
-    "./dev docs": "test_every_link_of_the_manual_leads_somewhere makes the same",
-    "./dev package": "tests/packaging",
-}
+def alone():
+    """The words before a command that give it a network of its own, where that may be: ports there are free."""
+    words = ["unshare", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]
+    may = os.geteuid() == 0 and subprocess.run([*words, "true"], capture_output=True).returncode == 0
+    return words if may else []
 
 
 class Shell:
-    """Somebody at a shell, in a folder and, where that may be, in a network of his own: ports there are free."""
+    """Somebody at a shell, in a folder, alone."""
 
     MARK = "=== typed ==="
 
@@ -44,13 +41,10 @@ class Shell:
         tools = folder / "tools"
         tools.mkdir()
         (tools / "postroad").symlink_to(PROGRAM)
-        alone = ["unshare", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]
-        may = os.geteuid() == 0 and subprocess.run([*alone, "true"], capture_output=True).returncode == 0
-        command = [*alone, "bash"] if may else ["bash"]
         environment = {**os.environ, "HOME": str(folder), "PATH": f"{tools}:{os.environ['PATH']}"}
         environment.pop("POSTROAD_CONFIG", None)
         self.said = open(folder / "said", "w+", encoding="utf-8")
-        self.process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
+        self.process = subprocess.Popen([*alone(), "bash"], cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said,
                                         start_new_session=True)
 
     def type(self, text):
@@ -118,25 +112,6 @@ def test_the_ten_minute_start_does_what_it_says(tmp_path):
     finally:
         said = shell.end()
     assert "Sanitizer" not in said
-
-
-def test_the_story_of_the_readme(tmp_path):
-    shell = Shell(tmp_path)
-    try:
-        out, good = shell.type(f"cd {ROOT} && /usr/bin/python3 tools/story.py --once\n")
-        assert good, out + shell.words()
-    finally:
-        shell.end()
-
-
-def test_nothing_is_shown_that_nobody_tries():
-    for path in (README, manual.FOLDER / "start.md"):
-        for block in manual.blocks(path):
-            for line in block.text.splitlines() if block.words == ["sh"] else []:
-                assert line in ELSEWHERE or line.startswith("export "), f"{block}: {line}"
-    commands = subprocess.run([ROOT / "dev", "help"], capture_output=True, text=True, check=True).stdout
-    for line in ELSEWHERE:
-        assert re.search(rf"^  {line.split()[1]}\b", commands, re.M), line
 
 
 # -- Configurations --------------------------------------------------------------------
