@@ -8,6 +8,7 @@ A chapter is CommonMark with tables. The fence of a code block says what it is, 
     text shown      what the block before it prints: "..." stands for any text, a line of it for any lines
     conf            a whole configuration if it names a hostname, else a part of one; `postroad check` takes it
     text dovecot    a piece of dovecot.conf
+    text sieve      a script of Sieve; `text script`: one of the shell, in a file of its own
     text, json      for the eye alone
 """
 import pathlib
