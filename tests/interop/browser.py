@@ -63,8 +63,13 @@ class Browser:
 
     def click(self, selector):
         """As a person does it: the element must be there, be seen, and not lie under another one."""
-        element = self.say("POST", f"{self.session}/element", {"using": "css selector", "value": selector})[ELEMENT]
-        self.say("POST", f"{self.session}/element/{element}/click", {})
+        try:
+            element = self.say("POST", f"{self.session}/element", {"using": "css selector", "value": selector})[ELEMENT]
+            self.say("POST", f"{self.session}/element/{element}/click", {})
+        except AssertionError as error:
+            if "stale element reference" not in str(error):  # Drawn anew before it was clicked: a person would not notice.
+                raise
+            self.click(selector)
 
     def keys(self, text):
         """To whatever has the focus."""

@@ -96,10 +96,13 @@ def test_every_button_is_reached_and_pressed_by_keyboard(server, browser):
     assert {f"{what} {about}" for what in ("Retry", "Hold", "Bounce") for about in ("slow.test", id_)} | {"Pause slow.test", "slow.test", id_} <= set(seen)
     tab_to(browser, "Retry slow.test")
     assert browser.run("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    browser.run("document.activeElement.mark = 'the same'")
+    age = browser.text("#waits .why")
     browser.keys(ENTER)
     until(lambda: server.ask("stats")["counters"]["deferred"] == 2, "the attempt")
     shows(browser, "#toast", "Retry slow.test: 1 recipient")
-    assert focused(browser) == "Retry slow.test"
+    until(lambda: browser.text("#waits .why") != age, "the page to be drawn anew")
+    assert browser.run("return document.activeElement.mark") == "the same" and focused(browser) == "Retry slow.test"
     # A question is closed by Escape, and the focus is where it was.
     tab_to(browser, "Bounce slow.test")
     browser.keys(ENTER)

@@ -21,14 +21,42 @@ function make(kind, attributes = {}, ...children) {
 	return element;
 }
 
+/* What is drawn again stays the same element, so that nothing vanishes under a finger, a pointer or a reader's voice. What acts when it is
+ * pressed has a data-key that tells what it does: with another one it is another element. */
+function settle(place, children) {
+	const before = [...place.childNodes];
+
+	for (const [i, child] of children.entries()) {
+		const old = before[i];
+
+		if (!old)
+			place.append(child);
+		else if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== child.nodeName || old.dataset.key !== child.dataset.key)
+			old.isEqualNode(child) || old.replaceWith(child);
+		else
+			become(old, child);
+	}
+	before.slice(children.length).forEach(old => old.remove());
+}
+
+function become(old, fresh) {
+	for (const name of old.getAttributeNames())
+		if (!fresh.hasAttribute(name))
+			old.removeAttribute(name);
+	for (const name of fresh.getAttributeNames())
+		if (old.getAttribute(name) !== fresh.getAttribute(name))
+			old.setAttribute(name, fresh.getAttribute(name));
+	settle(old, [...fresh.childNodes]);
+}
+
 /* In place of what was there. Somebody's focus stays on what stands for the same thing: a button must not vanish under a finger. When
  * that has gone, it goes to the title above. */
 function fill(id, ...children) {
 	const place = $(id), focused = document.activeElement, inside = place.contains(focused);
 	const key = inside ? focused.dataset.key : null;
 
-	place.replaceChildren(...children);
-	if (inside)
+	settle(place, children.map(child => child instanceof Node ? child : document.createTextNode(child)));
+	if (inside && document.activeElement !== focused)
 		focusOn(key, place);
 }
 
@@ -123,7 +151,8 @@ function makeSure(element, what, does) {
 	dialog.returnValue = "";
 	dialog.showModal();
 	dialog.addEventListener("close", () => {
-		focusOn(element.dataset.key, place);
+		if (document.activeElement === document.body) /* Its button was drawn anew; else it has the focus, or somebody went on already. */
+			focusOn(element.dataset.key, place);
 		if (dialog.returnValue === "go")
 			does();
 	}, { once: true });
