@@ -7,7 +7,7 @@ A chapter is CommonMark with tables. The fence of a code block says what it is, 
     sh              of README.md and the start: typed in a copy of this tree by tests/e2e/test_readme.py; else for an administrator to type
     text shown      what the block before it prints: "..." stands for any text, a line of it for any lines
     conf            a whole configuration if it names a hostname, else a part of one; `postroad check` takes it
-    text dovecot    a piece of dovecot.conf
+    text dovecot    a piece of dovecot.conf; `text postfix`: of main.cf
     text sieve      a script of Sieve; `text script`: one of the shell, in a file of its own
     text, json      for the eye alone
 """

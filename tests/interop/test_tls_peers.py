@@ -72,6 +72,8 @@ anvil unix - - n - 1 anvil
 proxymap unix - - n - - proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
 discard unix - - n - - discard
+smtp unix - - n - - smtp
+verify unix - - n - 1 verify
 """
 
 
