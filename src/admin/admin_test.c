@@ -88,6 +88,8 @@ static bool ask_queue(
 		find(&survey, &world->known);
 	if (survey.key.length > 0 && text_equal(survey.key, world->known.key))
 		find(&survey, &world->known);
+	if (survey.key.length == 0 && queue_destination_held_back(&world->known))
+		survey.held_back[survey.held_back_count++] = (struct queue_surveyed){ 3, world->known };
 	surveyed(surveyed_context, &survey);
 	queue_survey_done(&survey);
 	return true;
@@ -661,6 +663,30 @@ static void test_stats_tell_what_is_in_trouble(void **state)
 	assert_int_equal(number(ask(world, "{\"do\":\"stats\"}"), "exit"), EX_OSERR);
 }
 
+/* A domain's own hosts are told of in its row; others are told of by themselves. */
+static void test_destinations_tell_what_is_held_back(void **state)
+{
+	struct world *world = *state;
+	const json_t *answer;
+
+	put(world, 10, "s@one.test", TEXT("body"));
+	world->known = troubled;
+	answer = ask(world, "{\"do\":\"queue destinations\"}");
+	assert_int_equal(size_of(answer, "destinations"), 2);
+	assert_null(json_object_get(item(answer, "destinations", 0), "state"));
+	assert_text(item(answer, "held_back", 0), "destination", "via 192.0.2.1:2525");
+	world->known.key = TEXT("ONE.test");
+	answer = ask(world, "{\"do\":\"queue destinations\"}");
+	assert_int_equal(size_of(answer, "held_back"), 0);
+	assert_text(item(answer, "destinations", 0), "domain", "one.test");
+	assert_int_equal(number(json_object_get(item(answer, "destinations", 0), "state"), "waiting_domains"), 7);
+	assert_int_equal(number(json_object_get(item(answer, "destinations", 0), "state"), "same_hosts"), 3);
+	world->known.idle = true;
+	assert_null(json_object_get(item(ask(world, "{\"do\":\"queue destinations\"}"), "destinations", 0), "state"));
+	world->queue = QUEUE_HAS_NO_MEMORY;
+	assert_int_equal(number(ask(world, "{\"do\":\"queue destinations\"}"), "exit"), EX_OSERR);
+}
+
 static void test_explain_is_bounded(void **state)
 {
 	struct world *world = *state;
@@ -740,6 +766,7 @@ int main(void)
 		TEST(test_explain),
 		TEST(test_explain_tells_the_state_of_a_destination),
 		TEST(test_stats_tell_what_is_in_trouble),
+		TEST(test_destinations_tell_what_is_held_back),
 		TEST(test_explain_is_bounded),
 		TEST(test_what_is_open_at_the_end_is_answered),
 		TEST(test_stats_and_supervisor),
