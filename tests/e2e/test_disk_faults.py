@@ -69,7 +69,8 @@ def test_the_spool_cannot_write(faulty, remote, kinds, number, expected):
         assert send(client, "queued", "carol@remote.test")[0] == 250
         assert send(client, "before")[0] == 250
         server.mail("alice")
-        conftest.until(lambda: server.queue()[0]["recipients"][0]["attempts"] == 1, "the first attempt")
+        conftest.until(lambda: [one["attempts"] for message in server.queue() for one in message["recipients"]] == [1],
+                       "the first attempt, and the other message to be settled")
         queued = server.queue()
         disk.order(disks.FAIL, kinds, "spool/data.mdb", parameter=number)
         for lines in (1, 1, 3000, 1):  # Small ones, and one whose chunks go ahead.

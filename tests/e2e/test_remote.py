@@ -295,6 +295,7 @@ def test_a_rate_that_runs_out(postroad, remote):
     assert stats["counters"]["attempts"] == 1 and stats["counters"]["deferred"] == 0
     [told] = server.told("paced")
     assert told["reason"] == "1 messages in 3600 s, fixed by destination big" and told["host"] == "provider big"
+    conftest.until(lambda: all("state" in row for row in server.ask("queue", "destinations")["destinations"]), "both to be known")
     state = server.ask("explain", "carol@two.test")["destinations"][0]["state"]
     assert (state["gate"], state["trouble"], state["paced_until"][:13]) == ("paced", False, told["next"][:13])
     assert "paced (its rate is used up) until 2" in server.run("explain", "carol@two.test").stdout
