@@ -35,10 +35,12 @@ class Foreign:
         self.maildir = self.home / "mail"
         self.maildir.mkdir()
         shutil.chown(self.maildir, DELIVER_AS, DELIVER_AS)
+        # The folder, not its files: what lies over a file is lost when the file is replaced, as by every new user.
+        shutil.copytree("/etc", self.home / "etc", symlinks=True)
         for name in ("passwd", "group"):
             line = "{0}:x:{1}:{1}::/nonexistent:/usr/sbin/nologin\n" if name == "passwd" else "{0}:x:{1}:\n"
-            (self.home / name).write_text(pathlib.Path("/etc", name).read_text() +
-                                          "".join(line.format(*user) for user in USERS.items()))
+            with open(self.home / "etc" / name, "a", encoding="utf-8") as file:
+                file.writelines(line.format(*user) for user in USERS.items())
         self.process = None
 
     def folder(self, name, owner):
@@ -49,10 +51,9 @@ class Foreign:
 
     def among_mounts(self, command, before=(), **namespaces):
         """The command line that runs it there, behind what is to be done `before` in a shell."""
-        mounts = [(self.home / "passwd", "/etc/passwd"), (self.home / "group", "/etc/group"),
-                  (PEERS / "usr/libexec", "/usr/libexec")]
-        mounts += [(self.home / name, where) for name, where in (("var", "/var"), ("resolv.conf", "/etc/resolv.conf"))
-                   if (self.home / name).exists()]
+        mounts = [(self.home / "etc", "/etc"), (PEERS / "usr/libexec", "/usr/libexec")]
+        if (self.home / "var").exists():
+            mounts.append((self.home / "var", "/var"))
         script = " && ".join(["mount --make-rprivate /", *(f"mount --bind {what} {where}" for what, where in mounts),
                               *before, 'exec "$@"'])
         return ["unshare", "--mount", "--pid", "--fork", "--kill-child", *(f"--{name}" for name in namespaces), "sh", "-c",
@@ -76,7 +77,12 @@ class Foreign:
             self.process.kill()  # Who is killed with it: --kill-child
             self.process.wait()
             self.out.close()
-        shutil.rmtree(self.home)
+
+        def gone():
+            """Those who are killed with it may write a moment longer."""
+            shutil.rmtree(self.home, ignore_errors=True)
+            return not self.home.exists()
+        conftest.until(gone, f"{self.home} to be removed")
 
     def mail(self):
         """What has arrived so far."""

@@ -75,7 +75,8 @@ def serve_names(exim, zone):
         f' database: ""\n zonelistfile: "{exim.home}/nsd.list"\n xfrdfile: "{exim.home}/nsd.xfrd"\n xfrdir: "{exim.home}"\n'
         f' logfile: "{exim.home}/nsd.log"\nremote-control:\n control-enable: no\n'
         f'zone:\n name: example.org\n zonefile: "{exim.home}/zone"\n')
-    (exim.home / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    (exim.home / "etc/resolv.conf").unlink(missing_ok=True)  # It may lead to the machine's own.
+    (exim.home / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
     return "ip link set lo up", f"/usr/sbin/nsd -c {exim.home}/nsd.conf"
 
 
