@@ -6,6 +6,7 @@ see. The network is the machine's own loopback.
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -74,7 +75,12 @@ class Foreign:
 
     def stop(self):
         if self.process:
-            self.process.kill()  # Who is killed with it: --kill-child
+            # With the first process of the namespace all of it ends. --kill-child does that as well, but not to one that changed
+            # its user, as Exim does: the kernel then forgets what it was to be sent at the death of its parent.
+            pid = self.process.pid
+            for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+            self.process.kill()
             self.process.wait()
             self.out.close()
 
