@@ -31,12 +31,14 @@ static int converse(
 	if (code == 220)
 		code = hand_over_say(over, "EHLO %.*s\r\n", TEXT_FORMAT(letter->hostname));
 	if (code == 250)
-		code = hand_over_say(over, "MAIL FROM:<%.*s> BODY=8BITMIME%s%s%s%s%s\r\n", TEXT_FORMAT(letter->sender),
-		    needs_utf8(letter) ? " SMTPUTF8" : "", claim ? " XCLAIM=" : "", claim ? claim->key : "", claim ? "." : "",
+		code = hand_over_say(over, "MAIL FROM:<%.*s> BODY=8BITMIME%s%s%.*s%s%.*s%s%s%s%s\r\n", TEXT_FORMAT(letter->sender),
+		    needs_utf8(letter) ? " SMTPUTF8" : "", letter->ret.length > 0 ? " RET=" : "", TEXT_FORMAT(letter->ret),
+		    letter->envelope_id.length > 0 ? " ENVID=" : "", TEXT_FORMAT(letter->envelope_id), claim ? " XCLAIM=" : "", claim ? claim->key : "", claim ? "." : "",
 		    claim ? claim->mark : "");
 	for (size_t i = 0; code == 250 && i < letter->recipient_count; i++)
 		code = address_print(&letter->recipients[i], arena, &printed)
-		    ? hand_over_say(over, "RCPT TO:<%.*s>\r\n", TEXT_FORMAT(printed))
+		    ? hand_over_say(over, "RCPT TO:<%.*s>%s%.*s\r\n", TEXT_FORMAT(printed), letter->notify.length > 0 ? " NOTIFY=" : "",
+		          TEXT_FORMAT(letter->notify))
 		    : 0;
 	if (code == 250)
 		code = hand_over_say(over, "DATA\r\n");

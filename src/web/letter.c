@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/base64.h"
 #include "mail/address_list.h"
+#include "smtp/xtext.h"
 
 /* What is being written: words of the header and parts of the body, in order. */
 struct writing {
@@ -14,7 +15,7 @@ struct writing {
 	const char *wrong;             /* NULL: nothing yet. */
 };
 
-enum { LINE_BYTES = 76, WORD_BYTES = 42, LINE_BYTES_MAX = 900 };
+enum { LINE_BYTES = 76, WORD_BYTES = 42, LINE_BYTES_MAX = 900, WISH_BYTES_MAX = 100 };
 
 static void fail(struct writing *writing, const char *why)
 {
@@ -152,6 +153,31 @@ static void read_sender(struct writing *writing, struct text from)
 		fail(writing, "from is no address");
 }
 
+/* Words such as "success,delay"; which of them there are, the server knows. */
+static struct text read_words(struct writing *writing, struct text words)
+{
+	for (size_t i = 0; i < words.length; i++)
+		if (!byte_is_alnum(words.bytes[i]) && words.bytes[i] != ',')
+			fail(writing, "notify or ret has other than words");
+	if (words.length > WISH_BYTES_MAX)
+		fail(writing, "notify or ret is too long");
+	return words;
+}
+
+/* The wishes for delivery status notifications (RFC 3461). */
+static void read_wishes(struct writing *writing, const json_t *members)
+{
+	const struct text id = string_of(json_object_get(members, "envid"));
+	struct web_letter *letter = writing->letter;
+
+	if (!arena_copy(writing->arena, read_words(writing, string_of(json_object_get(members, "notify"))), &letter->notify) ||
+	    !arena_copy(writing->arena, read_words(writing, string_of(json_object_get(members, "ret"))), &letter->ret) ||
+	    !xtext_encode(id, writing->arena, &letter->envelope_id))
+		fail(writing, "out of memory");
+	if (!text_is_ascii(id) || !is_one_line(id) || id.length > WISH_BYTES_MAX)
+		fail(writing, "envid is not up to 100 printable characters");
+}
+
 /* -- The header ---------------------------------------------------------------------------- */
 
 static bool is_field_name(struct text name)
@@ -254,7 +280,8 @@ static void put_text(struct writing *writing, const char *type, struct text text
 		return;
 	}
 	put(writing, text);
-	put(writing, TEXT("\r\n"));
+	if (!text_ends(text, TEXT("\n")))
+		put(writing, TEXT("\r\n"));
 }
 
 /* A name or type within quotation marks or without: nothing that ends them. */
@@ -377,6 +404,7 @@ static const char *wrong_member(const json_t *letter)
 		{ "from", .is_text = true }, { "to", .is_text = true, .is_list = true }, { "cc", .is_text = true, .is_list = true },
 		{ "bcc", .is_text = true, .is_list = true }, { "subject", .is_text = true }, { "text", .is_text = true },
 		{ "html", .is_text = true }, { "headers", .is_object = true }, { "attachments", .is_list = true },
+		{ "notify", .is_text = true }, { "ret", .is_text = true }, { "envid", .is_text = true },
 	};
 	const json_t *value;
 	const char *name;
@@ -404,6 +432,7 @@ static void read_json(struct writing *writing, struct text body)
 		fail(writing, wrong);
 	} else {
 		put_header(writing, letter);
+		read_wishes(writing, letter);
 		if (writing->wrong == NULL)
 			put_body(writing, letter);
 	}
@@ -419,6 +448,7 @@ static void read_raw(struct writing *writing, const struct web_call *call)
 	read_sender(writing, string_of(json_object_get(call->query, "from")));
 	while (to.length > 0 && text_cut(&to, ',', &one))
 		add_recipient(writing, text_trim(one));
+	read_wishes(writing, call->query);
 	writing->letter->message = call->body;
 }
 

@@ -2,7 +2,8 @@
  *
  * Either application/json: an object with `from`, `to`, `cc`, `bcc` (an address with or without a name, or a list of them),
  * `subject`, `text`, `html`, `headers` (an object of strings) and `attachments` (a list of objects with `filename`, `type` and
- * `content` in base64); or message/rfc822, as it is, with `from` and `to` in the query.
+ * `content` in base64); or message/rfc822, as it is, with `from` and `to` in the query. With both, `notify`, `ret` and `envid` are
+ * the wishes of RFC 3461.
  *
  *   L1  No byte of what is given gets where it could be taken for another field or another address: line ends and control
  *       bytes are refused, and what is not ASCII is encoded (RFC 2047).
@@ -22,6 +23,7 @@ struct web_letter {
 	struct text sender;            /* As printed; empty: the null path. */
 	struct address *recipients;
 	size_t recipient_count;
+	struct text notify, ret, envelope_id; /* As values of NOTIFY, RET and ENVID; empty: not given. */
 	struct text message;           /* Header and body. */
 };
 

@@ -30,6 +30,7 @@ static const struct {
 	{ "{\"from\": \"a@x.test\", \"to\": \"b@y.test\", \"headers\": {\"X-Tag\": \"news\"}, \"text\": \"t\"}", "{}", "application/json", "X-Tag: news\r\n", 1 },
 	{ "Subject: raw\n\nraw\n", "{\"from\": \"a@x.test\", \"to\": \"b@y.test, c@y.test\"}", "message/rfc822", "Subject: raw\n\nraw\n", 2 },
 	{ "x", "{\"from\": \"<>\", \"to\": \"b@y.test\"}", "message/rfc822", "x", 1 },
+	{ "{\"from\": \"a@x.test\", \"to\": \"b@y.test\", \"text\": \"a\\nb\\n\"}", "{}", "application/json", "7bit\r\n\r\na\nb\n", 1 },
 	/* What could lead elsewhere. */
 	{ "{\"from\": \"a@x.test\", \"to\": \"b@y.test\", \"subject\": \"Hi\\r\\nBcc: e@z.test\"}", "{}", "application/json", "!the subject", 0 },
 	{ "{\"from\": \"a@x.test\", \"to\": \"b@y.test\\n\"}", "{}", "application/json", "!a recipient", 0 },
@@ -49,6 +50,10 @@ static const struct {
 	{ "{\"from\": \"a@x.test\"}", "{}", "application/json", "!to is missing", 0 },
 	{ "[]", "{}", "application/json", "!the body is no JSON object", 0 },
 	{ "", "{}", "application/json", "!the body is no JSON object", 0 },
+	{ "{\"from\": \"a@x.test\", \"to\": \"b@y.test\", \"notify\": \"never BODY=7BIT\"}", "{}", "application/json", "!notify or ret", 0 },
+	{ "{\"from\": \"a@x.test\", \"to\": \"b@y.test\", \"ret\": \"full>\"}", "{}", "application/json", "!notify or ret", 0 },
+	{ "{\"from\": \"a@x.test\", \"to\": \"b@y.test\", \"envid\": \"a\\nb\"}", "{}", "application/json", "!envid", 0 },
+	{ "x", "{\"from\": \"a@x.test\", \"to\": \"b@y.test\", \"notify\": \"a\\r\\nb\"}", "message/rfc822", "!notify or ret", 0 },
 	{ "x", "{\"from\": \"a@x.test\"}", "message/rfc822", "!to is missing", 0 },
 	{ "x", "{\"to\": \"a@x.test\"}", "message/rfc822", "!from", 0 },
 	{ "{}", "{}", "text/plain", "!the body is application/json or message/rfc822", 0 },
@@ -80,9 +85,34 @@ static void letters_become_messages(void **state)
 	}
 }
 
+/* In JSON and beside a finished message; what could end a parameter is encoded. */
+static void wishes_for_reports_are_read(void **state)
+{
+	static const struct {
+		const char *body, *query, *type;
+	} both[] = {
+		{ "{\"from\": \"a@x.test\", \"to\": \"b@y.test\", \"notify\": \"success,delay\", \"ret\": \"hdrs\", \"envid\": \"no 7+\"}", "{}", "application/json" },
+		{ "x", "{\"from\": \"a@x.test\", \"to\": \"b@y.test\", \"notify\": \"success,delay\", \"ret\": \"hdrs\", \"envid\": \"no 7+\"}", "message/rfc822" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof both / sizeof both[0]; i++) {
+		struct arena *arena = arena_new(LETTER_ARENA_BYTES);
+		struct web_call call = { .query = json_loads(both[i].query, 0, NULL), .body = text_of(both[i].body) };
+		struct web_letter letter = { .hostname = TEXT("mail.example.org") };
+		const char *wrong = "";
+
+		assert_true(web_letter_read(&call, text_of(both[i].type), arena, &letter, &wrong));
+		assert_true(text_equal(letter.notify, TEXT("success,delay")) && text_equal(letter.ret, TEXT("hdrs")));
+		assert_true(text_equal(letter.envelope_id, TEXT("no+207+2B")));
+		json_decref((json_t *)call.query);
+		arena_free(arena);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(letters_become_messages) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(letters_become_messages), cmocka_unit_test(wishes_for_reports_are_read) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,6 +125,21 @@ def test_a_message_as_it_is(serving):  # noqa: F811
     assert mail.split(b"\n\n", 1)[1] == b".dots\n..\nlast without end\n"
 
 
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_wish_for_a_notification_is_passed_on(serving, raw):  # noqa: F811
+    server = serving()
+    wishes = {"from": "alice@example.org", "to": "bob@example.org", "notify": "success", "ret": "hdrs", "envid": "order 7"}
+    if raw:
+        server.web.json("POST", "/v1/messages?from=alice@example.org&to=bob@example.org&notify=success&ret=hdrs&envid=order%207",
+                        b"Subject: raw\n\nraw\n", status=202, Content_Type="message/rfc822")
+    else:
+        server.web.json("POST", "/v1/messages", {**wishes, "text": "hello"}, status=202)
+    [report] = server.mail("alice")
+    assert b"Original-Envelope-Id: order 7" in report and b"Action: delivered" in report and b"text/rfc822-headers" in report
+    answer = server.web.json("POST", "/v1/messages", {**wishes, "notify": "sometimes", "text": "hello"}, status=422)
+    assert "501" in answer["error"]
+
+
 def test_refused_messages_are_told_in_the_servers_words(serving):  # noqa: F811
     web = serving().web
     answer = web.json("POST", "/v1/messages", {"from": "a@client.test", "to": "nobody@example.org", "text": "x"}, status=422)
