@@ -7,7 +7,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from browser import Browser  # noqa: E402
 from certificates import Authority  # noqa: E402
-from conftest import postroad, remote, until  # noqa: E402,F401
+from conftest import free_port, postroad, remote, until  # noqa: E402,F401
 from test_web import serving, submit  # noqa: E402,F401
 
 TAB, ENTER, ESCAPE = "\ue004", "\ue007", "\ue00c"
@@ -162,6 +162,23 @@ def test_keys_and_certificates_are_told(serving, browser, tmp_path):  # noqa: F8
     server.run("dkim", "check", "--trust")
     shows(browser, "#terms", "its successor signs in ")
     shows(browser, "#terms-sum", "1 of 2 keys signs")
+
+
+def test_webhooks_are_told(serving, browser, tmp_path):  # noqa: F811
+    secret = tmp_path / "secret"
+    secret.write_text("swordfish\n")
+    secret.chmod(0o600)
+    url = f"https://hook.test:{free_port()}/events"
+    server = serving(zone={"hook.test": {"A": ["127.0.0.1"]}}, conf=f"""
+        webhook "billing" {{ url = "{url}" secret-file = "{secret}" events = {{delivered}} }}
+    """)
+    browser.open(f"http://127.0.0.1:{server.web.port}/")
+    shows(browser, "#hooks", f"billing\n{url}")
+    shows(browser, "#hooks", "not tried yet")
+    submit(server, "alice@example.org")
+    shows(browser, "#hooks .tag", "fails")
+    shows(browser, "#hooks", "1 waiting")
+    shows(browser, "#hooks", "; next try in ")
 
 
 def test_words_of_strangers_are_words(server, browser):

@@ -227,6 +227,26 @@ function drawTerms() {
 		`since ${ago(key.since)}`.replace(" ago", ""), keyNext(key))));
 }
 
+/* -- Who is told of deliveries --------------------------------------------------------------- */
+
+const hookStates = { works: ["good", "works"], fails: ["bad", "fails"], stopped: ["warn", "stopped by 410"], unusable: ["bad", "unusable"] };
+
+/* How it stands between us and him. */
+function hookWords(hook) {
+	const tried = hook.last ? `${hook.last.error ?? "taken"}, ${ago(hook.last.time)}` : "not tried yet";
+	const words = hook.problem ?? `${tried}${hook.state === "fails" && hook.next ? `; next try ${until(hook.next)}` : ""}`;
+
+	return hook.dropped > 0 ? `${words}; ${plural(hook.dropped, "event")} lost` : words;
+}
+
+function drawHooks() {
+	const { webhooks = [] } = samples.at(-1);
+
+	$("hooks-section").hidden = webhooks.length === 0;
+	fill("hooks", ...webhooks.map(hook => term(hook.name, hook.url, hookStates[hook.state] ?? ["", hook.state],
+		hook.waiting > 0 ? `${short(hook.waiting)} waiting` : `${short(hook.taken)} taken`, hookWords(hook))));
+}
+
 function drawVerdict() {
 	const last = samples.at(-1), held = last.queue.in_trouble, open = last.counters["troubles"] - last.counters["troubles-over"];
 	const over = (last.certificates ?? []).find(one => Date.parse(one.until) <= Date.now());
@@ -375,6 +395,7 @@ async function look() {
 		drawSecurity();
 		drawHost();
 		drawTerms();
+		drawHooks();
 		$("token-again").hidden = true;
 		if (rounds++ % WAITS_EVERY === 0) {
 			drawWaits(await ask("GET", "/v1/destinations"), await ask("GET", "/v1/pauses"));
