@@ -145,7 +145,7 @@ def python_tests(what, folders, *options, **more):
     report.unlink(missing_ok=True)
     environment = {**os.environ, **SANITIZERS, **more, "PYTHONDONTWRITEBYTECODE": "1"}
     code, output = run(["/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "--durations=5", "-p", "no:cacheprovider",
-                        f"--junitxml={report}", *options, *folders], env=environment, timeout=900)
+                        f"--junitxml={report}", *options, *folders], env=environment, timeout=1100)
     if not folders or not report.exists():
         print(output[-8000:])
         count(0, 1, started, what)
