@@ -34,6 +34,8 @@ enum {
 	ADMIN_PAGE_DEFAULT = 100,
 	ADMIN_RECIPIENTS_MAX = 10000,
 	ADMIN_TRACE_MAX = 20,
+	ADMIN_TRACE_LOOKED_AT_MAX = 2000, /* Messages, for a fact that no index leads to; some 20 ms. */
+	ADMIN_TRACE_WORDS_MIN = 3,
 	ADMIN_TAILS_MAX = 16, /* Requests that wait for events at one time. */
 	ADMIN_KEYS_MAX = 100, /* Of DKIM that "stats" tells. */
 	ADMIN_EXPLAIN_MAX = 100 /* Destinations of an alias; each may cost DNS queries. */

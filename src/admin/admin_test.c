@@ -407,6 +407,11 @@ static void test_trace(void **state)
 	answer = ask(world, "{\"do\":\"trace\",\"about\":\"nobody@one.test\"}");
 	assert_int_equal(number(answer, "exit"), EX_NOINPUT);
 	assert_int_equal(number(ask(world, "{\"do\":\"trace\"}"), "exit"), EX_NOINPUT);
+	/* By what else is known of it. */
+	answer = ask(world, "{\"do\":\"trace\",\"about\":\"UID 42\"}");
+	assert_int_equal(size_of(answer, "messages"), 1);
+	assert_text(item(answer, "messages", 0), "state", "finished");
+	assert_int_equal(number(ask(world, "{\"do\":\"trace\",\"about\":\"ui\"}"), "exit"), EX_NOINPUT);
 }
 
 static void test_changes(void **state)

@@ -1,4 +1,4 @@
-/* postroad trace ID|ADDRESS: the life of a message, from the first byte to the last reply. */
+/* postroad trace ID|ADDRESS|FACT: the life of a message, from the first byte to the last reply. */
 #include <stdio.h>
 #include <sysexits.h>
 

@@ -53,7 +53,7 @@ static const struct {
 		  "        (A: an address, or @domain), --domain D (of recipients), --id ID, --since 10m (what the server remembers of it)\n" },
 	{ "top", "usage: postroad top [--interval 2s] [--once | --json]\n"
 		 "       q ends it, the space bar asks at once; --once prints one picture, --json the same for programs\n" },
-	{ "trace", "usage: postroad trace ID|ADDRESS [--json]\n" },
+	{ "trace", "usage: postroad trace ID|ADDRESS|FACT [--json]\n" },
 	{ "upgrade", "usage: postroad upgrade [--json]\n" },
 	{ "user", "usage: postroad user add|remove|password NAME\n"
 		  "       postroad user list [--json]\n"

@@ -42,7 +42,7 @@ static int help(FILE *out)
 	      "  queue retry|hold|release|expire|bounce|delete|reroute ID|all|FILTER ...\n"
 	      "                              what is to become of it: by sender, recipient, domain, host, age, answer\n"
 	      "  queue pause|resume|pauses   keep the mail for a domain, or of a sender or user\n"
-	      "  trace ID|ADDRESS            the life of a message\n"
+	      "  trace ID|ADDRESS|FACT       the life of a message\n"
 	      "  explain ADDRESS             where mail for it would go now, and why\n"
 	      "  verify [spf|dkim|dmarc|arc] [FILE]\n"
 	      "                              what is to be believed of a message, or of a client and its sender\n"

@@ -92,6 +92,10 @@ def test_trace_tells_the_life(postroad):
     [life] = [life for life in server.ask("trace", "alice@example.org")]
     events = [step["event"] for step in life["steps"]]
     assert events[0] == "received" and "delivered" in events
+    # Also by what is neither an ID nor an address: its client, its mailbox, the words of a reply.
+    for fact in ("CLIENT.test", "example.org/alice", "delivered to the mailbox"):
+        assert [found["id"] for found in server.ask("trace", fact)] == [life["id"]]
+    assert server.run("trace", "client.elsewhere", check=False).returncode == 66
     # Lanes write the log side by side: only the history keeps the order of the facts.
     conftest.until(lambda: {"received", "delivered"} <= {e["event"] for e in server.log() if e.get("id") == life["id"]}, "the log")
 
