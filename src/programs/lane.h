@@ -99,7 +99,7 @@ void lane_set_tls(struct lane *lane, struct tls_server *server, struct tls_clien
 /* Take no new connections and start no deliveries; when what is open has ended, or patience has, lane_run returns. */
 void lane_drain(struct lane *lane);
 
-/* What a crash left in doubt: into the log and the history. */
+/* What a crash left in doubt: into the log and the history. Before any lane runs, on the thread that will run this one. */
 void lane_report_in_doubt(struct lane *lane);
 
 /* -- Parts, for what is wired on top of lane 0 --------------------------------- */
