@@ -214,7 +214,7 @@ def settled(server, action, ids, hit):
         return lambda: True
     if action in ("retry", "release"):
         return lambda: sum(one["recipients"][0]["attempts"] == 2 for one in queue(server)) == hit
-    return lambda: len(queue(server)) == len(ids) - (0 if action == "hold" else hit)
+    return lambda: sum(one["id"] in ids for one in queue(server)) == len(ids) - (0 if action == "hold" else hit)
 
 
 def act(server, action, chosen, via_http):
@@ -238,7 +238,8 @@ def act(server, action, chosen, via_http):
         good = code == 0
     assert good, told
     until(settled(server, action, ids, told["messages"]), f"{action} {chosen}")
-    waiting = [(one["sender"], one["recipients"][0]["state"]) for one in queue(server)]
+    # Reports of a bounce are on their way meanwhile.
+    waiting = [(one["sender"], one["recipients"][0]["state"]) for one in queue(server) if one["sender"] != "<>"]
     return (told["messages"], told["recipients"]), waiting, [life(server, one) for one in ids]
 
 

@@ -356,6 +356,8 @@ async function find(about, loud) {
 	try {
 		const answer = await ask("GET", `/v1/messages?about=${encodeURIComponent(about)}`);
 
+		if (!loud && shown !== about)
+			return; /* It was closed meanwhile, or something else was looked for. */
 		shown = about;
 		$("found-title").textContent = about;
 		const open = new Set([...document.querySelectorAll("#found-list details[open]")].map(one => one.dataset.id));
@@ -371,7 +373,8 @@ async function find(about, loud) {
 		if (loud)
 			$("found").scrollIntoView({ block: "nearest" });
 	} catch (error) {
-		say(error.message);
+		if (loud)
+			say(error.message);
 	}
 }
 
@@ -400,6 +403,8 @@ async function look() {
 		if (rounds++ % WAITS_EVERY === 0) {
 			drawWaits(await ask("GET", "/v1/destinations"), await ask("GET", "/v1/pauses"));
 			drawQueue(await askQueue());
+			if (shown)
+				await find(shown, false);
 		}
 	} catch (error) {
 		$("verdict").className = "pill bad";
@@ -410,8 +415,6 @@ async function look() {
 
 async function lookAgain() {
 	rounds = 0;
-	if (shown)
-		await find(shown, false);
 	await look();
 }
 
