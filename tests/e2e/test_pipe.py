@@ -151,7 +151,7 @@ def test_pipes_come_and_go_by_reload(postroad, folder):
     server.write_conf()
     server.run("reload")
     until(lambda: role_of(server) == [], "the role to end")
-    assert server.ask("explain", "tickets@example.org")["destinations"][0]["kind"] == "refused"
+    until(lambda: server.ask("explain", "tickets@example.org")["destinations"][0]["kind"] == "refused", "the reload of each role")
 
 
 def test_mistakes(postroad, folder):
