@@ -27,7 +27,7 @@ void target(struct text input, unsigned choice, struct arena *arena)
 		.timeouts = CLIENT_TIMEOUTS_DEFAULT,
 		.messages_max = 3 };
 	struct client_session *session = client_session_new(
-	    &settings, TEXT("mx.test[192.0.2.1]"), (struct tls_demand){ (enum tls_level)(choice >> 2 & 3), choice & 16 });
+	    &settings, TEXT("mx.test[192.0.2.1]"), (struct tls_demand){ .level = (enum tls_level)(choice >> 2 & 3), .implicit = choice & 16 });
 	struct recipient recipients[3] = { { .address = { TEXT("a"), TEXT("x.test") } },
 		{ .index = 1, .address = { TEXT("b c"), TEXT("x.test") } },
 		{ .index = 2, .address = { TEXT("d"), TEXT("y.test") } } };

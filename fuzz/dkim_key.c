@@ -13,5 +13,5 @@ void target(struct text input, unsigned choice, struct arena *arena)
 	struct signature_keys keys = { 0 };
 
 	signature_keys_hear(&keys, &(struct answer){ ANSWER_FOUND, &record, 1 }, arena);
-	must(signature_judge(&signature, hash, &keys, arena).result != AUTH_PASS);
+	must(signature_judge(&signature, hash, &keys, NULL, arena).result != AUTH_PASS);
 }

@@ -8,6 +8,13 @@ static void check_line(struct text line)
 		must((unsigned char)line.bytes[i] >= ' ' && line.bytes[i] != '\x7f');
 }
 
+/* It ends neither the parameter nor the command. */
+static void check_parameter(struct text value)
+{
+	for (size_t i = 0; i < value.length; i++)
+		must(value.bytes[i] > ' ' && value.bytes[i] < 0x7f && value.bytes[i] != '=');
+}
+
 /* L1: fields that are made of JSON are lines without control bytes. Addresses may be of UTF-8 (RFC 6532). */
 static void check_header(struct text message)
 {
@@ -24,20 +31,23 @@ static void check_header(struct text message)
 	}
 }
 
-/* JSON; or the sender, the recipients and the message as it is, each in a line. */
+/* JSON; or the sender, the recipients, the wishes and the message as it is, each in a line. */
 void target(struct text input, unsigned choice, struct arena *arena)
 {
 	const bool raw = choice & 1;
 	struct web_letter letter = { .hostname = TEXT("mail.example.org") };
-	struct text from = TEXT_EMPTY, to = TEXT_EMPTY, printed;
+	struct text from = TEXT_EMPTY, to = TEXT_EMPTY, wishes = TEXT_EMPTY, printed;
 	const char *wrong = NULL;
 
 	if (raw) {
 		text_cut(&input, '\n', &from);
 		text_cut(&input, '\n', &to);
+		text_cut(&input, '\n', &wishes);
 	}
-	json_t *query = raw ? json_pack("{s:s%, s:s%}", "from", from.bytes ? from.bytes : "", from.length, "to", to.bytes ? to.bytes : "",
-	                          to.length)
+	const char *wish = wishes.bytes ? wishes.bytes : "";
+	json_t *query = raw ? json_pack("{s:s%, s:s%, s:s%, s:s%, s:s%}", "from", from.bytes ? from.bytes : "", from.length, "to",
+	                          to.bytes ? to.bytes : "", to.length, "notify", wish, wishes.length, "ret", wish, wishes.length, "envid",
+	                          wish, wishes.length)
 	                    : json_object();
 	const struct web_call call = { .query = query, .body = input };
 
@@ -51,6 +61,9 @@ void target(struct text input, unsigned choice, struct arena *arena)
 		for (size_t i = 0; i < letter.recipient_count; i++)
 			if (address_print(&letter.recipients[i], arena, &printed))
 				check_line(printed);
+		check_parameter(letter.notify);
+		check_parameter(letter.ret);
+		check_parameter(letter.envelope_id);
 		if (!raw)
 			check_header(letter.message);
 	}
