@@ -19,8 +19,8 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # folder: (compiler, meson options, patience with its tests). Warnings of gcc that follow the flow of values go wrong where a
-# sanitizer adds to it and less is optimized. Of what a debugger wants, reports of sanitizers need the lines alone (-g1); the rest
-# is a sixth of the time that it takes to compile. Clang is there for its warnings alone: see check_clang.py.
+# sanitizer adds to it and less is optimized. Of what a debugger wants, reports of sanitizers need the lines alone (-g1), which
+# are compiled sooner. Clang is there for its warnings alone: see check_clang.py.
 BUILDS = {
     "build": ("gcc", [], 1),
     "build-asan": ("gcc", ["-Db_sanitize=address,undefined", "-Doptimization=1", "-Dwerror=false", "-Dc_args=-g1"], 3),

@@ -70,9 +70,10 @@ static void keep_sample(struct top *top, const struct top_sample *sample)
 	}
 }
 
-static void refresh(struct top *top)
+/* Takes the answer to "stats"; NULL: there was none. */
+static void refresh(struct top *top, json_t *stats)
 {
-	json_t *stats = ask(top, "stats"), *destinations = stats ? ask(top, "queue destinations") : NULL;
+	json_t *destinations = stats ? ask(top, "queue destinations") : NULL;
 
 	if (destinations == NULL) {
 		json_decref(stats);
@@ -200,7 +201,7 @@ static int watch(struct top *top, int64_t interval_ms)
 	fputs("\033[?1049h\033[?25l\033[?7l", stdout);
 	while (signals >= 0 && wish != WISH_END && !ferror(stdout)) {
 		if (wish == WISH_REFRESH) {
-			refresh(top);
+			refresh(top, ask(top, "stats"));
 			next_ms = clock_monotonic_ms() + interval_ms;
 		}
 		if (wish != WISH_NOTHING)
@@ -271,11 +272,11 @@ int ctl_top(const struct ctl_place *place, int count, char **words_given)
 	answer = ctl_ask(place, words.request, false, &code);
 	if (answer == NULL)
 		goto done;
-	json_decref(answer);
-	refresh(top);
+	ctl_make_printable(answer);
+	refresh(top, answer);
 	if (twice) {
 		(void)poll(NULL, 0, (int)interval_ms);
-		refresh(top);
+		refresh(top, ask(top, "stats"));
 	}
 	if (top->stats == NULL || (words.json && top->trouble != NULL)) {
 		fprintf(stderr, "postroad: %s\n", top->trouble);

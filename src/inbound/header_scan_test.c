@@ -30,6 +30,21 @@ static const struct {
 	{ "", 0, "", 0, false, false },
 };
 
+/* What is seen of a message that comes in pieces of that many bytes. */
+static struct header_scan scanned(struct text message, size_t piece_size)
+{
+	struct header_scan scan = { 0 };
+	struct text piece;
+
+	for (size_t at = 0; at < message.length && scan.position != HEADER_OVER; at += piece_size) {
+		struct text input = text_part(message, at, piece_size);
+
+		while (input.length > 0 && scan.position != HEADER_OVER)
+			(void)header_scan_next(&scan, &input, &piece);
+	}
+	return scan;
+}
+
 /* H1 to H3, however the input is cut up. */
 static void header_and_rest_are_the_message(void **state)
 {
@@ -70,15 +85,8 @@ static void the_first_priority_is_kept(void **state)
 
 	(void)state;
 	for (size_t piece_size = 1; piece_size <= message.length; piece_size++) {
-		struct header_scan scan = { 0 };
-		struct text piece;
+		const struct header_scan scan = scanned(message, piece_size);
 
-		for (size_t at = 0; at < message.length && scan.position != HEADER_OVER; at += piece_size) {
-			struct text input = text_part(message, at, piece_size);
-
-			while (input.length > 0 && scan.position != HEADER_OVER)
-				(void)header_scan_next(&scan, &input, &piece);
-		}
 		assert_true(text_starts(header_scan_priority(&scan), TEXT("-3")));
 		assert_true(text_find_byte(header_scan_priority(&scan), '9') == header_scan_priority(&scan).length);
 	}
@@ -106,15 +114,8 @@ static void tls_is_waived_by_one_field_that_says_no(void **state)
 		const struct text message = text_of(rows[i].header);
 
 		for (size_t piece_size = 1; piece_size <= message.length; piece_size++) {
-			struct header_scan scan = { 0 };
-			struct text piece;
+			const struct header_scan scan = scanned(message, piece_size);
 
-			for (size_t at = 0; at < message.length && scan.position != HEADER_OVER; at += piece_size) {
-				struct text input = text_part(message, at, piece_size);
-
-				while (input.length > 0 && scan.position != HEADER_OVER)
-					(void)header_scan_next(&scan, &input, &piece);
-			}
 			assert_int_equal(header_scan_waives_tls(&scan), rows[i].waives);
 		}
 	}

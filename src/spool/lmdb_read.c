@@ -144,24 +144,19 @@ static enum error lmdb_read_chunk(
 
 /* -- Lists and totals --------------------------------------------------------------- */
 
-static enum error gather_ids(struct walk *walk, queue_id after, size_t max, struct buffer *gathered)
+/* From where `first` leads, in steps. */
+static enum error gather_ids(
+    struct walk *walk, MDB_val key, MDB_cursor_op first, MDB_cursor_op step, size_t max, struct buffer *gathered)
 {
-	struct key key;
 	queue_id id;
-
-	if (after == UINT64_MAX)
-		return OK;
-	key_id(&key, after + 1);
-
-	MDB_val val = key_val(&key);
-	int code = mdb_cursor_get(walk->cursor, &val, NULL, MDB_SET_RANGE);
+	int code = mdb_cursor_get(walk->cursor, &key, NULL, first);
 
 	for (size_t i = 0; code == 0 && i < max; i++) {
-		if (!key_read_id(val, &id))
+		if (!key_read_id(key, &id))
 			return ERR_CORRUPT;
 		if (!gather_add(gathered, &id, sizeof id))
 			return ERR_NO_MEMORY;
-		code = mdb_cursor_get(walk->cursor, &val, NULL, MDB_NEXT);
+		code = mdb_cursor_get(walk->cursor, &key, NULL, step);
 	}
 	return code == MDB_NOTFOUND ? OK : error_from_lmdb(code);
 }
@@ -179,49 +174,34 @@ static enum error finish_ids(
 	return OK;
 }
 
-static enum error lmdb_list(struct spool *spool, queue_id after, size_t max, struct arena *arena,
-    queue_id **out_ids, size_t *out_count)
+static enum error list_ids(struct lmdb_spool *lmdb, enum tree tree, MDB_val key, MDB_cursor_op first, MDB_cursor_op step, size_t max,
+    struct arena *arena, queue_id **out_ids, size_t *out_count)
 {
 	struct buffer gathered;
 	struct walk walk;
-	enum error error = walk_begin(&walk, of(spool), TREE_ENVELOPE);
+	enum error error = walk_begin(&walk, lmdb, tree);
 
 	if (error != OK)
 		return error;
 	gather_init(&gathered, sizeof **out_ids, max);
-	error = gather_ids(&walk, after, max, &gathered);
+	error = gather_ids(&walk, key, first, step, max, &gathered);
 	walk_done(&walk);
 	return finish_ids(&gathered, error, arena, out_ids, out_count);
 }
 
-static enum error gather_newest(struct walk *walk, size_t max, struct buffer *gathered)
+static enum error lmdb_list(struct spool *spool, queue_id after, size_t max, struct arena *arena,
+    queue_id **out_ids, size_t *out_count)
 {
-	MDB_val key, value;
-	queue_id id;
-	int code = mdb_cursor_get(walk->cursor, &key, &value, MDB_LAST);
+	struct key key;
 
-	for (size_t found = 0; code == 0 && found < max; found++) {
-		if (!key_read_id(key, &id))
-			return ERR_CORRUPT;
-		if (!gather_add(gathered, &id, sizeof id))
-			return ERR_NO_MEMORY;
-		code = mdb_cursor_get(walk->cursor, &key, &value, MDB_PREV);
-	}
-	return code == MDB_NOTFOUND ? OK : error_from_lmdb(code);
+	key_id(&key, after + 1);
+	return list_ids(of(spool), TREE_ENVELOPE, key_val(&key), MDB_SET_RANGE, MDB_NEXT, after < UINT64_MAX ? max : 0, arena, out_ids,
+	    out_count);
 }
 
 static enum error lmdb_list_newest(struct spool *spool, size_t max, struct arena *arena, queue_id **out_ids, size_t *out_count)
 {
-	struct buffer gathered;
-	struct walk walk;
-	enum error error = walk_begin(&walk, of(spool), TREE_HISTORY_INDEX);
-
-	if (error != OK)
-		return error;
-	gather_init(&gathered, sizeof **out_ids, max);
-	error = gather_newest(&walk, max, &gathered);
-	walk_done(&walk);
-	return finish_ids(&gathered, error, arena, out_ids, out_count);
+	return list_ids(of(spool), TREE_HISTORY_INDEX, (MDB_val){ 0 }, MDB_LAST, MDB_PREV, max, arena, out_ids, out_count);
 }
 
 /* The last ID of a tree, 0 when it is empty. */
