@@ -2,6 +2,7 @@
 
 #include "auth/domain.h"
 #include "auth/tags.h"
+#include "base/hex.h"
 #include "base/must.h"
 #include "base/base64.h"
 #include "mail/address.h"
@@ -115,9 +116,10 @@ static const char *read_key_name(struct reading *reading)
 	return domain_is_name(signature->key_name) ? NULL : "the name of the key is too long";
 }
 
-static int hex_value(char c)
+/* A digit in upper case. */
+static int quoted_digit(char c)
 {
-	return byte_is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return byte_upper(c) == c ? hex_value(c) : -1;
 }
 
 /* dkim-quoted-printable (RFC 6376 §2.11). */
@@ -132,10 +134,10 @@ static bool unquote(struct text quoted, struct arena *arena, struct text *out_pl
 		if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
 			continue;
 		room[length++] = c;
-		if (c == '=' && i + 2 < quoted.length && hex_value(quoted.bytes[i + 1]) >= 0 &&
-		    hex_value(quoted.bytes[i + 2]) >= 0) {
+		if (c == '=' && i + 2 < quoted.length && quoted_digit(quoted.bytes[i + 1]) >= 0 &&
+		    quoted_digit(quoted.bytes[i + 2]) >= 0) {
 			room[length - 1] =
-			    (char)(hex_value(quoted.bytes[i + 1]) * 16 + hex_value(quoted.bytes[i + 2]));
+			    (char)(quoted_digit(quoted.bytes[i + 1]) * 16 + quoted_digit(quoted.bytes[i + 2]));
 			i += 2;
 		}
 	}

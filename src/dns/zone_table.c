@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/must.h"
 #include "dns/name.h"
 
@@ -138,21 +139,13 @@ static enum error read_txt(const struct zone_reader *reader, const json_t *value
 	return OK;
 }
 
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = memchr(digits, byte_lower(c), sizeof digits - 1);
-
-	return at != NULL ? (int)(at - digits) : -1;
-}
-
 /* Hexadecimal digits, spaces between them passed over, behind what the buffer holds. */
 static bool append_hex(struct text hex, char *bytes, size_t *used)
 {
 	int high = -1;
 
 	for (size_t i = 0; i < hex.length; i++) {
-		const int digit = hex_digit(hex.bytes[i]);
+		const int digit = hex_value(hex.bytes[i]);
 
 		if (digit < 0 && hex.bytes[i] != ' ')
 			return false;

@@ -1,12 +1,6 @@
 #include "dsn/report_place.h"
 
-static int hex(char c)
-{
-	if (byte_is_digit(c))
-		return c - '0';
-	c = byte_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "base/hex.h"
 
 /* RFC 3986 §2: nothing but unreserved, reserved and escaped bytes. */
 static bool is_uri_byte(char c)
@@ -27,9 +21,9 @@ static enum error unescape(struct text escaped, struct arena *arena, struct text
 		if (byte == '%') {
 			const struct text digits = text_part(escaped, i + 1, 2);
 
-			if (digits.length < 2 || hex(digits.bytes[0]) < 0 || hex(digits.bytes[1]) < 0)
+			if (digits.length < 2 || hex_value(digits.bytes[0]) < 0 || hex_value(digits.bytes[1]) < 0)
 				return ERR_SYNTAX;
-			byte = (char)(hex(digits.bytes[0]) * 16 + hex(digits.bytes[1]));
+			byte = (char)(hex_value(digits.bytes[0]) * 16 + hex_value(digits.bytes[1]));
 			i += 2;
 		}
 		plain[length++] = byte;

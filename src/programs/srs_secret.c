@@ -1,5 +1,7 @@
 #include "programs/srs_secret.h"
 
+#include "base/hex.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,12 +16,15 @@ static const char head[] = "# Secrets of rewritten senders (srs in postroad.conf
 static bool print_secret(struct buffer *out)
 {
 	uint8_t secret[SECRET_BYTES];
-	bool printed = getrandom(secret, sizeof secret, 0) == sizeof secret && buffer_append(out, text_of(head));
+	char digits[2 * SECRET_BYTES + 1];
+	const bool drawn = getrandom(secret, sizeof secret, 0) == sizeof secret;
 
-	for (size_t i = 0; printed && i < sizeof secret; i++)
-		printed = buffer_print(out, "%02x", secret[i]);
+	hex_print(secret, drawn ? sizeof secret : 0, digits);
+	const bool printed = drawn && buffer_print(out, "%s%s\n", head, digits);
+
 	explicit_bzero(secret, sizeof secret);
-	return printed && buffer_append(out, TEXT("\n"));
+	explicit_bzero(digits, sizeof digits);
+	return printed;
 }
 
 /* Its name must survive a power cut, too: addresses go out with it. */

@@ -1,5 +1,6 @@
 /* The parts of a message (RFC 2045, RFC 2046): those that are no plain words are looked into. */
 #include "base/base64.h"
+#include "base/hex.h"
 #include "mail/header.h"
 #include "reports/unpack_private.h"
 
@@ -38,11 +39,6 @@ static struct text field(struct text part, struct text name)
 
 /* -- Encodings ------------------------------------------------------------------------------------------------ */
 
-static int hex_digit(char c)
-{
-	return byte_is_digit(c) ? c - '0' : byte_lower(c) >= 'a' && byte_lower(c) <= 'f' ? byte_lower(c) - 'a' + 10 : -1;
-}
-
 /* Quoted-printable (RFC 2045 §6.7); what is none of it stays as it is. */
 static bool decode_quoted(struct text body, struct arena *arena, struct text *out_bytes)
 {
@@ -53,8 +49,8 @@ static bool decode_quoted(struct text body, struct arena *arena, struct text *ou
 		return false;
 	for (size_t i = 0; i < body.length; i++) {
 		const struct text rest = text_from(body, i);
-		const int high = rest.length > 2 ? hex_digit(rest.bytes[1]) : -1;
-		const int low = high >= 0 ? hex_digit(rest.bytes[2]) : -1;
+		const int high = rest.length > 2 ? hex_value(rest.bytes[1]) : -1;
+		const int low = high >= 0 ? hex_value(rest.bytes[2]) : -1;
 
 		if (text_starts(rest, TEXT("=\r\n"))) {
 			i += 2;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
+#include "base/hex.h"
 #include "crypto/hmac.h"
 #include "reports/webhooks_private.h"
 
@@ -28,10 +29,10 @@ bool webhook_sign(struct text secret, int64_t time_s, struct text body, char out
 	buffer_done(&signed_text);
 	if (!ok)
 		return false;
-	int length = snprintf(out_field, WEBHOOK_SIGNATURE_SIZE, "Webhook-Signature: t=%lld,v1=", (long long)time_s);
+	const int length = snprintf(out_field, WEBHOOK_SIGNATURE_SIZE, "Webhook-Signature: t=%lld,v1=", (long long)time_s);
 
-	for (size_t i = 0; i < HMAC_BYTES; i++)
-		length += snprintf(out_field + length, WEBHOOK_SIGNATURE_SIZE - (size_t)length, "%02x", code[i]);
+	must(length > 0 && length + 2 * HMAC_BYTES < WEBHOOK_SIGNATURE_SIZE);
+	hex_print(code, HMAC_BYTES, out_field + length);
 	return true;
 }
 

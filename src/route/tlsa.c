@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/must.h"
 
 enum { FULL, SHA2_256, SHA2_512 };
@@ -128,10 +129,12 @@ struct text tlsa_print(struct text rdata, char room[TLSA_PRINTED_SIZE])
 	int used;
 
 	must(rdata.length >= HEADER_BYTES);
+	const size_t data = rdata.length - HEADER_BYTES, shown = data < room_for ? data : room_for;
+
 	used = snprintf(room, TLSA_PRINTED_SIZE, "%u %u %u ", bytes[0], bytes[1], bytes[2]);
-	for (size_t i = HEADER_BYTES; i < rdata.length && i < HEADER_BYTES + room_for; i++)
-		used += snprintf(room + used, TLSA_PRINTED_SIZE - (size_t)used, "%02x", bytes[i]);
-	if (rdata.length > HEADER_BYTES + room_for)
+	hex_print(bytes + HEADER_BYTES, shown, room + used);
+	used += (int)(2 * shown);
+	if (data > shown)
 		used += snprintf(room + used, TLSA_PRINTED_SIZE - (size_t)used, "...");
 	return (struct text){ room, (size_t)used };
 }

@@ -1,5 +1,7 @@
 #include "smtp/xtext.h"
 
+#include "base/hex.h"
+
 static bool stands_for_itself(char c)
 {
 	return c >= '!' && c <= '~' && c != '+' && c != '=';
@@ -26,15 +28,6 @@ bool xtext_encode(struct text plain, struct arena *arena, struct text *out_xtext
 	}
 	*out_xtext = (struct text){ room, length };
 	return true;
-}
-
-/* -1 when it is no hex digit. */
-static int hex_value(char c)
-{
-	if (byte_is_digit(c))
-		return c - '0';
-	c = byte_upper(c);
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* The byte behind "+HH" at the start of `rest`; -1 if there is none. */

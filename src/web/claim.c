@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "crypto/digest.h"
 
 bool web_claim_key_is_right(struct text shown)
@@ -28,8 +29,7 @@ static void print(struct digest *digest, size_t size, char *out_hex)
 	uint8_t hash[DIGEST_BYTES];
 
 	digest_end(digest, hash);
-	for (size_t i = 0; 2 * i + 2 < size; i++)
-		snprintf(out_hex + 2 * i, 3, "%02x", hash[i]);
+	hex_print(hash, (size - 1) / 2, out_hex);
 }
 
 bool web_claim_make(struct text name, struct text shown, const struct text *content, size_t content_count,

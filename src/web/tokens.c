@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/hex.h"
 #include "base/must.h"
 #include "crypto/digest.h"
 
@@ -37,18 +38,12 @@ const char *web_scope_word(enum web_scope scope)
 	return "";
 }
 
-static int nibble(char c)
-{
-	c = byte_lower(c);
-	return byte_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool read_hash(struct text digits, uint8_t out_hash[DIGEST_BYTES])
 {
 	if (digits.length != 2 * DIGEST_BYTES)
 		return false;
 	for (size_t i = 0; i < DIGEST_BYTES; i++) {
-		const int high = nibble(digits.bytes[2 * i]), low = nibble(digits.bytes[2 * i + 1]);
+		const int high = hex_value(digits.bytes[2 * i]), low = hex_value(digits.bytes[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;
