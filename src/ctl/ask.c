@@ -187,6 +187,11 @@ const char *ctl_string(const json_t *object, const char *key, const char *otherw
 	return string ? string : otherwise;
 }
 
+long long ctl_number(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
 static void print_limits(const json_t *limits, const char *indent)
 {
 	static const struct {
@@ -214,13 +219,12 @@ void ctl_print_state(const json_t *state, const char *indent)
 	const char *until = ctl_string(state, "paused_until", ctl_string(state, "paced_until", NULL));
 	const char *site = ctl_string(state, "site", NULL);
 	const json_t *limits = json_object_get(state, "limits");
-	const long long domains = (long long)json_integer_value(json_object_get(state, "waiting_domains"));
+	const long long domains = ctl_number(state, "waiting_domains");
 
 	const bool paced = strcmp(ctl_string(state, "gate", "?"), "paced") == 0;
 
 	printf("%s%s%s%s, %lld of at most %lld under way", ctl_string(state, "gate", "?"), paced ? " (its rate is used up)" : "",
-	    until ? " until " : "", until ? until : "", (long long)json_integer_value(json_object_get(state, "deliveries")),
-	    (long long)json_integer_value(json_object_get(state, "concurrency")));
+	    until ? " until " : "", until ? until : "", ctl_number(state, "deliveries"), ctl_number(state, "concurrency"));
 	if (domains > 0)
 		printf(", waiting for a place (domains, each sender apart): %lld", domains);
 	puts("");

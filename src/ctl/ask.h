@@ -46,4 +46,7 @@ void ctl_print_facts(const json_t *event);
 /* A string member, or `otherwise` when it is absent, null or no string. Borrows. */
 const char *ctl_string(const json_t *object, const char *key, const char *otherwise);
 
+/* A member that is a whole number; 0 when it is absent or none. */
+long long ctl_number(const json_t *object, const char *key);
+
 #endif

@@ -10,36 +10,31 @@ enum {
 	LONG_MS = HOUR_MS        /* Away for so long, it does not come back by itself. */
 };
 
-static json_int_t number_of(const json_t *webhook, const char *key)
-{
-	return json_integer_value(json_object_get(webhook, key));
-}
-
-static const char *print_span(struct doctor *doctor, json_int_t ms)
+static const char *print_span(struct doctor *doctor, long long ms)
 {
 	if (ms < MINUTE_MS)
-		return doctor_print(doctor, "%lld s", (long long)ms / 1000);
+		return doctor_print(doctor, "%lld s", ms / 1000);
 	if (ms < 2 * HOUR_MS)
-		return doctor_print(doctor, "%lld min", (long long)ms / MINUTE_MS);
-	return doctor_print(doctor, "%lld h", (long long)ms / HOUR_MS);
+		return doctor_print(doctor, "%lld min", ms / MINUTE_MS);
+	return doctor_print(doctor, "%lld h", ms / HOUR_MS);
 }
 
 /* ": 12 events wait for it, the oldest for 3 h", or nothing. */
 static const char *print_waiting(struct doctor *doctor, const json_t *webhook)
 {
-	const long long waiting = (long long)number_of(webhook, "waiting");
+	const long long waiting = ctl_number(webhook, "waiting");
 
 	if (waiting == 0)
 		return "";
 	return doctor_print(doctor, ": %lld %s for it, the oldest for %s", waiting, waiting == 1 ? "event waits" : "events wait",
-	    print_span(doctor, number_of(webhook, "oldest_age_ms")));
+	    print_span(doctor, ctl_number(webhook, "oldest_age_ms")));
 }
 
 /* Since the start of the server it may not have failed for long; what waits may be older. */
 static void judge_failing(struct doctor *doctor, const char *subject, const json_t *webhook)
 {
-	const json_int_t failing_ms = number_of(webhook, "failing_age_ms"), oldest_ms = number_of(webhook, "oldest_age_ms");
-	const json_int_t ms = failing_ms > oldest_ms ? failing_ms : oldest_ms;
+	const long long failing_ms = ctl_number(webhook, "failing_age_ms"), oldest_ms = ctl_number(webhook, "oldest_age_ms");
+	const long long ms = failing_ms > oldest_ms ? failing_ms : oldest_ms;
 	const char *error = ctl_string(json_object_get(webhook, "last"), "error", "?"), *url = ctl_string(webhook, "url", "its url");
 
 	doctor_find(doctor, ms >= LONG_MS ? DOCTOR_ERROR : DOCTOR_WARNING, subject,
@@ -49,7 +44,7 @@ static void judge_failing(struct doctor *doctor, const char *subject, const json
 
 static void judge_working(struct doctor *doctor, const char *subject, const json_t *webhook)
 {
-	if (number_of(webhook, "oldest_age_ms") >= LAG_MS)
+	if (ctl_number(webhook, "oldest_age_ms") >= LAG_MS)
 		doctor_find(doctor, DOCTOR_WARNING, subject,
 		    doctor_print(doctor, "it takes events later than they come%s", print_waiting(doctor, webhook)),
 		    "let it answer before it works on them, or want fewer events");
@@ -63,7 +58,7 @@ void doctor_judge_webhook(struct doctor *doctor, const json_t *webhook)
 {
 	const char *name = ctl_string(webhook, "name", "?"), *subject = doctor_print(doctor, "webhook %s", name);
 	const struct text state = text_of(ctl_string(webhook, "state", ""));
-	const json_int_t dropped = number_of(webhook, "dropped");
+	const long long dropped = ctl_number(webhook, "dropped");
 
 	if (text_equal(state, TEXT("unusable")))
 		doctor_find(doctor, DOCTOR_ERROR, subject,
@@ -79,7 +74,7 @@ void doctor_judge_webhook(struct doctor *doctor, const json_t *webhook)
 		judge_working(doctor, subject, webhook);
 	if (dropped > 0)
 		doctor_find(doctor, DOCTOR_WARNING, doctor_print(doctor, "events for webhook %s", name),
-		    doctor_print(doctor, "%lld gave way to newer ones since the start, and it is never told of them", (long long)dropped),
+		    doctor_print(doctor, "%lld gave way to newer ones since the start, and it is never told of them", dropped),
 		    "postroad trace tells what became of a message; let its receiver be away less long, or want fewer events");
 }
 

@@ -52,7 +52,7 @@ static void print_known_host(const json_t *host)
 	json_array_foreach (offers, i, word)
 		printf(" %s", json_string_value(word));
 	if (json_object_get(host, "size") != NULL)
-		printf(" (%lld bytes)", (long long)json_integer_value(json_object_get(host, "size")));
+		printf(" (%lld bytes)", ctl_number(host, "size"));
 	if (json_object_get(host, "trouble") != NULL)
 		printf(", %s", ctl_string(host, "trouble", "?"));
 	if (json_object_get(host, "rests_until") != NULL)
@@ -86,9 +86,9 @@ static void print_destination(const json_t *destination)
 		fputs("      state:  ", stdout);
 		ctl_print_state(json_object_get(destination, "state"), "              ");
 	}
-	if (json_integer_value(json_object_get(destination, "waiting")) > 0)
+	if (ctl_number(destination, "waiting") > 0)
 		printf("      queue:  %lld waiting for this domain, next try %s\n",
-		    (long long)json_integer_value(json_object_get(destination, "waiting")), ctl_string(destination, "next", "?"));
+		    ctl_number(destination, "waiting"), ctl_string(destination, "next", "?"));
 }
 
 int ctl_explain(const struct ctl_place *place, int count, char **rest)
@@ -116,8 +116,8 @@ int ctl_explain(const struct ctl_place *place, int count, char **rest)
 	printf("%s\n  a stranger who sends to it hears: %s\n", words.first, ctl_string(answer, "from_anyone", "?"));
 	json_array_foreach (json_object_get(answer, "destinations"), i, destination)
 		print_destination(destination);
-	if (json_integer_value(json_object_get(answer, "omitted")) > 0)
-		printf("  and %lld more\n", (long long)json_integer_value(json_object_get(answer, "omitted")));
+	if (ctl_number(answer, "omitted") > 0)
+		printf("  and %lld more\n", ctl_number(answer, "omitted"));
 done:
 	json_decref(answer);
 	ctl_words_done(&words);

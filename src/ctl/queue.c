@@ -23,16 +23,15 @@ static void print_message(const json_t *message)
 	size_t i;
 
 	printf("%s  %s  %8lld  from %s\n", ctl_string(message, "id", "?"), ctl_string(message, "arrived", "?"),
-	    (long long)json_integer_value(json_object_get(message, "size")), ctl_string(message, "sender", "?"));
+	    ctl_number(message, "size"), ctl_string(message, "sender", "?"));
 	if (json_object_get(message, "priority") != NULL)
-		printf("    priority %lld\n", (long long)json_integer_value(json_object_get(message, "priority")));
+		printf("    priority %lld\n", ctl_number(message, "priority"));
 	json_array_foreach (recipients, i, recipient) {
 		const char *next = ctl_string(recipient, "next", NULL);
 
 		printf("    to %s: %s%s%s, %lld attempt%s\n", ctl_string(recipient, "address", "?"),
 		    ctl_string(recipient, "state", "?"), next ? ", next try " : "", next ? next : "",
-		    (long long)json_integer_value(json_object_get(recipient, "attempts")),
-		    json_integer_value(json_object_get(recipient, "attempts")) == 1 ? "" : "s");
+		    ctl_number(recipient, "attempts"), ctl_number(recipient, "attempts") == 1 ? "" : "s");
 		if (ctl_string(recipient, "last", NULL) != NULL)
 			printf("        %s\n", ctl_string(recipient, "last", ""));
 	}
@@ -127,7 +126,7 @@ static int count_waiting(const struct ctl_place *place, uint64_t *out_count)
 	json_t *answer = ctl_ask(place, request, false, &code);
 
 	if (answer != NULL)
-		*out_count = (uint64_t)json_integer_value(json_object_get(json_object_get(answer, "spool"), "messages"));
+		*out_count = (uint64_t)ctl_number(json_object_get(answer, "spool"), "messages");
 	json_decref(answer);
 	json_decref(request);
 	return code;
@@ -156,8 +155,8 @@ static int change(const struct ctl_place *place, const char *action, struct ctl_
 			progress_end(&progress);
 			return code;
 		}
-		messages += json_integer_value(json_object_get(answer, "messages"));
-		recipients += json_integer_value(json_object_get(answer, "recipients"));
+		messages += ctl_number(answer, "messages");
+		recipients += ctl_number(answer, "recipients");
 		more = turn_page(words->request, answer);
 		json_decref(answer);
 		progress_show(&progress, (uint64_t)messages);
@@ -214,9 +213,8 @@ static int list_pauses(const struct ctl_place *place, struct ctl_words *words)
 
 static void print_waiting(const json_t *destination)
 {
-	const long long recipients = json_integer_value(json_object_get(destination, "recipients")),
-			held = json_integer_value(json_object_get(destination, "held")),
-			paused = json_integer_value(json_object_get(destination, "paused"));
+	const long long recipients = ctl_number(destination, "recipients"), held = ctl_number(destination, "held"),
+			paused = ctl_number(destination, "paused");
 
 	printf("%6lld  %s, the oldest since %s", recipients, ctl_string(destination, "domain", "?"),
 	    ctl_string(destination, "oldest", "?"));

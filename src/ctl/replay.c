@@ -59,7 +59,7 @@ static json_t *source_ask(const struct source *source, const json_t *request, bo
 	if (json_is_true(json_object_get(answer, "ok")))
 		return answer;
 	fprintf(stderr, "postroad: %s\n", ctl_string(answer, "error", "refused"));
-	*out_code = (int)json_integer_value(json_object_get(answer, "exit"));
+	*out_code = (int)ctl_number(answer, "exit");
 	json_decref(answer);
 	return NULL;
 }
@@ -118,7 +118,7 @@ static json_t *page_request(const queue_id *ids, size_t count)
 /* How many IDs of a page an answer is for; at least one, or nothing would ever end. */
 static size_t answered(const json_t *answer)
 {
-	const json_int_t done = json_integer_value(json_object_get(answer, "done"));
+	const long long done = ctl_number(answer, "done");
 
 	return done > 1 ? (size_t)done : 1;
 }

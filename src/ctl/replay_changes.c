@@ -87,12 +87,12 @@ static const char *limit_met(struct rate_table *table, const json_t *facts, cons
 		return ctl_string(judged, "limited", NULL);
 	json_array_foreach (json_object_get(judged, "rates"), i, rate_taken) {
 		const char *what = ctl_string(rate_taken, "what", ""), *who = ctl_string(rate_taken, "who", "");
-		const struct rate rate = { .count = (uint32_t)json_integer_value(json_object_get(rate_taken, "count")),
-			.period_ms = json_integer_value(json_object_get(rate_taken, "period_ms")) };
+		const struct rate rate = { .count = (uint32_t)ctl_number(rate_taken, "count"),
+			.period_ms = ctl_number(rate_taken, "period_ms") };
 
 		if (rate_table_take(table, strcmp(what, "messages") == 0 ? 1 : 2, text_of(who), &rate,
-			(uint32_t)json_integer_value(json_object_get(rate_taken, "amount")),
-			json_integer_value(json_object_get(facts, "arrived_ms"))) == 0)
+			(uint32_t)ctl_number(rate_taken, "amount"),
+			ctl_number(facts, "arrived_ms")) == 0)
 			continue;
 		snprintf(room, LIMIT_WORDS_SIZE, "more than %u %s in %lld s for %s", (unsigned)rate.count, what, (long long)(rate.period_ms + 999) / 1000,
 		    who);
@@ -172,7 +172,7 @@ void changes_add(struct changes *changes, const json_t *facts, const json_t *bef
 	changes->messages++;
 	changes->waiting += json_is_true(json_object_get(facts, "waiting"));
 	changes->recipients += count;
-	changes->omitted += (uint64_t)json_integer_value(json_object_get(facts, "omitted"));
+	changes->omitted += (uint64_t)ctl_number(facts, "omitted");
 	const bool all_said = compare_message(changes, facts, before, after);
 
 	for (size_t i = 0; i < count; i++)

@@ -7,11 +7,6 @@
 #include "ctl/commands.h"
 #include "ctl/usage.h"
 
-static long long number(const json_t *object, const char *key)
-{
-	return (long long)json_integer_value(json_object_get(object, key));
-}
-
 /* -- What is counted --------------------------------------------------------------------------- */
 
 static void print_row(const json_t *row)
@@ -21,7 +16,7 @@ static void print_row(const json_t *row)
 	} words[] = { { "policy", "policy " }, { "result", "" }, { "mx", "" }, { "mx_ip", "" }, { "client", "" },
 		{ "author", "from " }, { "spf", "spf=" }, { "dkim", "dkim=" }, { "disposition", "" }, { "reason", "" } };
 
-	printf("  %8lld", number(row, "count"));
+	printf("  %8lld", ctl_number(row, "count"));
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		const char *value = ctl_string(row, words[i].key, "");
 
@@ -39,8 +34,8 @@ static void print_set(const json_t *set)
 
 	printf("%s  %-5s  %s", ctl_string(set, "day", "?"), ctl_string(set, "kind", "?"), domain[0] ? domain : "(no room for others)");
 	if (json_is_integer(rows))
-		printf(": %lld counted, %lld different%s", number(set, "count"), number(set, "rows"),
-		    number(set, "overflow") > 0 && domain[0] ? ", and some without room" : "");
+		printf(": %lld counted, %lld different%s", ctl_number(set, "count"), ctl_number(set, "rows"),
+		    ctl_number(set, "overflow") > 0 && domain[0] ? ", and some without room" : "");
 	putchar('\n');
 	json_array_foreach (rows, i, row)
 		print_row(row);
@@ -90,8 +85,8 @@ static int send(const struct ctl_place *place, const struct ctl_words *words)
 	if (words->json)
 		ctl_print_json(answer);
 	else
-		printf("%lld sent, %lld that nobody asks for, %lld to be tried again, %lld given up\n", number(answer, "sent"),
-		    number(answer, "unwanted"), number(answer, "later"), number(answer, "given_up"));
+		printf("%lld sent, %lld that nobody asks for, %lld to be tried again, %lld given up\n", ctl_number(answer, "sent"),
+		    ctl_number(answer, "unwanted"), ctl_number(answer, "later"), ctl_number(answer, "given_up"));
 	json_decref(answer);
 	return EX_OK;
 }

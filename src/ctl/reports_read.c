@@ -124,11 +124,6 @@ static void read_path(struct reader *reader, const char *path)
 
 /* -- What they say ------------------------------------------------------------------------------------------ */
 
-static long long number(const json_t *object, const char *key)
-{
-	return (long long)json_integer_value(json_object_get(object, key));
-}
-
 /* ", "-separated; at most so many. */
 static void print_names(const json_t *list, size_t most)
 {
@@ -147,7 +142,7 @@ static void print_names(const json_t *list, size_t most)
 /* "3 reports of google.com, 2026-11-24 to 2026-11-25" */
 static void print_title(const char *what, const json_t *domain)
 {
-	const long long reports = number(domain, "reports");
+	const long long reports = ctl_number(domain, "reports");
 
 	printf("%s %s: %lld report%s of ", what, ctl_string(domain, "domain", "?"), reports, reports == 1 ? "" : "s");
 	print_names(json_object_get(domain, "organizations"), ORGANIZATIONS_SHOWN);
@@ -164,8 +159,8 @@ static void print_source(const json_t *source, const char *ip)
 {
 	const json_t *reasons = json_object_get(source, "reasons");
 
-	printf("  %9lld %9lld %9lld %9lld %10lld %9lld  %s", number(source, "messages"), number(source, "passed"),
-	    number(source, "spf_aligned"), number(source, "dkim_aligned"), number(source, "quarantine"), number(source, "reject"), ip);
+	printf("  %9lld %9lld %9lld %9lld %10lld %9lld  %s", ctl_number(source, "messages"), ctl_number(source, "passed"),
+	    ctl_number(source, "spf_aligned"), ctl_number(source, "dkim_aligned"), ctl_number(source, "quarantine"), ctl_number(source, "reject"), ip);
 	if (json_array_size(reasons) > 0) {
 		fputs(" (", stdout);
 		print_names(reasons, ORGANIZATIONS_SHOWN);
@@ -194,7 +189,7 @@ static void print_failure(const json_t *failure)
 {
 	static const char *const words[] = { "result", "mx", "mx_ip", "reason" };
 
-	printf("  %9lld", number(failure, "sessions"));
+	printf("  %9lld", ctl_number(failure, "sessions"));
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (ctl_string(failure, words[i], "")[0] != '\0')
 			printf(" %s", ctl_string(failure, words[i], ""));
@@ -208,8 +203,8 @@ static void print_tls(const json_t *domain)
 
 	print_title("TLS with the mail hosts of", domain);
 	json_array_foreach (json_object_get(domain, "policies"), i, policy) {
-		printf("  policy %s: %lld sessions succeeded, %lld failed\n", ctl_string(policy, "type", "?"), number(policy, "succeeded"),
-		    number(policy, "failed"));
+		printf("  policy %s: %lld sessions succeeded, %lld failed\n", ctl_string(policy, "type", "?"), ctl_number(policy, "succeeded"),
+		    ctl_number(policy, "failed"));
 		failures = json_object_get(policy, "failures");
 		json_array_foreach (failures, k, failure) {
 			if (k == ROWS_SHOWN)
@@ -229,12 +224,12 @@ static void print_sum(const json_t *sum, const struct reader *reader)
 		print_dmarc(item);
 	json_array_foreach (json_object_get(sum, "tls"), i, item)
 		print_tls(item);
-	printf("%lld reports in %lu files, %lld copies of them, %lu files without a report\n", number(sum, "reports"), reader->files,
-	    number(sum, "repeated"), reader->others);
-	if (number(sum, "left_out") > 0)
-		printf("%lld others are left out\n", number(sum, "left_out"));
-	if (number(sum, "overflow") > 0)
-		printf("%lld sources or failures had no room\n", number(sum, "overflow"));
+	printf("%lld reports in %lu files, %lld copies of them, %lu files without a report\n", ctl_number(sum, "reports"), reader->files,
+	    ctl_number(sum, "repeated"), reader->others);
+	if (ctl_number(sum, "left_out") > 0)
+		printf("%lld others are left out\n", ctl_number(sum, "left_out"));
+	if (ctl_number(sum, "overflow") > 0)
+		printf("%lld sources or failures had no room\n", ctl_number(sum, "overflow"));
 	json_array_foreach (json_object_get(sum, "unreadable"), i, item)
 		fprintf(stderr, "postroad: %s: %s\n", ctl_string(item, "file", "?"), ctl_string(item, "reason", "?"));
 }

@@ -20,23 +20,23 @@ static void print_numbers(const json_t *numbers)
 static void print_trouble(const json_t *queue)
 {
 	const json_t *trouble = json_object_get(queue, "trouble"), *destination;
-	json_int_t more = json_integer_value(json_object_get(queue, "in_trouble"));
+	long long more = ctl_number(queue, "in_trouble");
 	size_t i;
 
 	if (json_array_size(trouble) > 0)
 		puts("destinations in trouble");
 	json_array_foreach (trouble, i, destination) {
-		const json_int_t same = json_integer_value(json_object_get(destination, "same_hosts"));
+		const long long same = ctl_number(destination, "same_hosts");
 
 		more -= same > 1 ? same : 1;
 		printf("  %s", ctl_string(destination, "destination", "?"));
 		if (same > 1)
-			printf(" and %lld more at the same hosts", (long long)same - 1);
+			printf(" and %lld more at the same hosts", same - 1);
 		printf(": ");
 		ctl_print_state(destination, "      ");
 	}
 	if (more > 0)
-		printf("  and %lld more\n", (long long)more);
+		printf("  and %lld more\n", more);
 }
 
 /* What attempts came to at the busiest destinations, and at all others. */
@@ -50,9 +50,7 @@ static void print_busiest(const json_t *busiest)
 	json_array_foreach (busiest, i, one) {
 		if (json_array_size(busiest) > 1)
 			printf("  %-28s %9lld %10lld %10lld\n", ctl_string(one, "destination", "all others"),
-			    (long long)json_integer_value(json_object_get(one, "delivered")),
-			    (long long)json_integer_value(json_object_get(one, "deferred")),
-			    (long long)json_integer_value(json_object_get(one, "failed")));
+			    ctl_number(one, "delivered"), ctl_number(one, "deferred"), ctl_number(one, "failed"));
 	}
 }
 
@@ -90,7 +88,7 @@ static void print_webhooks(const json_t *webhooks)
 		puts("webhooks");
 	json_array_foreach (webhooks, i, one)
 		printf("  %s: %s, waiting: %lld\n", ctl_string(one, "name", "?"), ctl_string(one, "state", "?"),
-		    (long long)json_integer_value(json_object_get(one, "waiting")));
+		    ctl_number(one, "waiting"));
 }
 
 /* A request of one word with nothing behind it. */

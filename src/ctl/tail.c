@@ -28,7 +28,7 @@ static void print_event(json_t *event, bool json)
 /* What is missing stands where it is missing: as an object of its own among the JSON lines, else on stderr. */
 static void print_gap(const json_t *answer, bool json)
 {
-	const long long lost = (long long)json_integer_value(json_object_get(answer, "lost"));
+	const long long lost = ctl_number(answer, "lost");
 	const char *remembered = ctl_string(answer, "remembered_since", NULL);
 
 	if (json && lost > 0)
@@ -83,7 +83,7 @@ static bool has_reader(void)
 /* True: go on. The server is stopping, or too many others wait. */
 static bool is_told_to_wait(const json_t *answer)
 {
-	return json_integer_value(json_object_get(answer, "exit")) == EX_TEMPFAIL;
+	return ctl_number(answer, "exit") == EX_TEMPFAIL;
 }
 
 /* Question after question on one connection. */

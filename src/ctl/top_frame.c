@@ -110,14 +110,14 @@ static const char *const rate_names[TOP_RATES] = { [RATE_IN] = "in", [RATE_REFUS
 
 static uint64_t count_of(const json_t *counters, const char *key)
 {
-	return (uint64_t)json_integer_value(json_object_get(counters, key));
+	return (uint64_t)ctl_number(counters, key);
 }
 
 struct top_sample top_sample_of(const json_t *stats)
 {
 	const json_t *counters = json_object_get(stats, "counters"), *lanes = json_object_get(stats, "lanes");
 	const uint64_t delivered = count_of(counters, "delivered"), here = count_of(counters, "delivered-here");
-	struct top_sample sample = { .uptime_ms = json_integer_value(json_object_get(json_object_get(stats, "host"), "uptime_ms")),
+	struct top_sample sample = { .uptime_ms = ctl_number(json_object_get(stats, "host"), "uptime_ms"),
 		.counts = { [RATE_IN] = count_of(counters, "received"),
 		    [RATE_REFUSED] = count_of(counters, "rejected"),
 		    [RATE_HERE] = here,
@@ -188,11 +188,6 @@ static void put_quantile(const struct top_view *view, unsigned kind, double shar
 
 /* -- the parts ---------------------------------------------------------------------- */
 
-static long long member(const json_t *object, const char *key)
-{
-	return (long long)json_integer_value(json_object_get(object, key));
-}
-
 static void put_title(struct frame *frame)
 {
 	const struct top_view *view = frame->view;
@@ -203,7 +198,7 @@ static void put_title(struct frame *frame)
 
 	strftime(time_room, sizeof time_room, "%H:%M:%SZ", gmtime_r(&seconds, &moment));
 	put(frame, TITLE, "postroad %s  %s  up %s  load %.2f  disk of the spool %.1f GB free", ctl_string(view->stats, "version", "?"), time_room,
-	    duration(view->now->uptime_ms, up), (double)member(host, "load") / 1000, (double)member(host, "spool_free_bytes") / 1e9);
+	    duration(view->now->uptime_ms, up), (double)ctl_number(host, "load") / 1000, (double)ctl_number(host, "spool_free_bytes") / 1e9);
 	if (view->trouble != NULL)
 		put(frame, ALARM, "%s; what follows is old", view->trouble);
 }
@@ -252,8 +247,8 @@ static void put_queue(struct frame *frame)
 	const json_t *spool = json_object_get(frame->view->stats, "spool"), *queue = json_object_get(frame->view->stats, "queue");
 
 	put(frame, BOLD, "queue: %lld messages, %lld recipients; %lld deliveries under way, %lld domains in work, %lld destinations in trouble",
-	    member(spool, "messages"), member(spool, "recipients"), member(queue, "deliveries"), member(queue, "active_domains"),
-	    member(queue, "in_trouble"));
+	    ctl_number(spool, "messages"), ctl_number(spool, "recipients"), ctl_number(queue, "deliveries"), ctl_number(queue, "active_domains"),
+	    ctl_number(queue, "in_trouble"));
 }
 
 static void put_trouble(struct frame *frame)
@@ -271,7 +266,7 @@ static void put_trouble(struct frame *frame)
 		    ctl_string(destination, "gate", "?"), json_is_string(json_object_get(destination, "paused_until")) ? ", tried in " : "",
 		    json_is_string(json_object_get(destination, "paused_until")) ? until(frame->view, json_object_get(destination, "paused_until"), room)
 										 : "",
-		    member(destination, "lane"), member(destination, "deliveries"), member(destination, "concurrency"),
+		    ctl_number(destination, "lane"), ctl_number(destination, "deliveries"), ctl_number(destination, "concurrency"),
 		    ctl_string(destination, "last_trouble", ""));
 	}
 }
@@ -304,8 +299,8 @@ static void put_destinations(struct frame *frame)
 		const char *why = gate_words(json_object_get(destination, "state")), *last = ctl_string(destination, "last", "");
 		char age[32], next[32];
 
-		put(frame, PLAIN, "%7lld %6lld  %-7s  %-8s  %s%s%s%s%s", member(destination, "recipients"),
-		    member(destination, "held") + member(destination, "paused"), since(frame->view, json_object_get(destination, "oldest"), age),
+		put(frame, PLAIN, "%7lld %6lld  %-7s  %-8s  %s%s%s%s%s", ctl_number(destination, "recipients"),
+		    ctl_number(destination, "held") + ctl_number(destination, "paused"), since(frame->view, json_object_get(destination, "oldest"), age),
 		    until(frame->view, json_object_get(destination, "next"), next), ctl_string(destination, "domain", "?"),
 		    why[0] != '\0' ? "  " : "", why, last[0] != '\0' ? "  " : "", last);
 	}

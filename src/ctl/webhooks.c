@@ -6,19 +6,14 @@
 #include "ctl/commands.h"
 #include "ctl/usage.h"
 
-static long long number_of(const json_t *webhook, const char *key)
-{
-	return (long long)json_integer_value(json_object_get(webhook, key));
-}
-
 static void print_state(const json_t *webhook)
 {
 	const char *since = ctl_string(webhook, "failing_since", NULL), *next = ctl_string(webhook, "next", NULL);
 
 	printf("%s: %s%s%s", ctl_string(webhook, "name", "?"), ctl_string(webhook, "state", "?"), since ? " since " : "",
 	    since ? since : "");
-	if (number_of(webhook, "waiting") > 0)
-		printf(", waiting: %lld, the oldest since %s", number_of(webhook, "waiting"), ctl_string(webhook, "oldest", "?"));
+	if (ctl_number(webhook, "waiting") > 0)
+		printf(", waiting: %lld, the oldest since %s", ctl_number(webhook, "waiting"), ctl_string(webhook, "oldest", "?"));
 	else
 		printf(", nothing waits");
 	if (json_is_true(json_object_get(webhook, "under_way")))
@@ -36,7 +31,7 @@ static void print_last(const json_t *last)
 	else if (error != NULL)
 		printf("  last:    %s: %s\n", ctl_string(last, "time", "?"), error);
 	else
-		printf("  last:    %s: it answers %lld\n", ctl_string(last, "time", "?"), number_of(last, "status"));
+		printf("  last:    %s: it answers %lld\n", ctl_string(last, "time", "?"), ctl_number(last, "status"));
 }
 
 static void print_webhook(const json_t *webhook)
@@ -53,12 +48,12 @@ static void print_webhook(const json_t *webhook)
 	if (problem != NULL)
 		printf("  problem: its secret-file cannot be used: %s\n", problem);
 	print_last(json_object_get(webhook, "last"));
-	printf("  taken:   %lld since the start", number_of(webhook, "taken"));
+	printf("  taken:   %lld since the start", ctl_number(webhook, "taken"));
 	if (ctl_string(webhook, "worked", NULL) != NULL)
 		printf(", the last at %s", ctl_string(webhook, "worked", "?"));
 	puts("");
-	if (number_of(webhook, "dropped") > 0)
-		printf("  dropped: %lld since the start: they gave way to newer ones\n", number_of(webhook, "dropped"));
+	if (ctl_number(webhook, "dropped") > 0)
+		printf("  dropped: %lld since the start: they gave way to newer ones\n", ctl_number(webhook, "dropped"));
 }
 
 int ctl_webhooks(const struct ctl_place *place, int count, char **rest)
